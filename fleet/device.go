@@ -1,0 +1,50 @@
+package fleet
+
+import "time"
+
+// BootTarget is what a device boots when it asks the network.
+type BootTarget string
+
+// The three answers of a boot policy.
+const (
+	BootImageTarget BootTarget = "image"  // the boot image with the agent
+	BootDisk        BootTarget = "disk"   // the device's own disk
+	BootSilent      BootTarget = "silent" // no answer at all, not even the loader
+)
+
+// BootPolicy says what one device boots. Next, when set, wins once over Always.
+type BootPolicy struct {
+	Always BootTarget `json:"always"`
+	Next   BootTarget `json:"next,omitempty"`
+}
+
+// Claim is what a device says of itself, as received: nothing in it is proven.
+type Claim struct {
+	UUID         string   `json:"uuid,omitempty"`
+	MACs         []string `json:"mac,omitempty"`
+	Serial       string   `json:"serial,omitempty"`
+	Manufacturer string   `json:"manufacturer,omitempty"`
+	Model        string   `json:"model,omitempty"`
+}
+
+// Device is a machine that has been seen at least once.
+type Device struct {
+	ID           string            `json:"id"`
+	Name         string            `json:"name,omitempty"`
+	UUID         string            `json:"uuid,omitempty"` // canonical lower case 8-4-4-4-12; empty when unusable
+	Serial       string            `json:"serial,omitempty"`
+	Manufacturer string            `json:"manufacturer,omitempty"`
+	Model        string            `json:"model,omitempty"`
+	MACs         []string          `json:"mac"`                    // lower case, colons
+	Architecture string            `json:"architecture,omitempty"` // x64, arm64, x86
+	Firmware     string            `json:"firmware,omitempty"`     // bios, uefi, uefi-http
+	Address      string            `json:"address,omitempty"`      // last IP address seen
+	FirstSeen    time.Time         `json:"firstSeen"`
+	LastSeen     time.Time         `json:"lastSeen"`
+	Boot         BootPolicy        `json:"boot"`
+	Sequence     string            `json:"sequence,omitempty"`   // assigned sequence, "id" or "id:version"
+	ImageID      string            `json:"imageId,omitempty"`    // boot image it was last served
+	Deployment   string            `json:"deployment,omitempty"` // unfinished deployment, if any
+	Notes        []string          `json:"notes,omitempty"`      // e.g. why an unclear match made a new device
+	Facts        map[string]string `json:"facts,omitempty"`      // bounded; gathered variables as last reported
+}
