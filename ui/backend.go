@@ -1,0 +1,187 @@
+package ui
+
+import (
+	"context"
+	"net/netip"
+
+	"slipway/fleet"
+)
+
+// Actor is who asks, for the audit log. The console has checked the role already.
+type Actor struct {
+	Name    string // account name
+	Address netip.Addr
+}
+
+// Backend is all the console asks of the appliance. Every field must be set.
+// Implementations are safe for concurrent use, return copies the console may
+// keep, and answer within a second; sentinels and error types are in errors.go.
+type Backend struct {
+	Sessions    Sessions
+	Security    Security
+	Devices     Devices
+	Deployments Deployments
+	Sequences   Sequences
+	Images      Images
+	Audit       Audit
+	Health      Health
+	Live        Live
+}
+
+// Sessions is who is signed in, and how the first administrator comes to be.
+type Sessions interface {
+	// NeedsSetup reports whether no account exists yet.
+	NeedsSetup(ctx context.Context) (bool, error)
+	// Setup makes the first administrator. ErrWrong for a wrong code, *FieldError
+	// ("name", "password"), *Throttled, *Refused when an account exists already.
+	Setup(ctx context.Context, from netip.Addr, code, name, password string) error
+	// SignIn returns the cookie's value (at least 128 random bits, no characters a
+	// cookie cannot carry) and the session. ErrWrong or *Throttled.
+	SignIn(ctx context.Context, from netip.Addr, name, password string) (cookie string, s fleet.Session, err error)
+	// SignOut ends the session; a cookie nobody knows is not an error.
+	SignOut(ctx context.Context, cookie string) error
+	// Session finds the session of a cookie. ErrSignedOut when there is none or
+	// it has expired. Session.CSRF must be a secret of at least 128 bits.
+	Session(ctx context.Context, cookie string) (fleet.Account, fleet.Session, error)
+}
+
+// Security is the sign-in of devices, and what is held back by throttling.
+type Security interface {
+	// Mechanisms are the configured ones; empty means nothing is ever accepted.
+	Mechanisms(ctx context.Context) ([]fleet.Mechanism, error)
+	Passcode(ctx context.Context) (fleet.PasscodeStatus, error)
+	// SetPasscode sets or rotates. *FieldError ("passcode") when it is too weak;
+	// with CanForce set, the same call with force is accepted.
+	SetPasscode(ctx context.Context, by Actor, value string, force bool) error
+	ClearPasscode(ctx context.Context, by Actor) error
+	// Held lists the devices held back by a segment or total cap, oldest first.
+	Held(ctx context.Context) ([]fleet.Held, error)
+	// Release lets the device with that code try again. ErrNotFound.
+	Release(ctx context.Context, by Actor, code string) error
+}
+
+// Devices is every machine ever seen. Order does not matter: the console sorts.
+type Devices interface {
+	List(ctx context.Context) ([]fleet.Device, error)
+	Get(ctx context.Context, id string) (fleet.Device, error)
+	Rename(ctx context.Context, by Actor, id, name string) error
+	// Assign sets the sequence a device runs without asking: "id", "id:version",
+	// or empty for none. *FieldError ("sequence").
+	Assign(ctx context.Context, by Actor, id, sequence string) error
+	// SetBoot sets what the device boots: always, or once at its next boot. Once
+	// with an empty target takes the one-time answer back.
+	SetBoot(ctx context.Context, by Actor, id string, target fleet.BootTarget, once bool) error
+}
+
+// Deployments is every run of a sequence. Order does not matter.
+type Deployments interface {
+	List(ctx context.Context) ([]fleet.Deployment, error)
+	Get(ctx context.Context, id string) (fleet.Deployment, error)
+	Results(ctx context.Context, id string) ([]fleet.StepResult, error)
+	// Document is the pinned tasksequence.Document as JSON.
+	Document(ctx context.Context, id string) ([]byte, error)
+	// Progress of the running step; false when nothing was reported.
+	Progress(ctx context.Context, id string) (fleet.Progress, bool)
+	// Log returns up to n lines with Number >= from, in order, and the number of
+	// the last line there is (0: none). Numbers rise by one through the whole
+	// deployment, from 1. A from below 1 is taken as 1.
+	Log(ctx context.Context, id string, from int64, n int) (lines []fleet.LogLine, last int64, err error)
+	// Cancel orders the device to stop after its current step. *Refused when it
+	// has ended already.
+	Cancel(ctx context.Context, by Actor, id string) error
+}
+
+// Sequences is the library of task sequences.
+type Sequences interface {
+	// List returns every version of every sequence.
+	List(ctx context.Context) ([]fleet.Sequence, error)
+	Get(ctx context.Context, id string, version int) (fleet.Sequence, error)
+	// Import stores a document (JSON or YAML) as a new version. *FieldError
+	// ("file") says what is wrong and where; several lines are allowed.
+	Import(ctx context.Context, by Actor, document []byte) (fleet.Sequence, error)
+	// Export returns the document as "json" or "yaml".
+	Export(ctx context.Context, id string, version int, format string) ([]byte, error)
+}
+
+// Images is the boot images and their builds.
+type Images interface {
+	List(ctx context.Context) ([]fleet.BootImage, error)
+	// Builds are those under way and the recent ones, newest first.
+	Builds(ctx context.Context) ([]fleet.ImageBuild, error)
+	// Build starts a build of that kind ("linux"), or joins the one under way,
+	// and returns its id at once. *Refused says why it cannot start.
+	Build(ctx context.Context, by Actor, kind string) (id string, err error)
+}
+
+// AuditQuery asks for audit entries. Empty fields match everything.
+type AuditQuery struct {
+	Text    string // contained in any field, case-insensitive
+	Actor   string
+	Action  string // prefix: "passcode." or "passcode.refused"
+	Device  string
+	Outcome string
+	Before  int64 // only entries with a smaller number; 0 = newest
+	Limit   int
+}
+
+// Audit is the append-only record of who did what.
+type Audit interface {
+	// Recent returns matching entries, newest first.
+	Recent(ctx context.Context, q AuditQuery) ([]fleet.AuditEntry, error)
+}
+
+// CheckState is the outcome of one health check.
+type CheckState string
+
+// The outcomes of a health check.
+const (
+	CheckOK      CheckState = "ok"
+	CheckWarning CheckState = "warning"
+	CheckFailed  CheckState = "failed"
+	CheckOff     CheckState = "off" // switched off in the configuration
+)
+
+// Check is one line of the appliance's health: DHCP, TFTP, HTTP boot, disk,
+// certificate.
+type Check struct {
+	Name  string     // "proxyDHCP"
+	State CheckState // ok, warning, failed, off
+	Text  string     // "Answering on eth0, ports 67 and 4011"
+	Next  string     // what to do, when not ok
+}
+
+// Health is the state of the appliance's own parts.
+type Health interface {
+	Checks(ctx context.Context) ([]Check, error)
+	// Version is shown in the foot of the navigation.
+	Version() string
+}
+
+// The kinds of things a Change names.
+const (
+	ChangeDevice     = "device"     // ID: device id
+	ChangeDeployment = "deployment" // ID: deployment id; also for step results and progress
+	ChangeLog        = "log"        // ID: deployment id; new log lines
+	ChangeImage      = "image"      // ID: boot image id
+	ChangeBuild      = "build"      // ID: build id; state, percent, stage or log
+	ChangeSequence   = "sequence"   // ID: sequence id
+	ChangeSecurity   = "security"   // passcode, mechanisms, held list
+	ChangeAudit      = "audit"      // a new entry
+	ChangeHealth     = "health"     // a check changed
+)
+
+// Change says that something changed; the console then asks for the new value.
+// It may be sent too often, never too seldom. Lost says that changes were missed:
+// browsers then load their page anew.
+type Change struct {
+	Kind string
+	ID   string
+	Lost bool
+}
+
+// Live is the stream of changes.
+type Live interface {
+	// Subscribe sends changes until ctx ends, then closes the channel. It must
+	// not block the sender: drop and send Lost instead. The console subscribes once.
+	Subscribe(ctx context.Context) <-chan Change
+}

@@ -1,0 +1,44 @@
+package ui
+
+import (
+	"errors"
+	"time"
+)
+
+// Errors a backend returns for the console to tell apart. Anything else becomes
+// "Something went wrong" with the request id, and is logged once.
+var (
+	// ErrNotFound: the named thing does not exist (404).
+	ErrNotFound = errors.New("not found")
+	// ErrSignedOut: the cookie belongs to no live session.
+	ErrSignedOut = errors.New("signed out")
+	// ErrWrong: wrong name, password or setup code; which of them is not said.
+	ErrWrong = errors.New("not accepted")
+	// ErrReadOnly: the appliance cannot store changes now, e.g. the disk is full (507).
+	ErrReadOnly = errors.New("changes cannot be stored now")
+)
+
+// FieldError says that one field of a form was not accepted. Detail is shown
+// beside the field: a sentence that says what to do.
+type FieldError struct {
+	Field  string // name of the form field: "passcode", "name", "password", "file", ...
+	Detail string
+	// CanForce: sending the form again with the box "Use it anyway" ticked is accepted.
+	CanForce bool
+}
+
+// Error names the field and the reason.
+func (e *FieldError) Error() string { return e.Field + ": " + e.Detail }
+
+// Throttled says that the attempt was not looked at, and when one will be.
+type Throttled struct{ RetryAfter time.Duration }
+
+// Error says how long to wait.
+func (e *Throttled) Error() string { return "too many attempts; wait " + e.RetryAfter.String() }
+
+// Refused says why something cannot be done now (409): "This deployment has
+// already ended." Reason is shown as it is.
+type Refused struct{ Reason string }
+
+// Error is the reason.
+func (e *Refused) Error() string { return e.Reason }
