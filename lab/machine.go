@@ -1,0 +1,214 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+)
+
+// Firmware is the kind of machine: what it powers on with, and how it asks the network.
+type Firmware string
+
+// The kinds of firmware.
+const (
+	BIOS      Firmware = "bios"       // SeaBIOS, the NIC's ROM is iPXE of 2019
+	PlainBIOS Firmware = "plain-bios" // a PXE ROM that does not say it is iPXE
+	UEFI      Firmware = "uefi"       // EDK2's own PXE client
+	UEFIHTTP  Firmware = "uefi-http"  // EDK2's own HTTP Boot client
+	Direct    Firmware = "direct"     // no network boot: Kernel and Initrd below
+)
+
+// NetworkFirmwares are those that boot from the network, in the order of the tests.
+func NetworkFirmwares() []Firmware { return []Firmware{BIOS, UEFI, UEFIHTTP} }
+
+// Disk is a disk image file of a machine.
+type Disk struct {
+	Path  string
+	Cache string // QEMU's cache mode, default writeback: a flush by the guest reaches the host's disk
+}
+
+// MachineConfig describes a machine. Zero values are filled in by Defaults.
+type MachineConfig struct {
+	Name     string
+	Firmware Firmware
+	MAC      string
+	UUID     string
+	Serial   string
+	Memory   int // MiB
+	Disks    []Disk
+
+	// For Direct only.
+	Kernel, Initrd, Cmdline string
+	// Reboot that ends QEMU instead, for machines that must not come back.
+	NoReboot bool
+}
+
+// Defaults returns the configuration with everything that was left out.
+func (c MachineConfig) Defaults() MachineConfig {
+	if c.Name == "" {
+		c.Name = "machine"
+	}
+	if c.Firmware == "" {
+		c.Firmware = UEFI
+	}
+	if c.MAC == "" {
+		c.MAC = "52:54:00:77:00:01"
+	}
+	if c.UUID == "" {
+		c.UUID = "5117a7ed-0000-4000-8000-" + compactMAC(c.MAC)
+	}
+	if c.Serial == "" {
+		c.Serial = "LAB-" + compactMAC(c.MAC)
+	}
+	if c.Memory == 0 {
+		c.Memory = 1024
+	}
+	return c
+}
+
+func compactMAC(mac string) string {
+	var out []byte
+	for i := range len(mac) {
+		if mac[i] != ':' {
+			out = append(out, mac[i])
+		}
+	}
+	return string(out)
+}
+
+// Machine is a QEMU guest on the segment.
+type Machine struct {
+	MachineConfig
+	QEMU    *Process
+	Console *Console // its serial line
+	QMP     *QMP
+	Started time.Time
+	run     *Run
+}
+
+// PowerOn starts a machine. Its network card is first in the boot order, disks follow.
+func (n *Network) PowerOn(ctx context.Context, c MachineConfig) (*Machine, error) {
+	c = c.Defaults()
+	tap, err := n.tap()
+	if err != nil {
+		return nil, err
+	}
+	files, err := c.firmwareFiles(n.run)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := listenUnix(n.run.Path(c.Name + ".serial"))
+	if err != nil {
+		return nil, err
+	}
+	defer serial.Close()
+	monitor, err := listenUnix(n.run.Path(c.Name + ".qmp"))
+	if err != nil {
+		return nil, err
+	}
+	defer monitor.Close()
+
+	m := &Machine{MachineConfig: c, run: n.run}
+	argv := append([]string{"qemu-system-x86_64"}, c.arguments(tap, serial.Addr().String(), monitor.Addr().String())...)
+	argv = append(argv, files...)
+	if m.QEMU, err = n.run.Start(c.Name+"-qemu", n.Bridge, argv...); err != nil {
+		return nil, err
+	}
+	// QEMU waits on both sockets before the guest's first instruction (-S), so
+	// nothing of the serial line is lost.
+	line, err := m.accept(ctx, serial)
+	if err != nil {
+		return nil, err
+	}
+	if m.Console, err = newConsole(line, n.run.Path(c.Name+"-serial.log")); err != nil {
+		return nil, err
+	}
+	control, err := m.accept(ctx, monitor)
+	if err != nil {
+		return nil, err
+	}
+	if m.QMP, err = newQMP(ctx, control); err != nil {
+		return nil, fmt.Errorf("monitor of %s: %w", c.Name, err)
+	}
+	n.run.OnClose(func() error { m.PowerOff(); return nil })
+	m.Started = time.Now()
+	return m, m.QMP.Run(ctx, "cont", nil, nil)
+}
+
+// PowerOff pulls the plug: SIGKILL to QEMU. What the guest had only in memory is gone.
+func (m *Machine) PowerOff() {
+	m.QEMU.Kill()
+	m.Console.Close()
+	m.QMP.Close()
+}
+
+// Reset presses the reset button.
+func (m *Machine) Reset(ctx context.Context) error {
+	m.Started = time.Now()
+	return m.QMP.Run(ctx, "system_reset", nil, nil)
+}
+
+// arguments returns QEMU's command line but for the firmware's files.
+func (c MachineConfig) arguments(tap, serial, monitor string) []string {
+	machine, nic := "pc", "virtio-net-pci,netdev=net0,mac="+c.MAC+",bootindex=1"
+	if c.Firmware == UEFI || c.Firmware == UEFIHTTP {
+		machine = "q35"
+		nic += ",romfile=" // or the ROM's iPXE takes over from EDK2's own client
+	}
+	a := []string{
+		"-name", c.Name, "-S", "-nodefaults", "-no-user-config", "-display", "none", "-vga", "std",
+		// Never KVM: some machines open /dev/kvm and then run no guest.
+		"-machine", machine, "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "1", "-m", strconv.Itoa(c.Memory),
+		"-uuid", c.UUID,
+		"-smbios", "type=1,manufacturer=Slipway,product=Lab machine,serial=" + c.Serial + ",uuid=" + c.UUID,
+		"-netdev", "tap,id=net0,ifname=" + tap + ",script=no,downscript=no", "-device", nic,
+		"-chardev", "socket,id=serial0,path=" + serial, "-serial", "chardev:serial0",
+		"-chardev", "socket,id=qmp0,path=" + monitor, "-mon", "chardev=qmp0,mode=control",
+		"-device", "virtio-rng-pci",
+	}
+	for i, d := range c.Disks {
+		if d.Cache == "" {
+			d.Cache = "writeback"
+		}
+		a = append(a,
+			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,file=%s,cache=%s,file.locking=off", i, d.Path, d.Cache),
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,bootindex=%d", i, i+2))
+	}
+	if c.NoReboot {
+		a = append(a, "-no-reboot")
+	}
+	return a
+}
+
+// firmwareFiles returns the arguments that name the firmware, and makes the
+// files that a machine may write to.
+func (c MachineConfig) firmwareFiles(r *Run) ([]string, error) {
+	switch c.Firmware {
+	case BIOS:
+		return nil, nil
+	case PlainBIOS:
+		script := r.Path(c.Name + ".ipxe")
+		text := "#!ipxe\nset user-class plain\nautoboot\n"
+		return []string{"-kernel", "/usr/lib/ipxe/ipxe.lkrn", "-initrd", script}, os.WriteFile(script, []byte(text), 0o644)
+	case Direct:
+		return []string{"-kernel", c.Kernel, "-initrd", c.Initrd, "-append", c.Cmdline}, nil
+	case UEFI, UEFIHTTP:
+		vars := r.Path(c.Name + "-vars.fd")
+		if err := copyFile("/usr/share/OVMF/OVMF_VARS_4M.fd", vars); err != nil {
+			return nil, fmt.Errorf("UEFI variables: %w", err)
+		}
+		a := []string{
+			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
+			"-drive", "if=pflash,unit=1,format=raw,file=" + vars,
+		}
+		if c.Firmware == UEFIHTTP {
+			a = append(a,
+				"-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n",
+				"-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n")
+		}
+		return a, nil
+	}
+	return nil, fmt.Errorf("firmware %q is not known: bios, uefi or uefi-http", c.Firmware)
+}
