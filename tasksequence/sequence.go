@@ -34,12 +34,12 @@ type Node struct {
 	ContinueOnError bool       `json:"continueOnError,omitempty"`
 	Condition       *Condition `json:"condition,omitempty"`
 
-	Steps []Node `json:"steps,omitempty"` // a group's members
+	Steps []Node `json:"steps,omitzero"` // a group's members; not nil for a group, even an empty one
 
 	Definition        string                     `json:"definition,omitempty"` // e.g. "run-command-line"
 	DefinitionVersion int                        `json:"definitionVersion,omitempty"`
 	Settings          map[string]json.RawMessage `json:"settings,omitempty"`
-	Timeout           int                        `json:"timeout,omitempty"` // seconds, 0 = the definition's default
+	Timeout           int                        `json:"timeout,omitempty"` // seconds, 0 = the step's setting, else no limit
 	Retries           int                        `json:"retries,omitempty"`
 	RetryWait         int                        `json:"retryWait,omitempty"` // seconds
 	SuccessCodes      []int                      `json:"successCodes,omitempty"`
@@ -47,9 +47,17 @@ type Node struct {
 }
 
 // Document is what a deployment is pinned to: a sequence with every child
-// sequence that Run task sequence steps name, so nothing can change under it.
+// sequence that Run task sequence steps name and every step definition that is
+// used, so nothing can change under it.
 type Document struct {
-	Format   int                 `json:"format"`
-	Sequence Sequence            `json:"sequence"`
-	Children map[string]Sequence `json:"children,omitempty"` // by "id:version"
+	Format      int                   `json:"format"`
+	Sequence    Sequence              `json:"sequence"`
+	Children    map[string]Sequence   `json:"children,omitempty"`    // by "id:version"
+	Definitions map[string]Definition `json:"definitions,omitempty"` // by "id:version"; built-in ones if missing
 }
+
+// Reference returns "id:version" of the sequence.
+func (s Sequence) Reference() Reference { return Reference{ID: s.ID, Version: s.Version} }
+
+// IsGroup reports whether the node is a group.
+func (n *Node) IsGroup() bool { return n.Steps != nil }

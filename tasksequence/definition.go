@@ -1,0 +1,96 @@
+package tasksequence
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// The environments a step may run in.
+const (
+	LinuxPE = "linuxpe" // the Linux boot image
+	WinPE   = "winpe"   // the Windows boot image
+	FullOS  = "fullos"  // an installed operating system
+)
+
+// Interruption says what follows when a step was running while the device lost
+// power or the agent was restarted.
+type Interruption string
+
+// The rules of interruption.
+const (
+	RunAgain    Interruption = "run-again"    // harmless to do twice
+	VerifyFirst Interruption = "verify-first" // the executor looks what is done already
+	AskFirst    Interruption = "ask"          // a person decides
+)
+
+// ExecutorNone marks definitions that the interpreter itself carries out.
+const ExecutorNone = ""
+
+// Definition describes a kind of step. It is a versioned document; a deployment
+// is pinned to the versions its sequence used at the start.
+type Definition struct {
+	Format       int          `json:"format"`
+	ID           string       `json:"id"` // e.g. "run-command-line"
+	Version      int          `json:"version"`
+	Name         string       `json:"name"`
+	Category     string       `json:"category"` // where "Add" shows it
+	Description  string       `json:"description"`
+	Environments []string     `json:"environments"`
+	Interruption Interruption `json:"interruption"`
+	Executor     string       `json:"executor,omitempty"` // the agent's executor; empty: the interpreter does it
+	Options      []Option     `json:"options,omitempty"`
+}
+
+// OptionType is the kind of value an option takes.
+type OptionType string
+
+// The types of options. %NAME% is replaced in all but variable and sequence.
+const (
+	TypeText     OptionType = "text"
+	TypeLines    OptionType = "lines"    // text of several lines
+	TypeBoolean  OptionType = "boolean"  // true or false
+	TypeInteger  OptionType = "integer"  //
+	TypeIntegers OptionType = "integers" // a list of integers
+	TypeChoice   OptionType = "choice"   // one of Rule.Choices
+	TypeValue    OptionType = "value"    // a text or a list of texts
+	TypeVariable OptionType = "variable" // the name of a variable that the step sets
+	TypeSequence OptionType = "sequence" // "id" or "id:version" of another sequence
+)
+
+// Option is one input of a step.
+type Option struct {
+	Name     string          `json:"name"`
+	Label    string          `json:"label"`
+	Type     OptionType      `json:"type"`
+	Default  json.RawMessage `json:"default,omitempty"`
+	Required bool            `json:"required,omitempty"`
+	Rule     *Rule           `json:"rule,omitempty"`
+	Help     string          `json:"help,omitempty"`
+	Unit     string          `json:"unit,omitempty"` // shown beside the field, e.g. "seconds"
+}
+
+// Rule narrows what an option accepts.
+type Rule struct {
+	Choices []string `json:"choices,omitempty"`
+	Pattern string   `json:"pattern,omitempty"` // regular expression (RE2) for the whole text
+	Min     *int     `json:"min,omitempty"`
+	Max     *int     `json:"max,omitempty"`
+	Longest int      `json:"longest,omitempty"` // bytes
+}
+
+// Key returns "id:version", under which documents hold their definitions.
+func (d Definition) Key() string { return fmt.Sprintf("%s:%d", d.ID, d.Version) }
+
+// Option returns the option with this name.
+func (d Definition) Option(name string) (Option, bool) {
+	for _, o := range d.Options {
+		if o.Name == name {
+			return o, true
+		}
+	}
+	return Option{}, false
+}
+
+func allEnvironments() []string { return []string{LinuxPE, WinPE, FullOS} }
+
+func between(least, most int) *Rule { return &Rule{Min: &least, Max: &most} }
