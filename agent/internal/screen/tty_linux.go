@@ -1,0 +1,74 @@
+package screen
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// OpenTTY opens a console device as a terminal: raw, with a size.
+func OpenTTY(path string) (*Terminal, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open the console: %w", err)
+	}
+	conn, err := f.SyscallConn()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open the console: %w", err)
+	}
+	control := func(fn func(fd int) error) error {
+		var inner error
+		if err := conn.Control(func(fd uintptr) { inner = fn(int(fd)) }); err != nil {
+			return err
+		}
+		return inner
+	}
+	if err := control(makeRaw); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("set up the console %s: %w", path, err)
+	}
+	name := filepath.Base(path)
+	size := func() (w, h int) {
+		w, h = 80, 24
+		_ = control(func(fd int) error { w, h = ttySize(fd); return nil })
+		return w, h
+	}
+	return NewTerminal(name, !isVideo(name), f, size), nil
+}
+
+// isVideo tells the video console (tty0, tty1) from serial and virtio consoles.
+func isVideo(name string) bool {
+	number, ok := strings.CutPrefix(name, "tty")
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
+// makeRaw switches off the line's own editing and echo. CLOCAL: a cable without
+// carrier detect works too; no hardware flow control: a line nobody listens to must not block.
+func makeRaw(fd int) error {
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return err
+	}
+	t.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON | unix.IXOFF
+	t.Oflag &^= unix.OPOST
+	t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	t.Cflag &^= unix.CSIZE | unix.PARENB | unix.CRTSCTS
+	t.Cflag |= unix.CS8 | unix.CLOCAL | unix.CREAD
+	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
+	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
+}
+
+// ttySize asks for the size; a serial line has none and is taken as 80x24,
+// which it is then told.
+func ttySize(fd int) (w, h int) {
+	ws, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+	if err != nil || ws.Col < 40 || ws.Row < 16 {
+		_ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: 80, Row: 24})
+		return 80, 24
+	}
+	return min(int(ws.Col), 300), min(int(ws.Row), 100)
+}
