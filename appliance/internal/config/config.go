@@ -1,0 +1,148 @@
+// Package config reads the appliance's configuration: defaults, then the YAML
+// file, then SLIPWAY_* variables, then flags. Everything is checked before any
+// socket opens. Settings that change while running live in state, not here.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Config is the appliance's configuration as in docs/configuration.md.
+type Config struct {
+	Data       string   `yaml:"data"`       // folder of state, boot images, logs; relative to the configuration file
+	Advertise  string   `yaml:"advertise"`  // address devices reach; empty: that of the interface that heard them
+	Interfaces []string `yaml:"interfaces"` // empty: all that are up, not loopback
+	DHCP       DHCP     `yaml:"dhcp"`
+	TFTP       Listener `yaml:"tftp"`
+	HTTP       Listener `yaml:"http"`
+	HTTPS      Listener `yaml:"https"`
+	Log        Log      `yaml:"log"`
+}
+
+// DHCP is how the appliance takes part in DHCP.
+type DHCP struct {
+	Mode    string `yaml:"mode"` // proxy, authoritative, off
+	Port    int    `yaml:"port"`
+	PXEPort int    `yaml:"pxe_port"`
+}
+
+// Listener is an address to listen on, "host:port" with an optional host.
+type Listener struct {
+	Listen string `yaml:"listen"`
+}
+
+// Log is the form and level of the appliance's own log.
+type Log struct {
+	Format string `yaml:"format"` // text, json
+	Level  string `yaml:"level"`  // debug, info, warn, error
+}
+
+// The modes of DHCP.
+const (
+	ModeProxy         = "proxy"
+	ModeAuthoritative = "authoritative"
+	ModeOff           = "off"
+)
+
+// ErrNotInThisVersion is wrapped by the error for a value whose part does not exist yet.
+var ErrNotInThisVersion = errors.New("not in this version")
+
+// Default is the configuration of an empty file.
+func Default() Config {
+	return Config{
+		Data:  "./data",
+		DHCP:  DHCP{Mode: ModeProxy, Port: 67, PXEPort: 4011},
+		TFTP:  Listener{Listen: ":69"},
+		HTTP:  Listener{Listen: ":8080"},
+		HTTPS: Listener{Listen: ":8443"},
+		Log:   Log{Format: "text", Level: "info"},
+	}
+}
+
+// Validate says what is wrong, every problem on a line of its own.
+func (c Config) Validate() error {
+	var problems []error
+	bad := func(key, format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
+	}
+	if strings.TrimSpace(c.Data) == "" {
+		bad("data", "must name a folder, e.g. ./data")
+	}
+	if c.Advertise != "" {
+		if a, err := netip.ParseAddr(c.Advertise); err != nil || !a.Is4() || a.IsUnspecified() {
+			bad("advertise", "%q is not an IPv4 address that devices can reach, e.g. 192.0.2.10", c.Advertise)
+		}
+	}
+	switch c.DHCP.Mode {
+	case ModeProxy, ModeOff:
+	case ModeAuthoritative:
+		bad("dhcp.mode", "%q is %w; use %q beside your DHCP server", c.DHCP.Mode, ErrNotInThisVersion, ModeProxy)
+	default:
+		bad("dhcp.mode", "%q is unknown; use %q or %q", c.DHCP.Mode, ModeProxy, ModeOff)
+	}
+	for _, p := range []struct {
+		key  string
+		port int
+	}{{"dhcp.port", c.DHCP.Port}, {"dhcp.pxe_port", c.DHCP.PXEPort}} {
+		if p.port < 1 || p.port > 65535 {
+			bad(p.key, "%d is not a port (1 to 65535)", p.port)
+		}
+	}
+	for _, l := range []struct{ key, value string }{{"tftp.listen", c.TFTP.Listen}, {"http.listen", c.HTTP.Listen}, {"https.listen", c.HTTPS.Listen}} {
+		if _, err := Port(l.value); err != nil {
+			bad(l.key, "%q is not an address to listen on, e.g. \":8443\" or \"192.0.2.10:8443\"", l.value)
+		}
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		bad("log.format", "%q is unknown; use \"text\" or \"json\"", c.Log.Format)
+	}
+	if _, err := c.Log.SlogLevel(); err != nil {
+		bad("log.level", "%q is unknown; use \"debug\", \"info\", \"warn\" or \"error\"", c.Log.Level)
+	}
+	return errors.Join(problems...)
+}
+
+// SlogLevel is the level as slog knows it.
+func (l Log) SlogLevel() (slog.Level, error) {
+	var level slog.Level
+	err := level.UnmarshalText([]byte(l.Level))
+	return level, err
+}
+
+// Port returns the port of a listen address.
+func Port(listen string) (int, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return 0, err
+	}
+	if host != "" {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return 0, err
+		}
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 1 || n > 65535 {
+		return 0, fmt.Errorf("port %q is not between 1 and 65535", port)
+	}
+	return n, nil
+}
+
+// maxSocketPath is the room for a path in a Unix socket address, with its final
+// zero byte (unix(7), sun_path).
+const maxSocketPath = 107
+
+// SocketPath is where the running appliance answers the commands of its own machine.
+func (c Config) SocketPath() (string, error) {
+	path := filepath.Join(c.Data, "slipway.sock")
+	if len(path) > maxSocketPath {
+		return "", fmt.Errorf("data: the path %s is too long for a socket (%d characters, %d allowed); choose a shorter data folder", path, len(path), maxSocketPath)
+	}
+	return path, nil
+}

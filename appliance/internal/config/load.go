@@ -1,0 +1,207 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// DefaultFile is read when neither a flag nor SLIPWAY_CONFIG names a file.
+const DefaultFile = "slipway.yaml"
+
+// maxFile bounds the configuration file, in bytes.
+const maxFile = 1 << 20
+
+// Source is where a configuration comes from.
+type Source struct {
+	File      string            // from --config; empty: SLIPWAY_CONFIG, else ./slipway.yaml when it exists
+	Environ   []string          // os.Environ()
+	Overrides map[string]string // key ("dhcp.mode") to value, from flags
+}
+
+// Load reads, merges and validates. A missing file is an error only when it was named.
+func Load(s Source) (Config, error) {
+	c := Default()
+	file, named := s.file()
+	body, err := readFile(file)
+	switch {
+	case err == nil:
+		if err := decode(body, &c); err != nil {
+			return c, fmt.Errorf("%s: %w", file, err)
+		}
+	case errors.Is(err, fs.ErrNotExist) && !named:
+	default:
+		return c, fmt.Errorf("configuration: %w", err)
+	}
+	if err := c.fromEnvironment(s.Environ); err != nil {
+		return c, err
+	}
+	for _, key := range sortedKeys(s.Overrides) {
+		if err := c.set(key, s.Overrides[key]); err != nil {
+			return c, fmt.Errorf("flag for %s: %w", key, err)
+		}
+	}
+	if err := c.Validate(); err != nil {
+		return c, err
+	}
+	return c, c.resolve(file)
+}
+
+// resolve makes the data folder absolute: relative to the configuration file, so
+// that every command finds the same folder from wherever it is called.
+func (c *Config) resolve(file string) error {
+	if !filepath.IsAbs(c.Data) {
+		c.Data = filepath.Join(filepath.Dir(file), c.Data)
+	}
+	abs, err := filepath.Abs(c.Data)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	c.Data = abs
+	_, err = c.SocketPath()
+	return err
+}
+
+func (s Source) file() (name string, named bool) {
+	if s.File != "" {
+		return s.File, true
+	}
+	for _, kv := range s.Environ {
+		if v, ok := strings.CutPrefix(kv, "SLIPWAY_CONFIG="); ok && v != "" {
+			return v, true
+		}
+	}
+	return DefaultFile, false
+}
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(body) > maxFile {
+		err = fmt.Errorf("%s is larger than %d bytes", name, maxFile)
+	}
+	return body, err
+}
+
+var unknownField = regexp.MustCompile(`line (\d+): field (\S+) not found in type config\.(\S+)`)
+
+// decode reads one YAML document; an unknown key is an error that names it.
+func decode(body []byte, c *Config) error {
+	d := yaml.NewDecoder(bytes.NewReader(body))
+	d.KnownFields(true)
+	err := d.Decode(c)
+	if errors.Is(err, io.EOF) {
+		return nil // an empty file
+	}
+	if err != nil {
+		return readable(err)
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return errors.New("holds more than one YAML document; keep one")
+	}
+	return nil
+}
+
+// readable turns the YAML library's words into ours.
+func readable(err error) error {
+	var te *yaml.TypeError
+	if !errors.As(err, &te) {
+		return err
+	}
+	lines := make([]string, 0, len(te.Errors))
+	for _, e := range te.Errors {
+		if m := unknownField.FindStringSubmatch(e); m != nil {
+			section := strings.ToLower(m[3])
+			key := m[2]
+			if section != "config" {
+				key = section + "." + key
+			}
+			e = fmt.Sprintf("line %s: unknown key %q", m[1], key)
+		}
+		lines = append(lines, e)
+	}
+	return errors.New(strings.Join(lines, "; "))
+}
+
+// Keys are the keys that a SLIPWAY_ variable or a flag can set.
+func Keys() []string {
+	return sortedKeys((&Config{}).fields())
+}
+
+// EnvironmentName is the variable of a key: dhcp.pxe_port is SLIPWAY_DHCP_PXE_PORT.
+func EnvironmentName(key string) string {
+	return "SLIPWAY_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+func (c *Config) fields() map[string]any {
+	return map[string]any{
+		"data": &c.Data, "advertise": &c.Advertise, "interfaces": &c.Interfaces,
+		"dhcp.mode": &c.DHCP.Mode, "dhcp.port": &c.DHCP.Port, "dhcp.pxe_port": &c.DHCP.PXEPort,
+		"tftp.listen": &c.TFTP.Listen, "http.listen": &c.HTTP.Listen, "https.listen": &c.HTTPS.Listen,
+		"log.format": &c.Log.Format, "log.level": &c.Log.Level,
+	}
+}
+
+func (c *Config) fromEnvironment(environ []string) error {
+	names := map[string]string{}
+	for _, key := range Keys() {
+		names[EnvironmentName(key)] = key
+	}
+	for _, kv := range environ {
+		name, value, _ := strings.Cut(kv, "=")
+		key, ok := names[name]
+		if !ok {
+			continue
+		}
+		if err := c.set(key, value); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (c *Config) set(key, value string) error {
+	switch p := c.fields()[key].(type) {
+	case *string:
+		*p = value
+	case *int:
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return fmt.Errorf("%q is not a number", value)
+		}
+		*p = n
+	case *[]string:
+		*p = nil
+		for _, v := range strings.Split(value, ",") {
+			if v = strings.TrimSpace(v); v != "" {
+				*p = append(*p, v)
+			}
+		}
+	default:
+		return fmt.Errorf("unknown key %q", key)
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
