@@ -1,0 +1,95 @@
+package lab
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestOnlyNamesOfDeadLabsAreOrphaned(t *testing.T) {
+	own, err := ownName()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A child that has ended stands for a lab that was killed.
+	child := exec.Command("sleep", "60")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	start, err := startTime(child.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("%s-%d-%d-123-lan", namePrefix, child.Process.Pid, start)
+	if orphaned(name) {
+		t.Error("a living lab was taken for dead")
+	}
+	_ = child.Process.Kill()
+	_ = child.Wait()
+	if !orphaned(name) {
+		t.Error("a dead lab was taken for living")
+	}
+	reused := fmt.Sprintf("%s-%d-%d-123-lan", namePrefix, os.Getpid(), 1)
+	if !orphaned(reused) {
+		t.Error("a process id in use by somebody else kept a dead lab")
+	}
+	for _, n := range []string{own + "-1-lan", "somebody", "slwlab-x-y-z", "docker-1-2-3", ""} {
+		if orphaned(n) {
+			t.Errorf("%q was taken for an orphan", n)
+		}
+	}
+}
+
+func TestTimeoutIsOnlyStretched(t *testing.T) {
+	for factor, want := range map[string]time.Duration{"": time.Second, "2.5": 2500 * time.Millisecond, "0.1": time.Second, "x": time.Second} {
+		t.Setenv(TimeFactor, factor)
+		if got := Timeout(time.Second); got != want {
+			t.Errorf("factor %q: %v", factor, got)
+		}
+	}
+}
+
+func TestDecodePPM(t *testing.T) {
+	img, err := decodePPM(strings.NewReader("P6\n2 1\n255\n\x01\x02\x03\xff\x00\x00"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := img.At(1, 0); got != (color.RGBA{255, 0, 0, 255}) || img.Bounds().Dx() != 2 {
+		t.Errorf("%v", got)
+	}
+	for _, bad := range []string{"", "P5\n1 1\n255\nx", "P6\n2 2\n255\nxx", "P6\n-1 2\n255\n", "P6\n1 1\n65535\nxxxxxx"} {
+		if _, err := decodePPM(strings.NewReader(bad)); err == nil {
+			t.Errorf("%q was taken for a picture", bad)
+		}
+	}
+}
+
+// cpio(1) reads what we write.
+func TestArchiveIsCpio(t *testing.T) {
+	a := archive{}
+	a.add("bin/deep/tool", modeExec, []byte("12345"))
+	a.add("init", modeExec, []byte("x"))
+	var b bytes.Buffer
+	if err := a.write(&b); err != nil {
+		t.Fatal(err)
+	}
+	list := exec.Command("cpio", "-t", "--quiet")
+	list.Stdin = &b
+	out, err := list.CombinedOutput()
+	if err != nil || string(out) != "bin\nbin/deep\nbin/deep/tool\ninit\n" {
+		t.Errorf("%v: %q", err, out)
+	}
+}
+
+func TestEveryPasscodeCharacterHasAKey(t *testing.T) {
+	for _, c := range Passcode {
+		if _, ok := keyFor(c); !ok {
+			t.Errorf("no key for %q", c)
+		}
+	}
+}

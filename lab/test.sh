@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Runs the tests in tiers and says at the end where the time went.
+#   lab/test.sh lint|check|fuzz|test|soak
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tier=${1:?lint, check, fuzz, test or soak}
+scratch=$(mktemp -d)
+finish() {
+  code=$?
+  report
+  rm -rf "$scratch"
+  exit $code
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# phase NAME COMMAND...: runs the command, notes its time, stops at the first failure.
+phase() {
+  local name=$1 start=$SECONDS code=0
+  shift
+  printf '\n=== %s\n' "$name"
+  "$@" || code=$?
+  printf '%6d s  %s%s\n' $((SECONDS - start)) "$name" "$([ $code = 0 ] || echo '   FAILED')" >>"$scratch/phases"
+  return $code
+}
+
+report() {
+  [ -s "$scratch/phases" ] || return 0
+  printf '\nWhere the time went (%d s in all):\n' "$SECONDS"
+  cat "$scratch/phases"
+  if [ -s "$scratch/packages" ]; then
+    echo 'Slowest packages:'
+    awk '$1=="ok" || $1=="FAIL" {t=$3; sub(/s$/,"",t); if (t+0>=1) printf "%8.1f s  %s\n", t, $2}' "$scratch/packages" | sort -rn | head -n 15
+  fi
+  if [ -s "$scratch/times" ]; then
+    echo 'Network boots (seconds from power-on):'
+    cat "$scratch/times"
+  fi
+}
+
+gotest() { # go test, with the packages' times noted
+  go test "$@" 2>&1 | tee >(grep -E '^(ok|FAIL)\s' >>"$scratch/packages") \
+    >(grep -oE 'BOOT [^:]+: .*' >>"$scratch/times")
+}
+
+formatted() {
+  local files
+  files=$(git ls-files -z '*.go' | xargs -0 -r gofmt -l)
+  [ -z "$files" ] || { printf 'not formatted (gofmt -w):\n%s\n' "$files" >&2; return 1; }
+}
+
+generated() { # the committed *_templ.go are what templ makes of the *.templ
+  local before after
+  [ -n "$(git ls-files '*.templ')" ] || return 0
+  before=$(git ls-files -z '*_templ.go' | xargs -0 -r sha256sum)
+  go tool templ generate -path ui >/dev/null 2>&1 || { go tool templ generate -path ui; return 1; }
+  after=$(git ls-files -z '*_templ.go' | xargs -0 -r sha256sum)
+  [ "$before" = "$after" ] || { echo 'generated files were not current; they are now: commit them' >&2; return 1; }
+}
+
+scripts() { git ls-files -z '*.sh' .ci/run | xargs -0 -r -n1 bash -n; }
+
+vagrantfile() { # needs no provider, no box and no network
+  VAGRANT_HOME=$scratch/vagrant VAGRANT_CHECKPOINT_DISABLE=1 vagrant validate --ignore-provider
+}
+
+lint() {
+  phase 'install missing packages' lab/deps.sh build check ui
+  phase gofmt formatted
+  phase 'go vet' go vet ./...
+  phase 'go vet, lab tests' go vet -tags lab ./lab/...
+  phase staticcheck go tool staticcheck ./...
+  phase 'staticcheck, lab tests' go tool staticcheck -tags lab ./lab/...
+  phase 'generated files' generated
+  phase 'shell scripts' scripts
+  phase 'vagrant validate' vagrantfile
+}
+
+unit() { phase 'unit tests' gotest -timeout 15m ./...; }
+
+fuzz() {
+  local pkg name
+  while read -r pkg name; do
+    phase "fuzz $name in $pkg" gotest -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-5s}" "$pkg"
+  done < <(git ls-files '*_test.go' | xargs grep -HoE '^func Fuzz[A-Za-z0-9_]+' |
+    sed -E 's#^(.*)/[^/]+:func (.*)#./\1 \2#' | sort -u)
+}
+
+guests() {
+  phase 'build' make --no-print-directory build
+  phase 'boot image' make --no-print-directory image
+  # One package at a time and two guests at most: more would only wait for the CPU.
+  phase 'virtual machines' gotest -tags lab -count=1 -p 1 -parallel 2 -timeout "${1:-40m}" -v ./lab/boottest
+}
+
+case $tier in
+  lint) lint ;;
+  check) lint; unit ;;
+  fuzz) phase 'install missing packages' lab/deps.sh build check; fuzz ;;
+  test) lint; unit; fuzz; guests ;;
+  soak)
+    export SLIPWAY_SOAK=1
+    phase 'unit tests, long form' gotest -timeout 3h ./...
+    phase 'race detector' env CGO_ENABLED=1 go test -race -timeout 3h ./...
+    FUZZTIME=${FUZZTIME:-5m} fuzz
+    guests 8h
+    ;;
+  *) echo "lab/test.sh: no tier $tier" >&2; exit 2 ;;
+esac
