@@ -1,0 +1,129 @@
+package ui
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"slipway/fleet"
+)
+
+// access says who may use a route. The zero value is no rule, and a route
+// without a rule is never registered.
+type access int
+
+const (
+	noRule        access = iota
+	everyone             // signed in or not
+	setupOnly            // only while no account exists
+	viewer               // any account
+	technician           // deploys
+	administrator        // changes the appliance
+)
+
+// role is the least role an access rule asks for; empty when it asks for none.
+func (a access) role() fleet.Role {
+	switch a {
+	case viewer:
+		return fleet.RoleViewer
+	case technician:
+		return fleet.RoleTechnician
+	case administrator:
+		return fleet.RoleAdministrator
+	}
+	return ""
+}
+
+// route is one line of the table below.
+type route struct {
+	method string
+	path   string
+	access access
+	body   int64 // largest body in bytes; 0: formLimit
+	handle func(*Console, *visit) error
+}
+
+const (
+	formLimit   = 64 << 10
+	importLimit = 4 << 20
+)
+
+// routes is everything the console answers, besides its static assets.
+func routes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{method: get, path: "/setup", access: setupOnly, handle: (*Console).showSetup},
+		{method: post, path: "/setup", access: setupOnly, handle: (*Console).doSetup},
+		{method: get, path: "/login", access: everyone, handle: (*Console).showLogin},
+		{method: post, path: "/login", access: everyone, handle: (*Console).doLogin},
+		{method: post, path: "/logout", access: viewer, handle: (*Console).doLogout},
+
+		{method: get, path: "/", access: viewer, handle: (*Console).showOverview},
+		{method: get, path: "/events", access: viewer, handle: (*Console).streamEvents},
+		{method: get, path: "/me", access: viewer, handle: (*Console).showMe},
+		{method: post, path: "/me/theme", access: viewer, handle: (*Console).setTheme},
+
+		{method: get, path: "/devices", access: viewer, handle: (*Console).showDevices},
+		{method: get, path: "/devices/:id", access: viewer, handle: (*Console).showDevice},
+		{method: post, path: "/devices/:id/name", access: technician, handle: (*Console).renameDevice},
+		{method: post, path: "/devices/:id/sequence", access: technician, handle: (*Console).assignSequence},
+		{method: post, path: "/devices/:id/boot", access: technician, handle: (*Console).setBoot},
+
+		{method: get, path: "/deployments", access: viewer, handle: (*Console).showDeployments},
+		{method: get, path: "/deployments/:id", access: viewer, handle: (*Console).showDeployment},
+		{method: get, path: "/deployments/:id/log.txt", access: viewer, handle: (*Console).downloadLog},
+		{method: post, path: "/deployments/:id/cancel", access: technician, handle: (*Console).cancelDeployment},
+
+		{method: get, path: "/sequences", access: viewer, handle: (*Console).showSequences},
+		{method: post, path: "/sequences/import", access: administrator, body: importLimit, handle: (*Console).importSequence},
+		{method: get, path: "/sequences/:id", access: viewer, handle: (*Console).showSequence},
+		{method: get, path: "/sequences/:id/export", access: viewer, handle: (*Console).exportSequence},
+
+		{method: get, path: "/boot/images", access: viewer, handle: (*Console).showImages},
+		{method: post, path: "/boot/images/build", access: administrator, handle: (*Console).buildImage},
+
+		{method: get, path: "/admin/security", access: technician, handle: (*Console).showSecurity},
+		{method: post, path: "/admin/security/passcode", access: administrator, handle: (*Console).setPasscode},
+		{method: post, path: "/admin/security/passcode/clear", access: administrator, handle: (*Console).clearPasscode},
+		{method: post, path: "/admin/security/release", access: technician, handle: (*Console).releaseHeld},
+
+		{method: get, path: "/audit", access: administrator, handle: (*Console).showAudit},
+	}
+}
+
+// check reports a route that could answer somebody it should not.
+func (r route) check() error {
+	switch {
+	case r.access == noRule:
+		return fmt.Errorf("ui: route %s %s states no access rule", r.method, r.path)
+	case r.handle == nil:
+		return fmt.Errorf("ui: route %s %s has no handler", r.method, r.path)
+	case r.method != http.MethodGet && r.method != http.MethodPost:
+		return fmt.Errorf("ui: route %s %s: only GET and POST are guarded", r.method, r.path)
+	}
+	return nil
+}
+
+// newEngine registers the table. A bad line is a programming error that the
+// first start shows.
+func (c *Console) newEngine(table []route) *gin.Engine {
+	gin.SetMode(gin.ReleaseMode) // no debug lines on standard output
+	e := gin.New()
+	e.RedirectTrailingSlash = false
+	e.HandleMethodNotAllowed = false
+	for _, r := range table {
+		if err := r.check(); err != nil {
+			panic(err)
+		}
+		e.Handle(r.method, r.path, c.serve(r))
+		if r.method == http.MethodGet {
+			e.Handle(http.MethodHead, r.path, c.serve(r))
+		}
+	}
+	e.GET("/static/*name", gin.WrapH(c.assets))
+	e.HEAD("/static/*name", gin.WrapH(c.assets))
+	e.GET("/favicon.ico", func(g *gin.Context) { g.Redirect(http.StatusMovedPermanently, c.assets.URL("favicon.svg")) })
+	e.NoRoute(c.serve(route{method: http.MethodGet, access: everyone, handle: (*Console).showMissing}))
+	return e
+}
