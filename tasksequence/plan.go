@@ -34,6 +34,7 @@ type PlanNode struct {
 const (
 	MaxNodes         = 10_000  // of a document, children expanded
 	MaxDepth         = 32      // nesting of groups and children
+	MaxPath          = 400     // bytes of a path; results are kept under it
 	MaxSequenceBytes = 4 << 20 // JSON text of one sequence
 	MaxDocumentBytes = 8 << 20 // JSON text of a document
 	MaxVersion       = 999_999
@@ -42,6 +43,7 @@ const (
 var (
 	errTooManyNodes = fmt.Errorf("a task sequence may have %d steps and groups at most, those of the task sequences it runs included", MaxNodes)
 	errTooDeep      = fmt.Errorf("groups and task sequences may be nested %d deep at most", MaxDepth)
+	errLongPath     = fmt.Errorf("the ids on the way to this step may be %d bytes long together", MaxPath)
 	errRecursion    = errors.New("a task sequence cannot run itself, not even through others")
 )
 
@@ -89,6 +91,9 @@ func (b *planner) add(nodes []Node, f frame) error {
 func (b *planner) addNode(n *Node, f frame) error {
 	index, before := len(b.plan.Nodes), b.plan.Steps
 	p := PlanNode{Path: f.prefix + n.ID, Node: n, Depth: f.depth, Disabled: f.disabled || n.Disabled, parent: f.parent}
+	if len(p.Path) > MaxPath {
+		return fmt.Errorf("step %s: %w", n.ID, errLongPath)
+	}
 	inner := frame{parent: index, depth: f.depth + 1, prefix: p.Path + "/", disabled: p.Disabled, within: f.within}
 	members := n.Steps
 	if n.Steps != nil {

@@ -64,7 +64,7 @@ func resolve(d Definition, n *Node, vars *Variables) (Settings, error) {
 		if !set {
 			continue
 		}
-		if o.Required && value.size() == 0 {
+		if o.Required && value.empty() {
 			return Settings{}, fmt.Errorf("%s: a value is needed", o.Name)
 		}
 		if err := o.check(value); err != nil {
@@ -180,8 +180,8 @@ func (r *Rule) checkText(v Value) error {
 	if r == nil {
 		return nil
 	}
-	if r.Longest > 0 && v.size() > r.Longest {
-		return fmt.Errorf("the text is %d bytes long; at most %d are allowed", v.size(), r.Longest)
+	if r.Longest > 0 && len(v.String()) > r.Longest {
+		return fmt.Errorf("the text is %d bytes long; at most %d are allowed", len(v.String()), r.Longest)
 	}
 	if len(r.Choices) > 0 && !slices.Contains(r.Choices, v.Text) {
 		return fmt.Errorf("%s is not one of %s", quoteSafe(v), strings.Join(r.Choices, ", "))

@@ -99,6 +99,10 @@ func (v *validator) nodes(nodes []Node, prefix string, depth int) {
 		if n.ID == "" {
 			path = fmt.Sprintf("%s[%d]", prefix, i)
 		}
+		if len(path) > MaxPath {
+			v.report(Problem{Step: path[:80] + "…", Name: n.Name, Field: "id", Detail: errLongPath.Error(), Remedy: "Shorten the ids of the groups around it."})
+			return
+		}
 		v.node(n, path)
 		v.nodes(n.Steps, path+"/", depth+1)
 	}
@@ -228,7 +232,7 @@ func checkSetting(o Option, n *Node) error {
 	if err := json.Unmarshal(text, &value); err != nil {
 		return err
 	}
-	if o.Required && value.size() == 0 {
+	if o.Required && value.empty() {
 		return errors.New("a value is needed")
 	}
 	if o.Type != TypeVariable && o.Type != TypeSequence && strings.Contains(value.String(), "%") {

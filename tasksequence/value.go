@@ -45,13 +45,28 @@ func (v Value) Equal(o Value) bool {
 	return v.Text == o.Text && v.Secret == o.Secret && v.IsList() == o.IsList() && slices.Equal(v.List, o.List)
 }
 
-// size is the number of bytes that count against the limits.
+// size is the number of bytes that count against the limits: those of the JSON
+// form, in which a value travels and is kept.
 func (v Value) size() int {
-	n := len(v.Text)
-	for _, item := range v.List {
-		n += len(item) + 1
+	text, err := v.MarshalJSON()
+	if err != nil { // texts and lists of texts can always be written
+		return MaxVariableBytes + 1
 	}
-	return n
+	return len(text)
+}
+
+// empty reports whether there is nothing in v.
+func (v Value) empty() bool { return v.Text == "" && len(v.List) == 0 }
+
+// valid returns v with every byte sequence that is not UTF-8 replaced, because
+// JSON could not carry it.
+func (v Value) valid() Value {
+	v.Text = strings.ToValidUTF8(v.Text, "\uFFFD")
+	v.List = slices.Clone(v.List)
+	for i := range v.List {
+		v.List[i] = strings.ToValidUTF8(v.List[i], "\uFFFD")
+	}
+	return v
 }
 
 func (v Value) clone() Value {

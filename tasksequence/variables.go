@@ -11,10 +11,10 @@ import (
 
 // The limits of variables. They hold for one deployment and are refused, never cut.
 const (
-	MaxVariables     = 2000
+	MaxVariables     = 1000
 	MaxVariableName  = 128       // bytes
-	MaxVariableValue = 64 << 10  // bytes of one value, list items and separators together
-	MaxVariableBytes = 512 << 10 // bytes of all values together
+	MaxVariableValue = 64 << 10  // bytes of one value in its JSON form
+	MaxVariableBytes = 512 << 10 // bytes of all values together, in their JSON form
 )
 
 // Errors of setting a variable.
@@ -35,6 +35,14 @@ type Variables struct {
 type entry struct {
 	name  string
 	value Value
+}
+
+// size counts nothing for a variable that does not exist.
+func (e entry) size() int {
+	if e.name == "" {
+		return 0
+	}
+	return e.value.size()
 }
 
 // NewVariables returns an empty set.
@@ -108,24 +116,25 @@ func (v *Variables) SetSystem(name string, value Value) error {
 		return err
 	}
 	key := fold(name)
+	value = value.valid()
 	old, exists := v.entries[key]
 	if exists {
 		name = old.name
 		value.Secret = value.Secret || old.value.Secret
 	}
-	if err := v.checkLimits(name, value, old.value, exists); err != nil {
+	if err := v.checkLimits(name, value, old, exists); err != nil {
 		return err
 	}
 	if exists && old.value.Equal(value) {
 		return nil
 	}
-	v.bytes += value.size() - old.value.size()
-	v.entries[key] = entry{name: name, value: value.clone()}
+	v.bytes += value.size() - old.size()
+	v.entries[key] = entry{name: name, value: value}
 	v.changed[key] = true
 	return nil
 }
 
-func (v *Variables) checkLimits(name string, value, old Value, exists bool) error {
+func (v *Variables) checkLimits(name string, value Value, old entry, exists bool) error {
 	switch size := value.size(); {
 	case !exists && len(v.entries) >= MaxVariables:
 		return fmt.Errorf("set %s: %w: there are already %d variables", name, ErrLimit, MaxVariables)
