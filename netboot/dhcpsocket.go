@@ -1,0 +1,118 @@
+package netboot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+)
+
+// datagram is one received packet with what the kernel knows of it.
+type datagram struct {
+	payload []byte
+	from    netip.AddrPort
+	to      netip.Addr // destination address of the packet
+	ifIndex int
+}
+
+// packetSocket is a UDP socket that tells the interface of each packet.
+// Closing it ends a blocked Receive with net.ErrClosed.
+type packetSocket interface {
+	Receive(buf []byte) (datagram, error)
+	// Send sends from the given interface and source address.
+	Send(payload []byte, to netip.AddrPort, ifIndex int, source netip.Addr) error
+	Close() error
+}
+
+type udpSocket struct {
+	conn *net.UDPConn
+	pc   *ipv4.PacketConn
+}
+
+// listenUDP opens a UDP socket on all addresses of the port. shared allows
+// another program of this machine to listen on the same port (an ordinary DHCP
+// server on 67); broadcasts then reach both.
+func listenUDP(ctx context.Context, addr netip.AddrPort, shared bool) (*udpSocket, error) {
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		ctl := c.Control(func(fd uintptr) { err = socketOptions(int(fd), shared) })
+		return errors.Join(ctl, err)
+	}}
+	conn, err := lc.ListenPacket(ctx, "udp4", addr.String())
+	if err != nil {
+		return nil, listenError("UDP", addr.Port(), err)
+	}
+	pc := ipv4.NewPacketConn(conn)
+	if err := pc.SetControlMessage(ipv4.FlagInterface|ipv4.FlagDst, true); err != nil {
+		return nil, errors.Join(fmt.Errorf("ask for the interface of packets: %w", err), conn.Close())
+	}
+	return &udpSocket{conn: conn.(*net.UDPConn), pc: pc}, nil
+}
+
+// receiveBuffer holds the requests of a burst until the reader has run:
+// 5,000 requests of some 800 bytes kernel memory each.
+const receiveBuffer = 4 << 20
+
+func socketOptions(fd int, shared bool) error {
+	if shared {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return fmt.Errorf("SO_REUSEADDR: %w", err)
+		}
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1); err != nil {
+		return fmt.Errorf("SO_BROADCAST: %w", err)
+	}
+	// The forced form goes beyond net.core.rmem_max but needs CAP_NET_ADMIN; a
+	// smaller buffer only means that clients repeat themselves.
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	}
+	return nil
+}
+
+func (s *udpSocket) Receive(buf []byte) (datagram, error) {
+	n, cm, from, err := s.pc.ReadFrom(buf)
+	if err != nil {
+		return datagram{}, err
+	}
+	d := datagram{payload: buf[:n]}
+	if u, ok := from.(*net.UDPAddr); ok {
+		ap := u.AddrPort()
+		d.from = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	if cm != nil {
+		d.ifIndex = cm.IfIndex
+		d.to, _ = netip.AddrFromSlice(cm.Dst.To4())
+	}
+	return d, nil
+}
+
+func (s *udpSocket) Send(payload []byte, to netip.AddrPort, ifIndex int, source netip.Addr) error {
+	cm := &ipv4.ControlMessage{IfIndex: ifIndex}
+	if source.IsValid() {
+		cm.Src = source.AsSlice()
+	}
+	_, err := s.pc.WriteTo(payload, cm, net.UDPAddrFromAddrPort(to))
+	return err
+}
+
+func (s *udpSocket) Close() error { return s.conn.Close() }
+
+// listenError makes one clear line of a failed listen that says what to do.
+func listenError(proto string, port uint16, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s port %d is in use by another program: stop it or choose another port (`ss -lnp` names it): %w", proto, port, err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("no permission to listen on %s port %d: run as root or give the program CAP_NET_BIND_SERVICE: %w", proto, port, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("cannot listen on %s port %d: this machine does not have the configured address: %w", proto, port, err)
+	}
+	return fmt.Errorf("cannot listen on %s port %d: %w", proto, port, err)
+}

@@ -1,0 +1,21 @@
+// Package netboot answers machines that boot from the network: it offers a
+// loader beside an existing DHCP server (proxyDHCP), hands the loader out by
+// TFTP or HTTP, generates the loader's boot script per device and serves the
+// files of boot images. It knows protocols and firmware, and nothing of
+// accounts, sequences or records: what a device boots is asked of a Policy.
+//
+// It never hands out an address. Everything it sends is public by nature, so
+// no secret may pass through it; everything a client says is a claim.
+//
+// # Glossary
+//
+//   - Firmware: the code that asks for a loader (BIOS PXE, UEFI PXE, UEFI HTTP Boot).
+//   - Loader: our iPXE (undionly.kpxe, snponly.efi), told apart from firmware by
+//     its DHCP user class.
+//   - Offer: a DHCPOFFER without an address (yiaddr 0) that names a boot file.
+//   - Boot server: port 4011, which some firmware insists on asking after an
+//     offer (PXE 2.1, section 2.2).
+//   - Boot script: the iPXE script below /boot/script/, made for one device.
+//   - Relay, giaddr: a router that forwards DHCP from another segment.
+//   - Transfer: one TFTP read; it takes a slot while it runs.
+package netboot

@@ -1,0 +1,104 @@
+package netboot
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// netInterface is what we need to know of a network interface.
+type netInterface struct {
+	index int
+	name  string
+	mtu   int
+	addrs []netip.Prefix // IPv4 only
+}
+
+// interfaces answers which interfaces we serve. The list is read again when it
+// is older than interfacesTTL or an unknown index shows up, so an interface that
+// comes later is served without a restart.
+type interfaces struct {
+	names []string // empty: all that are up and not loopback
+	list  func() ([]netInterface, error)
+	now   func() time.Time
+
+	mu     sync.Mutex
+	known  []netInterface
+	readAt time.Time
+}
+
+const (
+	interfacesTTL  = 5 * time.Second
+	interfacesRest = 500 * time.Millisecond // between two readings for unknown indexes
+)
+
+// byIndex finds a served interface.
+func (i *interfaces) byIndex(index int) (netInterface, bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	age := i.now().Sub(i.readAt)
+	n, ok := i.find(index)
+	if age > interfacesTTL || (!ok && age > interfacesRest) {
+		if known, err := i.list(); err == nil {
+			i.known, i.readAt = known, i.now()
+		}
+		n, ok = i.find(index)
+	}
+	return n, ok
+}
+
+func (i *interfaces) find(index int) (netInterface, bool) {
+	for _, n := range i.known {
+		if n.index == index && (len(i.names) == 0 || slices.Contains(i.names, n.name)) {
+			return n, true
+		}
+	}
+	return netInterface{}, false
+}
+
+// addressFor picks our address on the interface: the one that shares a network
+// with the peer, else the first.
+func (n netInterface) addressFor(peer netip.Addr) (netip.Addr, bool) {
+	for _, p := range n.addrs {
+		if peer.IsValid() && p.Contains(peer) {
+			return p.Addr(), true
+		}
+	}
+	if len(n.addrs) == 0 {
+		return netip.Addr{}, false
+	}
+	return n.addrs[0].Addr(), true
+}
+
+// systemInterfaces reads the interfaces that are up, loopback left out.
+func systemInterfaces() ([]netInterface, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	var out []netInterface
+	for _, i := range all {
+		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 {
+			continue
+		}
+		addrs, err := i.Addrs()
+		if err != nil {
+			continue // it went away meanwhile
+		}
+		out = append(out, netInterface{index: i.Index, name: i.Name, mtu: i.MTU, addrs: ipv4Prefixes(addrs)})
+	}
+	return out, nil
+}
+
+func ipv4Prefixes(addrs []net.Addr) []netip.Prefix {
+	var out []netip.Prefix
+	for _, a := range addrs {
+		p, err := netip.ParsePrefix(a.String())
+		if err == nil && p.Addr().Is4() && !p.Addr().IsLinkLocalUnicast() {
+			out = append(out, p)
+		}
+	}
+	return out
+}
