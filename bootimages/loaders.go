@@ -38,8 +38,7 @@ type loaderRecipe struct {
 func (b *Builder) LoadersDir() string { return filepath.Join(b.BootDir(), "loaders") }
 
 // EnsureLoaders takes the loaders out of the ipxe package, unless they are there
-// already and whole. packages may name a folder of .deb files. When the package
-// source cannot be asked, loaders that are whole are good enough.
+// already and whole. packages may name a folder of .deb files.
 func (b *Builder) EnsureLoaders(ctx context.Context, packages string) (Loaders, error) {
 	if have, err := b.readLoaders(); err == nil {
 		return have, nil
