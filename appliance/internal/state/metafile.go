@@ -1,12 +1,14 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -29,8 +31,9 @@ type metaFile struct {
 }
 
 type metaBody struct {
-	Log    types.PersistentState `json:"log"`
-	Stable map[string][]byte     `json:"stable"`
+	Log     types.PersistentState `json:"log"`
+	Created uint64                `json:"created"` // 1 + the highest id of a segment that has its file
+	Stable  map[string][]byte     `json:"stable"`
 }
 
 const (
@@ -62,7 +65,7 @@ func openMeta(dir string, create bool) (*metaFile, error) {
 
 // createMeta writes the file under another name first: it exists whole or not at all.
 func createMeta(path string) error {
-	tmp := path + ".new"
+	tmp := path + newSuffix
 	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("create the state: %w", err)
@@ -163,7 +166,30 @@ func (m *metaFile) Load(string) (types.PersistentState, error) {
 func (m *metaFile) CommitState(s types.PersistentState) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.write(metaBody{Log: s, Stable: m.body.Stable})
+	body := m.body
+	body.Log = s
+	return m.write(body)
+}
+
+// markCreated notes that a segment has its file: should it be missing later, it
+// was lost.
+func (m *metaFile) markCreated(name string) error {
+	var base, id uint64
+	if _, err := fmt.Sscanf(name, "%020d-%016x.wal", &base, &id); err != nil {
+		return fmt.Errorf("name of a log file %q: %w", name, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	body := m.body
+	body.Created = max(body.Created, id+1)
+	return m.write(body)
+}
+
+// wasCreated reports whether a segment ever had its file.
+func (m *metaFile) wasCreated(id uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return id < m.body.Created
 }
 
 // GetStable implements types.MetaStore.
@@ -177,12 +203,10 @@ func (m *metaFile) GetStable(key []byte) ([]byte, error) {
 func (m *metaFile) SetStable(key, value []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	stable := make(map[string][]byte, len(m.body.Stable)+1)
-	for k, v := range m.body.Stable {
-		stable[k] = v
-	}
-	stable[string(key)] = append([]byte(nil), value...)
-	return m.write(metaBody{Log: m.body.Log, Stable: stable})
+	body := m.body
+	body.Stable = maps.Clone(body.Stable)
+	body.Stable[string(key)] = bytes.Clone(value)
+	return m.write(body)
 }
 
 // Close implements types.MetaStore.

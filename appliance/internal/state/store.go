@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 )
 
@@ -19,8 +21,12 @@ type Store struct {
 	lock    *os.File
 	machine *machine
 	hub     *hub
+	space   *space
 	logs    *logStore
+	snapped atomic.Uint64 // log index of the newest snapshot
+	snapLen atomic.Int64  // its size in bytes
 	trans   transport
+	id      raft.ServerID
 	raft    *raft.Raft
 	turn    sync.RWMutex // held for reading by a write; for writing by one that keeps losing
 	closing chan struct{}
@@ -51,16 +57,17 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.lock, err = lockFolder(s.opts.Dir); err != nil {
 		return err
 	}
+	if err := removeLeftovers(s.opts.Dir); err != nil {
+		return err
+	}
 	if s.machine, err = newMachine(s.hub.publish); err != nil {
 		return err
 	}
 	hlog := raftLogger(s.log)
-	if s.logs, err = openLog(s.opts, hlog); err != nil {
-		return err
-	}
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(s.opts.Dir, keepSnapshots, hlog)
+	s.space = newSpace(s.opts.Dir, s.opts.Reserve)
+	snaps, err := s.openFiles(hlog)
 	if err != nil {
-		return fmt.Errorf("open the snapshots: %w", err)
+		return err
 	}
 	s.trans = newTransport(s.opts.Stream, hlog)
 	id, err := s.logs.serverID()
@@ -74,7 +81,31 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.raft, err = raft.NewRaft(conf, s.machine, s.logs, s.logs, snaps, s.trans); err != nil {
 		return errors.Join(s.machine.err(), fmt.Errorf("start the state: %w", err))
 	}
-	return s.settleIn(ctx, conf)
+	s.id = id
+	return s.settleIn(ctx)
+}
+
+// openFiles opens snapshots and log and reads all of them once.
+func (s *Store) openFiles(hlog hclog.Logger) (raft.SnapshotStore, error) {
+	snaps, err := openSnapshots(s.opts.Dir, hlog, s.space)
+	if err != nil {
+		return nil, err
+	}
+	covered, err := s.newestSnapshot(snaps)
+	if err != nil {
+		return nil, err
+	}
+	if s.logs, err = openLog(s.opts, hlog, s.space, covered); err != nil {
+		return nil, err
+	}
+	s.logs.keep = func() (uint64, error) { return olderSnapshot(s.opts.Dir, snaps) }
+	size, err := s.checkLog(covered)
+	if err != nil {
+		return nil, err
+	}
+	s.logs.bytes.Store(size)
+	s.snapped.Store(covered)
+	return snaps, nil
 }
 
 // keepSnapshots is how many snapshots stay on disk.
@@ -97,14 +128,34 @@ func (s *Store) bootstrap(conf *raft.Config, snaps raft.SnapshotStore) error {
 }
 
 // settleIn waits until every entry of the log is in the tables.
-func (s *Store) settleIn(ctx context.Context, conf *raft.Config) error {
+func (s *Store) settleIn(ctx context.Context) error {
 	if err := s.waitLeader(ctx); err != nil {
 		return err
 	}
 	if err := s.machine.err(); err != nil {
 		return err
 	}
+	if err := s.ownAddress(); err != nil {
+		return err
+	}
 	s.bg.Go(s.compact)
+	return nil
+}
+
+// ownAddress enters the transport's address when the folder was last used with
+// another transport.
+func (s *Store) ownAddress() error {
+	f := s.raft.GetConfiguration()
+	if err := f.Error(); err != nil {
+		return fmt.Errorf("read the members: %w", err)
+	}
+	for _, m := range f.Configuration().Servers {
+		if m.ID == s.id && m.Address != s.trans.LocalAddr() {
+			if err := s.raft.AddVoter(s.id, s.trans.LocalAddr(), 0, enqueueWait).Error(); err != nil {
+				return fmt.Errorf("enter the new address: %w", err)
+			}
+		}
+	}
 	return nil
 }
 
@@ -147,6 +198,12 @@ func (s *Store) Ready() error {
 	default:
 	}
 	if err := s.machine.err(); err != nil {
+		return err
+	}
+	if err := s.logs.deadErr(); err != nil {
+		return err
+	}
+	if err := s.space.need(s.lowMark(0), false); err != nil {
 		return err
 	}
 	if s.raft.State() != raft.Leader {

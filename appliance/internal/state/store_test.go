@@ -3,81 +3,31 @@ package state
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"slipway/fleet"
 )
-
-// quiet are options for a test's store: small segments, messages only on request.
-func quiet(dir string) Options {
-	log := slog.New(slog.DiscardHandler)
-	if os.Getenv("SLIPWAY_TEST_LOG") != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
-	return Options{Dir: dir, Logger: log, SegmentSize: 256 << 10}
-}
-
-func open(t *testing.T, o Options) *Store {
-	t.Helper()
-	s, err := Open(t.Context(), o)
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return s
-}
-
-func putDevice(id, name string) func(*Tx) error {
-	return func(tx *Tx) error { return tx.Devices().Put(fleet.Device{ID: id, Name: name}) }
-}
-
-func deviceName(t *testing.T, s *Store, id string) string {
-	t.Helper()
-	var name string
-	err := s.View(func(tx *Tx) error {
-		d, err := tx.Devices().Get(id)
-		name = d.Name
-		return err
-	})
-	if err != nil {
-		t.Fatalf("read device %s: %v", id, err)
-	}
-	return name
-}
 
 func TestWritesSurviveReopening(t *testing.T) {
 	o := quiet(t.TempDir())
-	start := time.Now()
 	s := open(t, o)
-	t.Logf("first start took %v", time.Since(start))
-	if err := s.Update(t.Context(), putDevice("d1", "one")); err != nil {
-		t.Fatal(err)
-	}
+	update(t, s, putDevice("d1", "one"))
 	if got := deviceName(t, s, "d1"); got != "one" {
 		t.Fatalf("read %q right after the write", got)
 	}
-	start = time.Now()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("close took %v", time.Since(start))
-	start = time.Now()
+	start := time.Now()
 	again := open(t, o)
-	took := time.Since(start)
-	t.Logf("second start took %v", took)
-	if took > time.Second {
+	if took := time.Since(start); took > time.Second {
 		t.Errorf("starting took %v", took)
 	}
 	if got := deviceName(t, again, "d1"); got != "one" {
 		t.Fatalf("read %q after reopening", got)
+	}
+	if again.id != s.id {
+		t.Errorf("server id was %q, is %q", s.id, again.id)
 	}
 }
 
@@ -113,5 +63,24 @@ func TestAfterClose(t *testing.T) {
 	}
 	if _, open := <-s.Subscribe(context.Background()); open {
 		t.Error("a subscription to a closed store stays open")
+	}
+}
+
+func TestReady(t *testing.T) {
+	if err := open(t, quiet(t.TempDir())).Ready(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBadOptionsAreRefusedBeforeAnythingIsMade(t *testing.T) {
+	for name, o := range map[string]Options{
+		"no folder":     {},
+		"small segment": {Dir: t.TempDir(), SegmentSize: 1},
+		"small reserve": {Dir: t.TempDir(), Reserve: 1},
+	} {
+		if s, err := Open(t.Context(), o); err == nil {
+			t.Errorf("%s: opened", name)
+			s.Close()
+		}
 	}
 }

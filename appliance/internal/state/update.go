@@ -85,7 +85,21 @@ func (s *Store) attempt(ctx context.Context, key string, named, alone bool, fn f
 	if len(data) > MaxTransaction {
 		return 0, fmt.Errorf("transaction of %d bytes (at most %d): %w", len(data), MaxTransaction, ErrTooLarge)
 	}
+	if err := s.room(e, len(data)); err != nil {
+		return 0, err
+	}
 	return s.propose(ctx, key, data)
+}
+
+// room answers ErrFull while the disk is too full for a write. Removals may use the
+// reserve.
+func (s *Store) room(e *entry, size int) error {
+	for _, c := range e.changes {
+		if !c.remove {
+			return s.space.need(s.lowMark(size), false)
+		}
+	}
+	return s.space.need(int64(s.opts.SegmentSize)+int64(size), true)
 }
 
 // usable tells early what would fail anyway.
@@ -94,7 +108,7 @@ func (s *Store) usable() error {
 	case <-s.closing:
 		return ErrClosed
 	default:
-		return s.machine.err()
+		return errors.Join(s.machine.err(), s.logs.deadErr())
 	}
 }
 
@@ -146,6 +160,10 @@ func (s *Store) settle(ctx context.Context, key string, a answer) (outcome, erro
 		return a.response.(outcome), nil
 	case errors.Is(a.err, raft.ErrRaftShutdown):
 		return 0, ErrClosed
+	case errors.Is(a.err, errNotStored):
+		return 0, a.err // certainly not in the log; wraps ErrFull where it is that
+	case s.logs.deadErr() != nil:
+		return 0, s.logs.deadErr()
 	}
 	if err := s.waitLeader(context.WithoutCancel(ctx)); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrUnknown, a.err)
