@@ -31,6 +31,7 @@ type hub struct {
 	order *list.List // of changed, oldest first
 	at    map[changeKey]*list.Element
 	wake  chan struct{} // closed and replaced at each change
+	open  int           // streams reading now
 }
 
 func newHub() *hub {
@@ -115,4 +116,21 @@ func (h *hub) since(after uint64) (keys []changeKey, now uint64, wake <-chan str
 		keys[i], keys[j] = keys[j], keys[i]
 	}
 	return keys, h.seq, h.wake, false
+}
+
+// enter counts a stream in; false when most are open already.
+func (h *hub) enter(most int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open >= most {
+		return false
+	}
+	h.open++
+	return true
+}
+
+func (h *hub) leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open--
 }

@@ -46,6 +46,8 @@ func explain(v *visit, err error) (int, view.MessageView) {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return http.StatusNotFound, view.MessageView{Title: "Not found", Text: "There is no such page or thing here. It may have been removed.", Next: "To the overview", Href: "/"}
+	case errors.Is(err, errSignIn):
+		return http.StatusUnauthorized, view.MessageView{Title: "Signed out", Text: "Sign in again to go on.", Next: "Sign in", Href: "/login"}
 	case errors.Is(err, errNotAllowed):
 		return http.StatusForbidden, view.MessageView{Title: "Your role does not allow this",
 			Text: "You are signed in as " + v.account.Name + ", " + view.RoleText(v.account.Role) + ". An administrator can do this, or give you another role.", Next: "To the overview", Href: "/"}

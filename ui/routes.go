@@ -78,7 +78,7 @@ func routes() []route {
 		{method: get, path: "/sequences", access: viewer, handle: (*Console).showSequences},
 		{method: post, path: "/sequences/import", access: administrator, body: importLimit, handle: (*Console).importSequence},
 		{method: get, path: "/sequences/:id", access: viewer, handle: (*Console).showSequence},
-		{method: get, path: "/sequences/:id/export", access: viewer, handle: (*Console).exportSequence},
+		{method: get, path: "/sequences/:id/export", access: administrator, handle: (*Console).exportSequence},
 
 		{method: get, path: "/boot/images", access: viewer, handle: (*Console).showImages},
 		{method: post, path: "/boot/images/build", access: administrator, handle: (*Console).buildImage},

@@ -89,7 +89,10 @@ type elsewhere string
 
 func (e elsewhere) Error() string { return "go to " + string(e) }
 
-var errNotAllowed = errors.New("this needs another role")
+var (
+	errNotAllowed = errors.New("this needs another role")
+	errSignIn     = errors.New("sign in first")
+)
 
 // admit applies the route's access rule.
 func (c *Console) admit(r route, v *visit) error {
@@ -101,6 +104,9 @@ func (c *Console) admit(r route, v *visit) error {
 			return ErrNotFound
 		}
 		return nil
+	}
+	if (v.setup || !v.signedIn()) && v.r.URL.Path == "/events" {
+		return errSignIn // an EventSource would follow a redirect for ever
 	}
 	if v.setup {
 		return elsewhere("/setup")

@@ -28,8 +28,8 @@ func timeField(now, t time.Time) Field {
 	return Field{Time: Stamp(t), Words: Ago(now, t)}
 }
 
-// tookField is a duration that still runs when end is zero.
-func tookField(now, start, end time.Time) Field {
+// TookField is a duration that still runs when end is zero.
+func TookField(now, start, end time.Time) Field {
 	switch {
 	case start.IsZero():
 		return Field{Text: "–"}
@@ -107,7 +107,7 @@ func DeploymentFields(d fleet.Deployment, p *fleet.Progress, now time.Time) Fiel
 		"status":  DeploymentStatus(d, heard, now),
 		"step":    {Text: stepText(d)},
 		"heard":   timeField(now, heard),
-		"took":    tookField(now, d.StartedAt, time.Time{}),
+		"took":    TookField(now, d.StartedAt, time.Time{}),
 		"message": {Text: d.Message},
 	}
 	if d.Status.Final() {
@@ -115,7 +115,7 @@ func DeploymentFields(d fleet.Deployment, p *fleet.Progress, now time.Time) Fiel
 		if end.IsZero() {
 			end = d.UpdatedAt
 		}
-		f["took"] = tookField(now, d.StartedAt, end)
+		f["took"] = TookField(now, d.StartedAt, end)
 	} else {
 		f["progress"] = progressField(d, p)
 	}
@@ -218,7 +218,7 @@ func BuildFields(b fleet.ImageBuild, now time.Time) Fields {
 	return Fields{
 		"status":   buildStatus(b),
 		"stage":    {Text: or(b.Error, b.Stage)},
-		"took":     tookField(now, b.StartedAt, b.EndedAt),
+		"took":     TookField(now, b.StartedAt, b.EndedAt),
 		"progress": {Percent: &percent, Text: itoa(b.Percent) + " %"},
 		"log":      {Text: LogTail(b.Log)},
 	}

@@ -1,0 +1,13 @@
+// The console's entry module. Every page works without it; with it, times run,
+// values change while one looks, and the keyboard leads everywhere.
+import { startTimes } from "./time.js";
+import { startForms } from "./forms.js";
+import { startKeys } from "./keys.js";
+import { startLog } from "./log.js";
+import { startLive } from "./live.js";
+
+startTimes();
+startForms();
+startKeys();
+const log = startLog();
+startLive(log);
