@@ -33,7 +33,7 @@ type tftpServer struct {
 }
 
 const (
-	tftpQueue      = 8192 // requests waiting, 512 bytes each: a burst of thousands fits
+	tftpQueue      = 8192 // requests waiting, some 600 bytes each: a burst of thousands fits
 	tftpStarters   = 4
 	tftpRetransmit = time.Second
 	tftpRetries    = 6
@@ -67,17 +67,17 @@ func (s *tftpServer) run(ctx context.Context, socket packetSocket) error {
 
 	var serving, starters sync.WaitGroup
 	serving.Go(func() { _ = lib.Serve(s.guard) })
-	queue := make(chan datagram, tftpQueue)
+	queue := newRequestStack(tftpQueue)
 	for range tftpStarters {
 		starters.Go(func() {
-			for d := range queue {
+			for d, ok := queue.pop(); ok; d, ok = queue.pop() {
 				s.start(ctx, socket, d)
 			}
 		})
 	}
 	stop := context.AfterFunc(ctx, func() { _ = socket.Close() })
 	err := s.read(socket, queue)
-	close(queue)
+	queue.close()
 	_ = s.guard.Close() // before the starters end: one may wait to push
 	starters.Wait()
 	for _, t := range s.slots.all() {
@@ -108,10 +108,10 @@ func probeLoopback() error {
 
 // read takes requests off the socket as fast as it can: what does not fit the
 // kernel's buffer is lost to its sender for a retransmission time.
-func (s *tftpServer) read(socket packetSocket, queue chan<- datagram) error {
+func (s *tftpServer) read(socket packetSocket, queue *requestStack) error {
 	buf := make([]byte, 64<<10)
 	failures := 0
-	for {
+	for number := uint64(0); ; number++ {
 		d, err := socket.Receive(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return nil
@@ -125,10 +125,9 @@ func (s *tftpServer) read(socket packetSocket, queue chan<- datagram) error {
 		}
 		failures = 0
 		s.count.tftpRequests.Add(1)
+		d.number = number
 		d.payload = bytes.Clone(d.payload[:min(len(d.payload), maxTFTPRequest+1)])
-		select {
-		case queue <- d:
-		default:
+		if queue.push(d) {
 			s.count.tftpDropped.Add(1)
 		}
 	}
@@ -182,13 +181,7 @@ func (s *tftpServer) begin(ctx context.Context, d datagram, r tftpRequest, maxBl
 		s.log.ErrorContext(ctx, "TFTP file cannot be opened", "name", r.name, "err", err)
 		return refuseInternal
 	}
-	t, err := openTransfer(d.from, unicast(d.to), r, file)
-	if err != nil {
-		_ = file.Close()
-		s.count.tftpDropped.Add(1)
-		s.log.ErrorContext(ctx, "TFTP transfer cannot start", "err", err)
-		return nil
-	}
+	t := &tftpTransfer{peer: d.from, number: d.number, request: r, file: file}
 	evicted, duplicate, ok := s.slots.admit(t)
 	for _, v := range evicted {
 		s.count.tftpEvicted.Add(1)
@@ -199,6 +192,15 @@ func (s *tftpServer) begin(ctx context.Context, d datagram, r tftpRequest, maxBl
 			s.count.tftpDropped.Add(1)
 		}
 		t.close()
+		return nil
+	}
+	if err := t.open(unicast(d.to)); err != nil {
+		s.slots.release(t)
+		t.close()
+		s.count.tftpDropped.Add(1)
+		if !errors.Is(err, errCancelled) {
+			s.log.ErrorContext(ctx, "TFTP transfer cannot start", "err", err)
+		}
 		return nil
 	}
 	s.launch(t, maxBlock)

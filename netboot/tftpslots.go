@@ -9,14 +9,15 @@ import (
 
 // tftpSlots admits transfers. A request costs its sender nothing and may carry
 // a forged address, so a transfer proves itself by its first acknowledgement;
-// when all slots are taken, the oldest that never did makes room, and after
-// these one that has been silent for stalledAfter.
+// when all slots are taken, the one that never did and whose request is oldest
+// makes room, and after these one that has been silent for stalledAfter. A
+// newcomer that is older still (see requestStack) is the one to go.
 type tftpSlots struct {
 	max, perAddress int
 	now             func() time.Time
 
 	mu     sync.Mutex
-	active []*tftpTransfer // in order of their start
+	active []*tftpTransfer
 }
 
 // stalledAfter is when an acknowledged transfer may lose its slot: several
@@ -38,7 +39,7 @@ func (s *tftpSlots) admit(t *tftpTransfer) (evicted []*tftpTransfer, duplicate, 
 		evicted = append(evicted, old)
 	}
 	if s.countAddress(t.peer.Addr()) >= s.perAddress {
-		v := s.victim(func(x *tftpTransfer) bool { return x.peer.Addr() == t.peer.Addr() })
+		v := s.victim(t, func(x *tftpTransfer) bool { return x.peer.Addr() == t.peer.Addr() })
 		if v == nil {
 			return evicted, false, false
 		}
@@ -46,7 +47,7 @@ func (s *tftpSlots) admit(t *tftpTransfer) (evicted []*tftpTransfer, duplicate, 
 		evicted = append(evicted, v)
 	}
 	if len(s.active) >= s.max {
-		v := s.victim(func(*tftpTransfer) bool { return true })
+		v := s.victim(t, func(*tftpTransfer) bool { return true })
 		if v == nil {
 			return evicted, false, false
 		}
@@ -58,21 +59,29 @@ func (s *tftpSlots) admit(t *tftpTransfer) (evicted []*tftpTransfer, duplicate, 
 	return evicted, false, true
 }
 
-// victim finds the transfer that makes room, nil when all are alive.
-func (s *tftpSlots) victim(match func(*tftpTransfer) bool) *tftpTransfer {
-	var stalled *tftpTransfer
-	for _, t := range s.active {
-		if !match(t) {
-			continue
-		}
-		if !t.acked {
-			return t
-		}
-		if s.now().Sub(t.lastHeard) > stalledAfter && (stalled == nil || t.lastHeard.Before(stalled.lastHeard)) {
-			stalled = t
+// victim finds the transfer that makes room for t, nil when none should.
+func (s *tftpSlots) victim(t *tftpTransfer, match func(*tftpTransfer) bool) *tftpTransfer {
+	var oldest, stalled *tftpTransfer
+	for _, x := range s.active {
+		switch {
+		case !match(x):
+		case !x.acked:
+			if oldest == nil || x.number < oldest.number {
+				oldest = x
+			}
+		case s.now().Sub(x.lastHeard) > stalledAfter:
+			if stalled == nil || x.lastHeard.Before(stalled.lastHeard) {
+				stalled = x
+			}
 		}
 	}
-	return stalled
+	switch {
+	case oldest == nil:
+		return stalled
+	case oldest.number > t.number:
+		return nil
+	}
+	return oldest
 }
 
 // heard notes an acknowledgement.

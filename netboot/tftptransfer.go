@@ -18,6 +18,7 @@ import (
 //	client <-> outer (source: the address the client asked) | inner <-> library
 type tftpTransfer struct {
 	peer    netip.AddrPort
+	number  uint64 // of the request, in order of arrival
 	request tftpRequest
 	file    *File
 
@@ -32,22 +33,31 @@ type tftpTransfer struct {
 	cancelled bool
 }
 
-// openTransfer opens the two sockets. local is the address the request was
-// sent to; unset lets the kernel choose.
-func openTransfer(peer netip.AddrPort, local netip.Addr, r tftpRequest, f *File) (*tftpTransfer, error) {
+// errCancelled says that the transfer was evicted before it began.
+var errCancelled = errors.New("transfer cancelled")
+
+// open opens the two sockets. local is the address the request was sent to;
+// unset lets the kernel choose.
+func (t *tftpTransfer) open(local netip.Addr) error {
 	var from *net.UDPAddr
-	if local.IsValid() && !local.IsMulticast() && local != broadcastAddr {
+	if local.IsValid() {
 		from = &net.UDPAddr{IP: local.AsSlice()}
 	}
-	outer, err := net.DialUDP("udp4", from, net.UDPAddrFromAddrPort(peer))
+	outer, err := net.DialUDP("udp4", from, net.UDPAddrFromAddrPort(t.peer))
 	if err != nil {
-		return nil, fmt.Errorf("open transfer socket: %w", err)
+		return fmt.Errorf("open transfer socket: %w", err)
 	}
 	inner, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopbackAddr.AsSlice()})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open transfer socket on loopback: %w", err), outer.Close())
+		return errors.Join(fmt.Errorf("open transfer socket on loopback: %w", err), outer.Close())
 	}
-	return &tftpTransfer{peer: peer, request: r, file: f, outer: outer, inner: inner}, nil
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cancelled {
+		return errors.Join(errCancelled, outer.Close(), inner.Close())
+	}
+	t.outer, t.inner = outer, inner
+	return nil
 }
 
 var (
@@ -68,7 +78,9 @@ func (t *tftpTransfer) cancel() {
 		return
 	}
 	t.cancelled = true
-	_ = t.outer.Close()
+	if t.outer != nil {
+		_ = t.outer.Close()
+	}
 	t.stopLibrary()
 }
 
@@ -82,7 +94,9 @@ func (t *tftpTransfer) stopLibrary() {
 // close releases the sockets after the library is done with the transfer.
 func (t *tftpTransfer) close() {
 	t.cancel()
-	_ = t.inner.Close()
+	if t.inner != nil {
+		_ = t.inner.Close()
+	}
 	_ = t.file.Close()
 }
 
