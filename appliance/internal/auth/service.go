@@ -1,0 +1,194 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"slipway/appliance/internal/state"
+	"slipway/fleet"
+)
+
+// Caller is who speaks, as the connection proves it.
+type Caller struct {
+	Addr    netip.Addr
+	Binding string // hex SHA-256 of the client certificate; empty without one
+}
+
+// Actor is who changes something, for the audit log: an account, or "local" for
+// the socket in the data folder. Rights were checked before.
+type Actor struct {
+	Name    string
+	Address string
+}
+
+// Auditor is the audit log.
+type Auditor interface {
+	Write(ctx context.Context, e fleet.AuditEntry) error
+}
+
+// Resolver finds or makes the device of a claim. It is called after a successful
+// sign-in only: strangers make no devices here.
+type Resolver func(ctx context.Context, claim fleet.Claim, from netip.Addr) (fleet.Device, error)
+
+// Options of a Service. Store, Audit and Resolve must be set.
+type Options struct {
+	Store   *state.Store
+	Audit   Auditor
+	Resolve Resolver
+	OnHeld  func()           // called after the waiting list changed; must not block
+	Hash    Params           // costs of new hashes; DefaultParams
+	Now     func() time.Time // time.Now
+	Logger  *slog.Logger     // slog.Default()
+}
+
+// Service is the whole of sign-in. It is safe for concurrent use.
+type Service struct {
+	store    *state.Store
+	audit    Auditor
+	resolve  Resolver
+	onHeld   func()
+	now      func() time.Time
+	log      *slog.Logger
+	hasher   *hasher
+	gate     *gate
+	throttle *throttle
+}
+
+// New takes up the waits of the process before. Call Run to keep them.
+func New(o Options) (*Service, error) {
+	if o.Store == nil || o.Audit == nil || o.Resolve == nil {
+		return nil, errors.New("auth: store, audit and resolver must be given")
+	}
+	if o.Hash == (Params{}) {
+		o.Hash = DefaultParams()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.OnHeld == nil {
+		o.OnHeld = func() {}
+	}
+	s := &Service{
+		store: o.Store, audit: o.Audit, resolve: o.Resolve, onHeld: o.OnHeld, now: o.Now, log: o.Logger,
+		hasher: newHasher(o.Hash), gate: newGate(), throttle: newThrottle(o.Now),
+	}
+	err := s.store.View(func(tx *state.Tx) error {
+		s.throttle.loadWaits(tx)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("auth: load waits: %w", err)
+	}
+	return s, nil
+}
+
+// How often Run looks after things.
+const (
+	flushTick = time.Second
+	pruneTick = time.Minute
+)
+
+// Run keeps the waits in the state, and forgets what has expired, until ctx ends;
+// then it writes the waits once more. The store must stay open until it returns.
+func (s *Service) Run(ctx context.Context) error {
+	flush := time.NewTicker(flushTick)
+	defer flush.Stop()
+	prune := time.NewTicker(pruneTick)
+	defer prune.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			if err := s.flushWaits(last, true); err != nil {
+				return fmt.Errorf("auth: keep waits: %w", err)
+			}
+			return nil
+		case <-flush.C:
+			s.warn(ctx, "throttling waits could not be stored", s.flushWaits(ctx, false))
+		case <-prune.C:
+			s.warn(ctx, "expired sign-ins could not be removed", s.prune(ctx))
+		}
+	}
+}
+
+// prune forgets expired counters, tokens and sessions.
+func (s *Service) prune(ctx context.Context) error {
+	l, err := s.limits()
+	if err != nil {
+		return err
+	}
+	s.throttle.prune(l)
+	s.tellHeld()
+	return errors.Join(s.pruneTokens(ctx), s.pruneSessions(ctx))
+}
+
+func (s *Service) warn(ctx context.Context, what string, err error) {
+	if err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, what, "error", err)
+	}
+}
+
+// limits are those for the passcode that is set.
+func (s *Service) limits() (l limits, err error) {
+	p, _, err := s.passcode()
+	return limitsFor(p.Bits), err
+}
+
+// note writes an audit entry. A failure is logged and counted by the audit log
+// itself; what was decided stands.
+func (s *Service) note(ctx context.Context, e fleet.AuditEntry) {
+	_ = s.audit.Write(ctx, e)
+}
+
+// done notes something an actor did.
+func (s *Service) done(ctx context.Context, actor Actor, action, object, reason string) {
+	s.note(ctx, fleet.AuditEntry{
+		Actor: actor.Name, Address: actor.Address, Action: action, Object: object, Reason: reason, Outcome: "ok",
+	})
+}
+
+// tellHeld calls OnHeld when the waiting list changed.
+func (s *Service) tellHeld() {
+	if s.throttle.takeListChange() {
+		s.onHeld()
+	}
+}
+
+// check runs one argon2id comparison when its turn comes. It gives the attempt
+// back when it never does; otherwise the caller settles it.
+func (s *Service) check(ctx context.Context, a *attempt, stored, secret string) (bool, error) {
+	if err := s.gate.enter(ctx, a.score); err != nil {
+		a.cancel()
+		if errors.Is(err, errBusy) {
+			return false, &ThrottledError{RetryAfter: 2 * time.Second, Scope: "busy"}
+		}
+		return false, err
+	}
+	defer s.gate.leave()
+	secret, usable := normalise(secret)
+	return s.hasher.verify(stored, secret) && usable, nil
+}
+
+// newHash hashes a secret that is being set, in its turn.
+func (s *Service) newHash(ctx context.Context, secret string) (string, error) {
+	if err := s.gate.enter(ctx, -2); err != nil {
+		return "", err
+	}
+	defer s.gate.leave()
+	return s.hasher.hash(secret), nil
+}
+
+func addrText(c Caller) string {
+	if !c.Addr.IsValid() {
+		return ""
+	}
+	return plainAddr(c.Addr).String()
+}

@@ -1,0 +1,207 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"slipway/appliance/internal/state"
+	"slipway/fleet"
+)
+
+const (
+	// deviceTokenLife is how long a device token is good for without renewal.
+	deviceTokenLife = 4 * time.Hour
+	// deviceTokenBound is the longest a token lives with renewals: the longest
+	// deployment, weekends included.
+	deviceTokenBound = 72 * time.Hour
+	// tokensPerDevice is how many live tokens one device has; the oldest goes.
+	tokensPerDevice = 8
+	// expiredKept is how long an expired token is told from an unknown one.
+	expiredKept = 24 * time.Hour
+)
+
+// The prefixes tell people and secret scanners what they found.
+const (
+	devicePrefix = "swd_"
+	apiPrefix    = "swa_"
+)
+
+// newSecret makes 256 random bits as text that any header or cookie can carry.
+func newSecret(prefix string) string {
+	return prefix + base64.RawURLEncoding.EncodeToString(randomBytes(32))
+}
+
+func hashOf(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// issue makes and stores a token, and returns its value, which is kept nowhere.
+func (s *Service) issue(ctx context.Context, t fleet.Token) (string, fleet.Token, error) {
+	value := newSecret(devicePrefix)
+	t.Hash, t.ID = hashOf(value), hex.EncodeToString(randomBytes(6))
+	t.CreatedAt = s.now().UTC()
+	t.ExpiresAt = t.CreatedAt.Add(deviceTokenLife)
+	err := s.store.Update(ctx, func(tx *state.Tx) error {
+		older := slices.SortedFunc(tx.Tokens().ByDevice(t.DeviceID), func(a, b fleet.Token) int {
+			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.Hash, b.Hash))
+		})
+		for _, o := range older[min(len(older), tokensPerDevice-1):] {
+			if err := tx.Tokens().Delete(o.Hash); err != nil {
+				return err
+			}
+		}
+		return tx.Tokens().Put(t)
+	})
+	if err != nil {
+		return "", t, fmt.Errorf("auth: store token: %w", err)
+	}
+	return value, t, nil
+}
+
+// Authenticate finds the token of a bearer value (see ParseBearer). Errors:
+// ErrNoToken, ErrExpired, ErrBinding when the token belongs to another key.
+func (s *Service) Authenticate(ctx context.Context, bearer string, caller Caller) (fleet.Token, error) {
+	if !isBearer(bearer) {
+		return fleet.Token{}, ErrNoToken
+	}
+	var t fleet.Token
+	// The lookup is by hash: its timing tells nothing about any value.
+	err := s.store.View(func(tx *state.Tx) (err error) {
+		t, err = tx.Tokens().Get(hashOf(bearer))
+		return err
+	})
+	if errors.Is(err, state.ErrNotFound) {
+		return fleet.Token{}, ErrNoToken
+	}
+	if err != nil {
+		return fleet.Token{}, fmt.Errorf("auth: read token: %w", err)
+	}
+	if t.KeyBinding != "" && subtle.ConstantTimeCompare([]byte(t.KeyBinding), []byte(caller.Binding)) != 1 {
+		s.note(ctx, fleet.AuditEntry{
+			Actor: t.Actor, Action: "token.refused", Object: t.ID, Device: t.DeviceID,
+			Address: addrText(caller), Outcome: "refused", Reason: "bound to another key",
+		})
+		return fleet.Token{}, ErrBinding
+	}
+	if !s.now().Before(t.ExpiresAt) {
+		return fleet.Token{}, ErrExpired
+	}
+	return t, nil
+}
+
+// Renew makes a device token good for another deviceTokenLife from now, while a
+// deployment of its device is unfinished and up to deviceTokenBound from its
+// sign-in. The value stays the same, so that a lost answer costs nothing. Errors:
+// those of Authenticate, and ErrNotAllowed.
+func (s *Service) Renew(ctx context.Context, bearer string, caller Caller) (token string, expires time.Time, err error) {
+	t, err := s.Authenticate(ctx, bearer, caller)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if t.Kind != fleet.TokenDevice {
+		return "", time.Time{}, ErrNotAllowed
+	}
+	now := s.now().UTC()
+	err = s.store.Update(ctx, func(tx *state.Tx) error {
+		t, err = tx.Tokens().Get(t.Hash)
+		if errors.Is(err, state.ErrNotFound) {
+			return ErrNoToken // revoked meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if !deploying(tx, t.DeviceID) || now.After(t.CreatedAt.Add(deviceTokenBound)) {
+			return ErrNotAllowed
+		}
+		t.ExpiresAt = earlier(now.Add(deviceTokenLife), t.CreatedAt.Add(deviceTokenBound))
+		return tx.Tokens().Put(t)
+	})
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("auth: renew token: %w", err)
+	}
+	return bearer, t.ExpiresAt, nil
+}
+
+// deploying reports whether the device has an unfinished deployment.
+func deploying(tx *state.Tx, device string) bool {
+	for d := range tx.Deployments().ByDevice(device) {
+		if !d.Status.Final() {
+			return true
+		}
+	}
+	return false
+}
+
+// Revoke removes a device or API token by its public id. ErrNotFound.
+func (s *Service) Revoke(ctx context.Context, actor Actor, id string) error {
+	var name string
+	err := s.store.Update(ctx, func(tx *state.Tx) error {
+		found := false
+		for t := range tx.Tokens().ByID(id) {
+			found, name = true, t.Name
+			if err := tx.Tokens().Delete(t.Hash); err != nil {
+				return err
+			}
+		}
+		if !found {
+			return ErrNotFound
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("auth: revoke token: %w", err)
+	}
+	s.done(ctx, actor, "token.revoked", id, name)
+	return nil
+}
+
+// pruneTokens removes tokens that expired some time ago.
+func (s *Service) pruneTokens(ctx context.Context) error {
+	limit := s.now().Add(-expiredKept)
+	return s.pruneExpired(ctx, func(tx *state.Tx) (old []func() error) {
+		for t := range tx.Tokens().All() {
+			if t.ExpiresAt.Before(limit) {
+				old = append(old, func() error { return tx.Tokens().Delete(t.Hash) })
+			}
+		}
+		return old
+	})
+}
+
+// pruneExpired deletes what find names. It looks in a View first: a write that
+// changes nothing would be one for nothing, and one that reads a whole table
+// conflicts easily.
+func (s *Service) pruneExpired(ctx context.Context, find func(tx *state.Tx) []func() error) error {
+	n := 0
+	err := s.store.View(func(tx *state.Tx) error {
+		n = len(find(tx))
+		return nil
+	})
+	if err != nil || n == 0 {
+		return err
+	}
+	return s.store.Update(ctx, func(tx *state.Tx) error {
+		for _, remove := range find(tx) {
+			if err := remove(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
