@@ -67,3 +67,8 @@ func (m *Masker) find(text string) []span {
 	}
 	return spans
 }
+
+// With returns a Masker that masks these values as well.
+func (m *Masker) With(secrets []string) *Masker {
+	return NewMasker(slices.Concat(m.secrets, secrets))
+}

@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"slipway/appliance/internal/state"
+	"slipway/fleet"
+	"slipway/tasksequence"
+)
+
+// LibraryOptions say what a library works with. Store and Auditor are needed.
+type LibraryOptions struct {
+	Store     Store
+	Auditor   Auditor
+	Catalogue *tasksequence.Catalogue // default the built-in definitions
+	Now       func() time.Time
+	NewID     func() string // ids of new sequences; default random UUIDs
+}
+
+// Library is the library of task sequences. Safe for concurrent use.
+type Library struct{ opts LibraryOptions }
+
+// NewLibrary returns the library that stands in a store.
+func NewLibrary(o LibraryOptions) (*Library, error) {
+	if o.Store == nil || o.Auditor == nil {
+		return nil, errors.New("library: store and auditor are needed")
+	}
+	if o.Catalogue == nil {
+		o.Catalogue = tasksequence.BuiltinCatalogue()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.NewID == nil {
+		o.NewID = uuid.NewString
+	}
+	return &Library{opts: o}, nil
+}
+
+// List returns every version of every sequence, in the order of ids and versions.
+func (l *Library) List() (all []fleet.Sequence, err error) {
+	err = l.opts.Store.View(func(tx *state.Tx) error {
+		for s := range tx.Sequences().All() {
+			all = append(all, s)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// Get returns one version; version 0 asks for the newest active one, or the newest
+// one when none is active. ErrNotFound.
+func (l *Library) Get(id string, version int) (found fleet.Sequence, err error) {
+	err = l.opts.Store.View(func(tx *state.Tx) error {
+		if version != 0 {
+			found, err = tx.Sequences().Get(state.SequenceKey(id, version))
+			return notFound(err)
+		}
+		found, err = newest(tx, id, true)
+		if errors.Is(err, tasksequence.ErrNoSequence) {
+			found, err = newest(tx, id, false)
+		}
+		return missing(err)
+	})
+	return found, err
+}
+
+// missing translates the language's sentinel into ours.
+func missing(err error) error {
+	if errors.Is(err, tasksequence.ErrNoSequence) {
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	return err
+}
+
+// Export returns a version as "json" or "yaml", in a form that Import takes.
+func (l *Library) Export(id string, version int, format string) ([]byte, error) {
+	s, err := l.Get(id, version)
+	if err != nil {
+		return nil, err
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, s.Body, "", "  "); err != nil {
+		return nil, fmt.Errorf("the stored task sequence %s: %w", s.ID, err)
+	}
+	switch format {
+	case "", "json":
+		pretty.WriteByte('\n')
+		return pretty.Bytes(), nil
+	case "yaml":
+		return toYAML(s.Body)
+	}
+	return nil, &FieldError{Field: "format", Detail: fmt.Sprintf("%q is not a format; use json or yaml", clean(format, maxShort))}
+}
+
+// Validate reports all that is wrong with a document, JSON or YAML; nil when it
+// could be imported.
+func (l *Library) Validate(text []byte) tasksequence.Problems {
+	s, err := parse(text)
+	if err == nil {
+		err = l.opts.Store.View(func(tx *state.Tx) error { return l.check(tx, s) })
+	}
+	var problems tasksequence.Problems
+	if err != nil && !errors.As(err, &problems) {
+		problems = tasksequence.Problems{{Detail: err.Error()}}
+	}
+	return problems
+}
+
+func (l *Library) check(tx *state.Tx, s tasksequence.Sequence) error {
+	return tasksequence.Validate(s, l.opts.Catalogue, lookupIn(tx)).Err()
+}
+
+// EnsureSample puts "Hello from Slipway" into a library that holds nothing.
+func (l *Library) EnsureSample(ctx context.Context) error {
+	sample := tasksequence.Sample()
+	return l.opts.Store.Update(ctx, func(tx *state.Tx) error {
+		if tx.Sequences().Len() > 0 {
+			return nil
+		}
+		record, err := l.toRecord(sample)
+		if err != nil {
+			return err
+		}
+		return tx.Sequences().Put(record)
+	})
+}
+
+func (l *Library) toRecord(s tasksequence.Sequence) (fleet.Sequence, error) {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return fleet.Sequence{}, fmt.Errorf("write the task sequence: %w", err)
+	}
+	if len(body) > maxBody {
+		return fleet.Sequence{}, fmt.Errorf("%w: the task sequence is %d bytes long; at most %d can be kept", ErrTooLarge, len(body), maxBody)
+	}
+	return fleet.Sequence{ID: s.ID, Version: s.Version, Name: s.Name, Description: s.Description,
+		Architecture: s.Architecture, Status: s.Status, Body: body, UpdatedAt: l.opts.Now()}, nil
+}
+
+// lookupIn finds child sequences within a transaction.
+func lookupIn(tx *state.Tx) tasksequence.Lookup {
+	return func(ref tasksequence.Reference) (tasksequence.Sequence, error) {
+		var record fleet.Sequence
+		var err error
+		if ref.Version == 0 {
+			record, err = newest(tx, ref.ID, true)
+		} else if record, err = tx.Sequences().Get(state.SequenceKey(ref.ID, ref.Version)); errors.Is(err, state.ErrNotFound) {
+			err = fmt.Errorf("%s: %w", ref, tasksequence.ErrNoSequence)
+		}
+		if err != nil {
+			return tasksequence.Sequence{}, err
+		}
+		return fromRecord(record)
+	}
+}
+
+// newest returns the highest version of a sequence, of the active ones if asked.
+func newest(tx *state.Tx, id string, active bool) (found fleet.Sequence, err error) {
+	for s := range tx.Sequences().ByID(id) {
+		if (!active || s.Status == tasksequence.Active) && s.Version > found.Version {
+			found = s
+		}
+	}
+	if found.Version == 0 {
+		return found, fmt.Errorf("%s: %w", id, tasksequence.ErrNoSequence)
+	}
+	return found, nil
+}
+
+func fromRecord(record fleet.Sequence) (s tasksequence.Sequence, err error) {
+	if err := json.Unmarshal(record.Body, &s); err != nil {
+		return s, fmt.Errorf("the stored task sequence %s:%d: %w", record.ID, record.Version, err)
+	}
+	return s, nil
+}

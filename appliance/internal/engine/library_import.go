@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"slipway/appliance/internal/state"
+	"slipway/fleet"
+	"slipway/tasksequence"
+)
+
+// Import takes a document, JSON or YAML, into the library. Without an id it becomes
+// a new sequence, without a version the next version of its sequence. What is there
+// already with the same content is answered as it is. A version in development is
+// replaced; an active or deprecated one never changes, except that its status may
+// go from active to deprecated and back.
+//
+// Errors: tasksequence.Problems, ErrImmutable, ErrTooLarge, and those of the state.
+func (l *Library) Import(ctx context.Context, actor Actor, text []byte) (fleet.Sequence, error) {
+	parsed, err := parse(text)
+	if err != nil {
+		return fleet.Sequence{}, err
+	}
+	fresh := l.opts.NewID()
+	var stored fleet.Sequence
+	var changed bool
+	err = l.opts.Store.Update(ctx, func(tx *state.Tx) error {
+		stored, changed, err = l.put(tx, parsed, fresh)
+		return err
+	})
+	if err != nil {
+		return fleet.Sequence{}, err
+	}
+	if changed {
+		err = l.opts.Auditor.Write(ctx, fleet.AuditEntry{Actor: actor.Name, Address: actor.Address, Action: "sequence.imported",
+			Object: fmt.Sprintf("%s:%d", stored.ID, stored.Version), Outcome: "ok", Reason: stored.Name})
+	}
+	return stored, err
+}
+
+// parse reads JSON or YAML strictly.
+func parse(text []byte) (tasksequence.Sequence, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] != '{' {
+		converted, err := fromYAML(text)
+		if err != nil {
+			return tasksequence.Sequence{}, tasksequence.Problems{{Detail: err.Error()}}
+		}
+		text = converted
+	}
+	return tasksequence.ParseSequence(text)
+}
+
+// put stores a parsed sequence within a transaction; fresh is an id for a new one.
+func (l *Library) put(tx *state.Tx, s tasksequence.Sequence, fresh string) (stored fleet.Sequence, changed bool, err error) {
+	if found, ok, err := l.same(tx, s); err != nil || ok {
+		return found, false, err
+	}
+	if s.ID == "" {
+		s.ID = fresh
+	}
+	if s.Version == 0 {
+		s.Version = 1
+		if before, err := newest(tx, s.ID, false); err == nil {
+			s.Version = before.Version + 1
+		}
+	}
+	if err := l.check(tx, s); err != nil {
+		return fleet.Sequence{}, false, err
+	}
+	if old, err := tx.Sequences().Get(state.SequenceKey(s.ID, s.Version)); err == nil {
+		if err := replaceable(old, s); err != nil {
+			return fleet.Sequence{}, false, err
+		}
+	} else if !errors.Is(err, state.ErrNotFound) {
+		return fleet.Sequence{}, false, err
+	}
+	record, err := l.toRecord(s)
+	if err != nil {
+		return fleet.Sequence{}, false, err
+	}
+	return record, true, tx.Sequences().Put(record)
+}
+
+// same finds what the library holds already with the same content: the very
+// version, or the newest one of the id, or without an id one of the same name.
+func (l *Library) same(tx *state.Tx, s tasksequence.Sequence) (fleet.Sequence, bool, error) {
+	var candidates []fleet.Sequence
+	switch {
+	case s.ID == "":
+		for candidate := range tx.Sequences().All() {
+			if candidate.Name == s.Name {
+				candidates = append(candidates, candidate)
+			}
+		}
+	case s.Version == 0:
+		if candidate, err := newest(tx, s.ID, false); err == nil {
+			candidates = append(candidates, candidate)
+		}
+	default:
+		if candidate, err := tx.Sequences().Get(state.SequenceKey(s.ID, s.Version)); err == nil {
+			candidates = append(candidates, candidate)
+		}
+	}
+	for _, candidate := range candidates {
+		old, err := fromRecord(candidate)
+		if err != nil {
+			return fleet.Sequence{}, false, err
+		}
+		equal, err := equalContent(old, s, true)
+		if err != nil || equal {
+			return candidate, equal, err
+		}
+	}
+	return fleet.Sequence{}, false, nil
+}
+
+// equalContent compares all but id and version, and the status if asked.
+func equalContent(a, b tasksequence.Sequence, status bool) (bool, error) {
+	a.ID, a.Version, b.ID, b.Version = "", 0, "", 0
+	if !status {
+		a.Status, b.Status = "", ""
+	}
+	x, err := json.Marshal(a)
+	if err != nil {
+		return false, err
+	}
+	y, err := json.Marshal(b)
+	return bytes.Equal(x, y), err
+}
+
+// replaceable says whether a stored version may become s.
+func replaceable(record fleet.Sequence, s tasksequence.Sequence) error {
+	if record.Status == tasksequence.InDevelopment {
+		return nil
+	}
+	old, err := fromRecord(record)
+	if err != nil {
+		return err
+	}
+	equal, err := equalContent(old, s, false)
+	if err != nil {
+		return err
+	}
+	if !equal || s.Status == tasksequence.InDevelopment {
+		return fmt.Errorf("version %d of %q is %s: %w", record.Version, record.Name, record.Status, ErrImmutable)
+	}
+	return nil
+}

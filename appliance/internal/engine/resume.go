@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"slipway/agent/wire"
+	"slipway/appliance/internal/state"
+	"slipway/fleet"
+)
+
+// Resume begins a new epoch of an unfinished deployment: the agent was started
+// anew, or lost track. The answer holds all it needs to go on. An ended deployment
+// is answered as it ended, without a new epoch.
+func (e *Engine) Resume(ctx context.Context, token fleet.Token, id string) (wire.Deployment, error) {
+	s, err := e.lock(id)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	defer s.mu.Unlock()
+	var d fleet.Deployment
+	err = e.opts.Store.Update(ctx, func(tx *state.Tx) error {
+		if d, err = ownDeployment(tx, token, id); err != nil || d.Status.Final() {
+			return err
+		}
+		d.Epoch++
+		d.Kept = 0
+		d.WaitsFor = ""
+		d.Address = token.Address
+		d.UpdatedAt = e.opts.Now()
+		if device, err := tx.Devices().Get(d.DeviceID); err == nil {
+			d.ImageID = device.ImageID
+		}
+		return tx.Deployments().Put(d)
+	})
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	if err := s.close(); err != nil { // the numbers of the new epoch begin at 1
+		e.opts.Logger.WarnContext(ctx, "closing a deployment's files", "deployment", id, "error", err)
+	}
+	s.delivered = ""
+	s.forgetProgress()
+	e.heard(s, nil)
+	e.opts.Logger.InfoContext(ctx, "deployment resumed", "deployment", id, "epoch", d.Epoch, "status", d.Status)
+	return e.answer(d, true)
+}
+
+// ownDeployment reads a deployment on behalf of a device: its token reaches its
+// own deployments only, and does not learn whether others exist.
+func ownDeployment(tx *state.Tx, token fleet.Token, id string) (fleet.Deployment, error) {
+	d, err := tx.Deployments().Get(id)
+	if err != nil {
+		return fleet.Deployment{}, notFound(err)
+	}
+	if token.Kind != fleet.TokenDevice || token.DeviceID == "" || token.DeviceID != d.DeviceID {
+		return fleet.Deployment{}, fmt.Errorf("deployment %q: %w", id, ErrNotFound)
+	}
+	return d, nil
+}
+
+// answer builds what the wire carries of a deployment.
+func (e *Engine) answer(d fleet.Deployment, reveal bool) (wire.Deployment, error) {
+	variables, err := e.plainVariables(d, reveal)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	document, err := e.document(d.Document)
+	if err != nil {
+		return wire.Deployment{}, fmt.Errorf("the pinned document: %w", err)
+	}
+	results, err := e.Results(d.ID)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	out := wire.Deployment{ID: d.ID, Status: string(d.Status), Epoch: d.Epoch, Kept: d.Kept, Document: document,
+		Variables: variables, WaitsFor: string(d.WaitsFor), Name: d.SequenceName, StepCount: d.StepCount, Message: d.Message}
+	for _, r := range results {
+		out.Results = append(out.Results, wire.Result{Path: r.Path, Status: r.Status, ExitCode: r.ExitCode,
+			Message: r.Message, Started: r.StartedAt, Ended: r.EndedAt})
+	}
+	return out, nil
+}
