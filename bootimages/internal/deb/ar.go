@@ -31,7 +31,11 @@ type arMember struct {
 
 func newArReader(r io.Reader) (*arReader, error) {
 	magic := make([]byte, len(arMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != arMagic {
+	_, err := io.ReadFull(r, magic)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	if err != nil || string(magic) != arMagic {
 		return nil, errNotAr
 	}
 	return &arReader{r: r}, nil
