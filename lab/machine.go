@@ -41,8 +41,8 @@ type MachineConfig struct {
 
 	// For Direct only.
 	Kernel, Initrd, Cmdline string
-	// Reboot that ends QEMU instead, for machines that must not come back.
-	NoReboot bool
+	DiskFirst bool // the disks come before the network card
+	NoReboot  bool // a reboot ends QEMU instead
 }
 
 // Defaults returns the configuration with everything that was left out.
@@ -152,7 +152,11 @@ func (m *Machine) Reset(ctx context.Context) error {
 
 // arguments returns QEMU's command line but for the firmware's files.
 func (c MachineConfig) arguments(tap, serial, monitor string) []string {
-	machine, nic := "pc", "virtio-net-pci,netdev=net0,mac="+c.MAC+",bootindex=1"
+	nicIndex := 1
+	if c.DiskFirst {
+		nicIndex = 100
+	}
+	machine, nic := "pc", fmt.Sprintf("virtio-net-pci,netdev=net0,mac=%s,bootindex=%d", c.MAC, nicIndex)
 	if c.Firmware == UEFI || c.Firmware == UEFIHTTP {
 		machine = "q35"
 		nic += ",romfile=" // or the ROM's iPXE takes over from EDK2's own client
