@@ -52,19 +52,37 @@ func newMachine(publish func([]Change)) (*machine, error) {
 }
 
 // Apply implements raft.FSM. Its answer is an outcome or an error.
-func (m *machine) Apply(l *raft.Log) any {
-	e, err := decodeEntry(l.Data)
-	if err != nil {
-		return m.fail(l.Index, err)
+func (m *machine) Apply(l *raft.Log) any { return m.ApplyBatch([]*raft.Log{l})[0] }
+
+// ApplyBatch implements raft.BatchingFSM: the same as Apply for each entry in turn,
+// at the price of one commit.
+func (m *machine) ApplyBatch(logs []*raft.Log) []any {
+	answers := make([]any, len(logs))
+	var changed []Change
+	txn := m.db.Load().Txn(true)
+	for i, l := range logs {
+		if l.Type != raft.LogCommand {
+			continue // a change of members
+		}
+		out, c, err := m.applyLog(txn, l)
+		if answers[i] = out; err != nil {
+			answers[i] = m.fail(l.Index, err)
+		}
+		changed = append(changed, c...)
 	}
-	out, changed, err := m.apply(l.Index, e)
-	if err != nil {
-		return m.fail(l.Index, err)
-	}
+	txn.Commit()
 	if len(changed) > 0 {
 		m.publish(changed)
 	}
-	return out
+	return answers
+}
+
+func (m *machine) applyLog(txn *memdb.Txn, l *raft.Log) (outcome, []Change, error) {
+	e, err := decodeEntry(l.Data)
+	if err != nil {
+		return 0, nil, err
+	}
+	return m.apply(txn, l.Index, e)
 }
 
 // fail remembers that the tables no longer follow the log.
@@ -82,10 +100,9 @@ func (m *machine) err() error {
 	return nil
 }
 
-// apply writes e at a log index, or nothing of it.
-func (m *machine) apply(index uint64, e *entry) (outcome, []Change, error) {
-	txn := m.db.Load().Txn(true)
-	defer txn.Abort() // no effect after Commit
+// apply writes e at a log index, or nothing of it: everything that could speak
+// against it is looked at before the first write.
+func (m *machine) apply(txn *memdb.Txn, index uint64, e *entry) (outcome, []Change, error) {
 	seen, err := txn.First(appliedTable, idIndex, e.key)
 	if err != nil {
 		return 0, nil, fmt.Errorf("look up an idempotency key: %w", err)
@@ -98,18 +115,18 @@ func (m *machine) apply(index uint64, e *entry) (outcome, []Change, error) {
 			return outcomeConflict, nil, err
 		}
 	}
-	changed := make([]Change, 0, len(e.changes))
-	for _, c := range e.changes {
-		if ok, err := m.write(txn, index, c); err != nil || !ok {
-			return outcomeConflict, nil, err
+	writes, err := m.prepare(txn, index, e.changes)
+	if err != nil || writes == nil {
+		return outcomeConflict, nil, err
+	}
+	changed := make([]Change, len(writes))
+	for i, w := range writes {
+		changed[i] = Change{Table: w.table, Key: w.key, Deleted: w.now == nil}
+		if err := w.do(txn, index); err != nil {
+			return 0, nil, err
 		}
-		changed = append(changed, Change{Table: c.table, Key: c.key, Deleted: c.remove})
 	}
-	if err := remember(txn, &applied{key: e.key, index: index, named: e.named}); err != nil {
-		return 0, nil, err
-	}
-	txn.Commit()
-	return outcomeApplied, changed, nil
+	return outcomeApplied, changed, remember(txn, &applied{key: e.key, index: index, named: e.named})
 }
 
 // holds compares what a transaction had read with what is there now.
@@ -132,39 +149,50 @@ func (m *machine) holds(txn *memdb.Txn, c check) (bool, error) {
 	return false, fmt.Errorf("check of kind %d: %w", c.kind, ErrNewer)
 }
 
-// write makes one change, unless the record has another version than expected.
-func (m *machine) write(txn *memdb.Txn, index uint64, c change) (bool, error) {
-	t := m.byName[c.table]
-	if t == nil {
-		return false, fmt.Errorf("table %q: %w", c.table, ErrNewer)
-	}
-	old, err := getRow(txn, c.table, c.key)
-	if err != nil || versionOf(old) != c.expect {
-		return false, err
-	}
-	if err := txn.Insert(stampTable, &stamp{table: c.table, version: index}); err != nil {
-		return false, fmt.Errorf("stamp %s: %w", c.table, err)
-	}
-	if c.remove {
-		if old == nil {
-			return true, nil
-		}
-		if err := txn.Delete(c.table, old); err != nil {
-			return false, fmt.Errorf("delete from %s: %w", c.table, err)
-		}
-		return true, nil
-	}
-	return true, t.insert(txn, c.key, index, c.data)
+// write is a change that is going to be made: old becomes now. Either may be nil.
+type write struct {
+	table, key string
+	old, now   *row
 }
 
-// insert decodes a record and puts it into its table.
-func (s *schema) insert(txn *memdb.Txn, key string, version uint64, data []byte) error {
-	rec, err := s.decode(data)
-	if err != nil {
-		return err
+// prepare decodes the changes; nil when a record has another version than expected.
+func (m *machine) prepare(txn *memdb.Txn, index uint64, changes []change) ([]write, error) {
+	writes := make([]write, len(changes))
+	for i, c := range changes {
+		t := m.byName[c.table]
+		if t == nil {
+			return nil, fmt.Errorf("table %q: %w", c.table, ErrNewer)
+		}
+		old, err := getRow(txn, c.table, c.key)
+		if err != nil || versionOf(old) != c.expect {
+			return nil, err
+		}
+		writes[i] = write{table: c.table, key: c.key, old: old}
+		if c.remove {
+			continue
+		}
+		rec, err := t.decode(c.data)
+		if err != nil {
+			return nil, err
+		}
+		writes[i].now = &row{key: c.key, version: index, data: c.data, rec: rec}
 	}
-	if err := txn.Insert(s.name, &row{key: key, version: version, data: data, rec: rec}); err != nil {
-		return fmt.Errorf("insert into %s: %w", s.name, err)
+	return writes, nil
+}
+
+func (w write) do(txn *memdb.Txn, index uint64) error {
+	if err := txn.Insert(stampTable, &stamp{table: w.table, version: index}); err != nil {
+		return fmt.Errorf("stamp %s: %w", w.table, err)
+	}
+	switch {
+	case w.now != nil:
+		if err := txn.Insert(w.table, w.now); err != nil {
+			return fmt.Errorf("insert into %s: %w", w.table, err)
+		}
+	case w.old != nil:
+		if err := txn.Delete(w.table, w.old); err != nil {
+			return fmt.Errorf("delete from %s: %w", w.table, err)
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -192,7 +193,11 @@ func (m *machine) load(txn *memdb.Txn, kind byte, body []byte) error {
 		if t == nil {
 			return fmt.Errorf("table %q: %w", name, ErrNewer)
 		}
-		return t.insert(txn, key, version, append([]byte(nil), r.b...))
+		rec, err := t.decode(r.b)
+		if err != nil {
+			return err
+		}
+		return txn.Insert(name, &row{key: key, version: version, data: bytes.Clone(r.b), rec: rec})
 	case itemStamp:
 		obj = &stamp{table: r.string(), version: r.uvarint()}
 	case itemApplied:
