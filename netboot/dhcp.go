@@ -176,7 +176,9 @@ func (p *proxy) ask(ctx context.Context, r request, s site) (*answer, error) {
 	if r.kind == kindAgent {
 		return decide(r, s, nil, "")
 	}
-	boot, err := p.cfg.Policy.Peek(ctx, r.client)
+	client := r.client
+	client.Server = s.addr
+	boot, err := p.cfg.Policy.Peek(ctx, client)
 	if err != nil {
 		return nil, fmt.Errorf("ask the boot policy: %w", err)
 	}

@@ -163,6 +163,7 @@ func (h *httpHandler) script(w http.ResponseWriter, r *http.Request, mac string)
 // cannot be asked, the machine is told and asks again by itself.
 func (h *httpHandler) render(ctx context.Context, r *http.Request, c Client, ask func(context.Context, Client) (*Boot, error)) (string, error) {
 	st := h.site(r)
+	c.Server = st.addr
 	self := strings.TrimPrefix(scriptURL(st, c), st.httpURL(""))
 	boot, err := ask(ctx, c)
 	if err != nil {

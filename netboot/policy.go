@@ -24,6 +24,7 @@ type Client struct {
 	Firmware                    Firmware
 	Loader                      bool       // it is our loader (iPXE) asking, not the firmware
 	Address                     netip.Addr // its address, when known
+	Server                      netip.Addr // our address as it reaches us, when known
 	Serial, Manufacturer, Model string     // told by the loader's script request, when known
 }
 
@@ -52,9 +53,10 @@ type Boot struct {
 //   - (boot, nil): do that.
 //   - (nil, err): the policy could not be asked; netboot stays silent and logs.
 //
-// Peek is asked for DHCP offers and must not consume a one-time answer; Decide is
-// asked when the loader fetches its script and may consume it. Both must return
-// quickly; netboot bounds them by a deadline.
+// Peek is asked for DHCP offers and must not consume a one-time answer, except a
+// one-time silence, which no script request ever follows; Decide is asked when
+// the loader fetches its script and may consume it. Both must return quickly;
+// netboot bounds them by a deadline.
 type Policy interface {
 	Peek(ctx context.Context, c Client) (*Boot, error)
 	Decide(ctx context.Context, c Client) (*Boot, error)

@@ -379,8 +379,10 @@ func TestTFTPEvictionFreesResources(t *testing.T) {
 	if d := time.Since(start); d > 3*time.Second {
 		t.Errorf("it took %v", d)
 	}
-	if f.count.tftpEvicted.Load() < 300 {
-		t.Errorf("%d evicted", f.count.tftpEvicted.Load())
+	// Some were evicted, the rest (older than what was served) never started.
+	evicted, dropped := f.count.tftpEvicted.Load(), f.count.tftpDropped.Load()
+	if evicted == 0 || evicted+dropped < 392 {
+		t.Errorf("%d evicted, %d dropped", evicted, dropped)
 	}
 }
 

@@ -1,0 +1,236 @@
+// Package bootpolicy decides what a device boots when it asks the network: the
+// boot image, its own disk, or nothing. It implements netboot.Policy over the
+// records of devices and deployments.
+//
+// In this order: while a deployment waits for the disk or the image, the device
+// gets that; then a one-time answer; then what is set for always; then the
+// default, the boot image. A machine that is not known gets the default.
+package bootpolicy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"slipway/appliance/internal/devices"
+	"slipway/appliance/internal/state"
+	"slipway/fleet"
+	"slipway/netboot"
+)
+
+// Images tells the boot image that an architecture gets. Package imaging
+// implements it.
+type Images interface {
+	Current(arch string) (fleet.BootImage, bool)
+}
+
+// Options of a Policy. Store, Devices and Images must be set.
+type Options struct {
+	Store        *state.Store
+	Devices      *devices.Service
+	Images       Images
+	Installation string     // id, told to the agent
+	Advertise    netip.Addr // address that devices reach; unset: the one the client reached
+	HTTPSPort    uint16     // of the API, as devices reach it
+	Logger       *slog.Logger
+	Now          func() time.Time
+}
+
+// Policy implements netboot.Policy. It is safe for concurrent use.
+type Policy struct {
+	o      Options
+	recent *recent
+}
+
+// New returns the policy.
+func New(o Options) *Policy {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Policy{o: o, recent: newRecent(o.Now)}
+}
+
+var _ netboot.Policy = (*Policy)(nil)
+
+// Peek implements netboot.Policy. It writes nothing, save that a one-time
+// silence is consumed by being kept: no script request ever follows one.
+func (p *Policy) Peek(ctx context.Context, c netboot.Client) (*netboot.Boot, error) {
+	d, known, err := p.o.Devices.Find(claim(c))
+	if err != nil {
+		return nil, fmt.Errorf("find device: %w", err)
+	}
+	if !known {
+		return p.boot(ctx, c, fleet.Device{}, fleet.BootImageTarget)
+	}
+	ch, err := p.choose(d)
+	if err != nil {
+		return nil, err
+	}
+	if ch.once && ch.target == fleet.BootSilent {
+		p.consume(ctx, d.ID, ch.target)
+	}
+	return p.boot(ctx, c, fleet.Device{}, ch.target)
+}
+
+// Decide implements netboot.Policy. The device is recorded, and a one-time
+// answer consumed. A full disk or too many strangers keep a machine from being
+// recorded, not from booting.
+func (p *Policy) Decide(ctx context.Context, c netboot.Client) (*netboot.Boot, error) {
+	d, err := p.o.Devices.Resolve(ctx, claim(c), devices.Seen{Addr: c.Address, Arch: c.Arch, Firmware: string(c.Firmware)})
+	if err != nil {
+		p.o.Logger.WarnContext(ctx, "device not recorded", "mac", c.MAC.String(), "uuid", c.UUID, "err", err)
+		known := false
+		if d, known, err = p.o.Devices.Find(claim(c)); err != nil {
+			return nil, fmt.Errorf("find device: %w", err)
+		}
+		if !known {
+			return p.boot(ctx, c, fleet.Device{}, fleet.BootImageTarget)
+		}
+	}
+	ch, err := p.choose(d)
+	if err != nil {
+		return nil, err
+	}
+	if ch.once {
+		p.consume(ctx, d.ID, ch.target)
+	}
+	return p.boot(ctx, c, d, ch.target)
+}
+
+func claim(c netboot.Client) fleet.Claim {
+	return fleet.Claim{UUID: c.UUID, MACs: []string{c.MAC.String()}, Serial: c.Serial, Manufacturer: c.Manufacturer, Model: c.Model}
+}
+
+// choice is a target and whether it is a one-time answer still to be consumed.
+type choice struct {
+	target fleet.BootTarget
+	once   bool
+}
+
+// choose says what a known device boots.
+func (p *Policy) choose(d fleet.Device) (choice, error) {
+	waits, err := p.waitsFor(d)
+	switch {
+	case err != nil:
+		return choice{}, err
+	case waits != "":
+		return choice{target: waits}, nil
+	}
+	if d.Boot.Next != "" {
+		return choice{target: d.Boot.Next, once: true}, nil
+	}
+	if t := p.recent.get(d.ID); t != "" {
+		return choice{target: t}, nil // the same boot attempt asks again
+	}
+	if d.Boot.Always != "" {
+		return choice{target: d.Boot.Always}, nil
+	}
+	return choice{target: fleet.BootImageTarget}, nil
+}
+
+// waitsFor is what the device's unfinished deployment waits for, "" when it
+// waits for nothing.
+func (p *Policy) waitsFor(d fleet.Device) (waits fleet.BootTarget, err error) {
+	if d.Deployment == "" {
+		return "", nil
+	}
+	err = p.o.Store.View(func(tx *state.Tx) error {
+		deployment, err := tx.Deployments().Get(d.Deployment)
+		if errors.Is(err, state.ErrNotFound) {
+			return nil
+		}
+		if err == nil && !deployment.Status.Final() {
+			waits = deployment.WaitsFor
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("read deployment: %w", err)
+	}
+	return waits, nil
+}
+
+// consume takes a one-time answer and remembers it for the rest of this boot
+// attempt. When it cannot be written (disk full), it stands: the machine gets it
+// again next time, which is logged.
+func (p *Policy) consume(ctx context.Context, id string, target fleet.BootTarget) {
+	if _, err := p.o.Devices.TakeNext(ctx, id, target); err != nil {
+		p.o.Logger.ErrorContext(ctx, "one-time boot answer could not be consumed", "device", id, "target", string(target), "err", err)
+		return
+	}
+	p.recent.put(id, target)
+}
+
+// boot makes the answer for a target. d is set where serving is to be recorded.
+func (p *Policy) boot(ctx context.Context, c netboot.Client, d fleet.Device, t fleet.BootTarget) (*netboot.Boot, error) {
+	switch t {
+	case fleet.BootSilent:
+		return nil, nil
+	case fleet.BootDisk:
+		return &netboot.Boot{Target: netboot.TargetDisk}, nil
+	}
+	image, ok := p.o.Images.Current(c.Arch)
+	if !ok {
+		return &netboot.Boot{Target: netboot.TargetImage, Message: noImage(c.Arch)}, nil
+	}
+	b, err := p.imageBoot(c, image)
+	if err != nil {
+		return nil, err
+	}
+	if d.ID != "" && d.ImageID != image.ID {
+		if err := p.o.Devices.NoteImage(ctx, d.ID, image.ID); err != nil {
+			p.o.Logger.WarnContext(ctx, "served boot image not recorded", "device", d.ID, "err", err)
+		}
+	}
+	return b, nil
+}
+
+func noImage(arch string) string {
+	return "no boot image for " + arch + " has been built yet. Build one in the console, or with: slipway image build linux"
+}
+
+// imageBoot names the files and the kernel command line.
+func (p *Policy) imageBoot(c netboot.Client, image fleet.BootImage) (*netboot.Boot, error) {
+	b := &netboot.Boot{Target: netboot.TargetImage}
+	for _, f := range image.Files {
+		switch {
+		case strings.HasPrefix(f.Name, "vmlinuz"):
+			b.Kernel = image.ID + "/" + f.Name
+		case strings.HasPrefix(f.Name, "initrd"):
+			b.Initrds = append(b.Initrds, image.ID+"/"+f.Name)
+		}
+	}
+	if b.Kernel == "" || len(b.Initrds) == 0 {
+		return nil, fmt.Errorf("boot image %s has no kernel or no initrd", image.ID)
+	}
+	b.Cmdline = p.commandLine(c, image)
+	return b, nil
+}
+
+// commandLine is what the agent needs to find us again, and quiet consoles: the
+// last console= is where the kernel writes, the agent opens each of them.
+func (p *Policy) commandLine(c netboot.Client, image fleet.BootImage) []string {
+	var args []string
+	server := p.o.Advertise
+	if !server.IsValid() {
+		server = c.Server
+	}
+	if server.IsValid() {
+		args = append(args, "slipway.server="+server.String()+":"+strconv.Itoa(int(p.o.HTTPSPort)))
+	}
+	return append(args,
+		"slipway.installation="+p.o.Installation,
+		"slipway.image="+image.ID,
+		"slipway.lease="+netboot.LoaderAddress,
+		"BOOTIF=01-"+netboot.LoaderMAC,
+		"console=tty0", "console=ttyS0", "panic=30", "quiet", "loglevel=3",
+	)
+}
