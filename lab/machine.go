@@ -41,8 +41,8 @@ type MachineConfig struct {
 
 	// For Direct only.
 	Kernel, Initrd, Cmdline string
-	DiskFirst bool // the disks come before the network card
-	NoReboot  bool // a reboot ends QEMU instead
+	DiskFirst               bool // the disks come before the network card
+	NoReboot                bool // a reboot ends QEMU instead
 }
 
 // Defaults returns the configuration with everything that was left out.

@@ -1,0 +1,160 @@
+//go:build lab
+
+package boottest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/fleet"
+	"slipway/lab"
+)
+
+// From power-on to a task sequence that has succeeded, for each kind of
+// firmware, on the machine's own consoles.
+func TestBoot(t *testing.T) {
+	for _, firmware := range lab.NetworkFirmwares() {
+		t.Run(string(firmware), func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, "", nil)
+			ordinary := newOrdinary(t, s)
+			m := s.powerOn(t, firmware)
+			ordinary.check(t, "while a machine boots")
+			expect(t, m, 3*time.Minute, "Passcode")
+			times := s.milestones(t, m)
+			times.Prompt = time.Since(m.Started)
+			fmt.Printf("BOOT %s: %v\n", firmware, times)
+			keepScreen(t, m, string(firmware)+"-passcode")
+
+			refuse(t, m)
+			throttle(t, m)
+			succeed(t, s, m)
+			ordinary.check(t, "afterwards")
+			noSecret(t, s.appliance.Log, lab.Passcode, "not-the-passcode")
+		})
+	}
+}
+
+// A BIOS whose PXE code does not say that it is iPXE gets undionly first.
+func TestBootPlainBIOS(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, "", nil)
+	m := s.powerOn(t, lab.PlainBIOS)
+	expect(t, m, 3*time.Minute, "Passcode")
+	packets, err := s.capture.Packets()
+	must(t, err)
+	for _, p := range packets {
+		if p.SrcMAC == m.MAC && strings.Contains(p.TFTPFile(), "undionly") {
+			return
+		}
+	}
+	t.Error("the machine got to the challenge without undionly: its ROM was not a plain one")
+}
+
+func refuse(t *testing.T, m *lab.Machine) {
+	t.Helper()
+	enter(t, m, "not-the-passcode")
+	expect(t, m, 30*time.Second, "Passcode not accepted")
+}
+
+// throttle guesses until the appliance makes the machine wait; the first five
+// guesses are free.
+func throttle(t *testing.T, m *lab.Machine) {
+	t.Helper()
+	for guess := 2; guess <= 10; guess++ {
+		m.Console.Skip()
+		enter(t, m, fmt.Sprintf("not-the-passcode-%d", guess))
+		if strings.Contains(expect(t, m, 30*time.Second, "Passcode not accepted|Too many attempts"), "Too many") {
+			if guess <= 5 {
+				t.Errorf("guess %d of five free ones was held back", guess)
+			}
+			keepScreen(t, m, m.MachineConfig.Name+"-throttled")
+			waitOver(t, m)
+			return
+		}
+	}
+	t.Fatal("ten wrong passcodes in a row and never a wait")
+}
+
+// waitOver waits until the prompt may be used again.
+func waitOver(t *testing.T, m *lab.Machine) {
+	t.Helper()
+	deadline := time.Now().Add(lab.Timeout(90 * time.Second))
+	for strings.Contains(m.Console.Screen(), "Too many attempts") {
+		if time.Now().After(deadline) {
+			t.Fatalf("the wait does not end:\n%s", m.Console.Screen())
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// succeed signs in, chooses the sample and sees it through, on the machine's
+// screen and in the appliance's record.
+func succeed(t *testing.T, s *scene, m *lab.Machine) {
+	t.Helper()
+	enter(t, m, lab.Passcode)
+	expect(t, m, 30*time.Second, "Choose a task sequence")
+	keepScreen(t, m, m.MachineConfig.Name+"-choice")
+	must(t, m.Console.Type("\r"))
+	expect(t, m, 30*time.Second, `Step \d+ of \d+`)
+	expect(t, m, 90*time.Second, "Succeeded")
+	keepScreen(t, m, m.MachineConfig.Name+"-succeeded")
+
+	all := s.deployments(t)
+	if len(all) != 1 || all[0].Status != fleet.DeploymentSucceeded {
+		t.Fatalf("the appliance's record: %+v", all)
+	}
+	device := s.device(t)
+	if all[0].DeviceID != device.ID || device.UUID != m.UUID || device.Serial != m.Serial {
+		t.Errorf("the deployment is of %s; the device is %+v, the machine %s %s", all[0].DeviceID, device, m.UUID, m.Serial)
+	}
+}
+
+// ordinary is a neighbour on the segment that must not notice the appliance.
+type ordinary struct {
+	*lab.OrdinaryClient
+	s   *scene
+	mac string
+}
+
+func newOrdinary(t *testing.T, s *scene) *ordinary {
+	t.Helper()
+	c, err := s.net.NewOrdinaryClient("neighbour")
+	must(t, err)
+	mac, err := c.MAC()
+	must(t, err)
+	return &ordinary{c, s, mac}
+}
+
+// check takes a lease and holds that nobody but the ordinary server spoke to
+// the client, and of nothing but addresses.
+func (o *ordinary) check(t *testing.T, when string) {
+	t.Helper()
+	lease, err := o.Lease()
+	must(t, err)
+	if !strings.HasPrefix(lease["ip"], "10.77.0.1") || lease["serverid"] != lab.DHCPAddress {
+		t.Errorf("%s: the neighbour's lease is %v", when, lease)
+	}
+	packets, err := o.s.capture.Packets()
+	must(t, err)
+	answers := 0
+	for _, p := range packets {
+		if p.SrcPort != 67 || p.ClientMAC() != o.mac {
+			continue
+		}
+		answers++
+		if p.Src != lab.DHCPAddress {
+			t.Errorf("%s: %s answered the neighbour's DHCP", when, p.Src)
+		}
+		for _, code := range []byte{43, 60, 66, 67, 97, 175} {
+			if v := p.DHCPOption(code); v != nil {
+				t.Errorf("%s: the neighbour got option %d: %q", when, code, v)
+			}
+		}
+	}
+	if answers == 0 {
+		t.Errorf("%s: no answer to the neighbour was recorded", when)
+	}
+}
