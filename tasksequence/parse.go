@@ -74,13 +74,29 @@ func jsonProblem(err error) Problem {
 	case errors.As(err, &syntax):
 		return Problem{Detail: fmt.Sprintf("the text is not valid JSON at byte %d: %v", syntax.Offset, err)}
 	case errors.As(err, &kind):
-		return Problem{Field: kind.Field, Detail: fmt.Sprintf("a %s stands where %s is expected", kind.Value, kindWords(kind.Type.Kind().String()))}
+		return Problem{Field: kind.Field, Detail: fmt.Sprintf("%s stands where %s is expected", valueWords(kind.Value), kindWords(kind.Type.Kind().String()))}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return Problem{Detail: "the text ends too early"}
 	}
 	return Problem{Detail: err.Error()}
 }
 
+// valueWords names what encoding/json found.
+func valueWords(value string) string {
+	switch {
+	case value == "array":
+		return "a list"
+	case value == "object":
+		return "an object"
+	case value == "bool":
+		return "true or false"
+	case value == "string":
+		return "a text"
+	}
+	return "a number"
+}
+
+// kindWords names the Go type that encoding/json expected.
 func kindWords(kind string) string {
 	switch kind {
 	case "struct", "map":

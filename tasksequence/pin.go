@@ -60,7 +60,7 @@ func (p *pinner) nodes(nodes []Node, s Sequence, within []string) ([]Node, error
 func (p *pinner) step(n *Node, s Sequence, within []string) error {
 	define, ok := p.catalogue.Find(n.Definition, n.DefinitionVersion)
 	if !ok {
-		return p.problem(n, s, "definition", fmt.Errorf("there is no step definition %q", n.Definition))
+		return p.problem(n, s, within, "definition", fmt.Errorf("there is no step definition %q", n.Definition))
 	}
 	n.DefinitionVersion = define.Version
 	p.doc.Definitions[define.Key()] = define
@@ -69,7 +69,7 @@ func (p *pinner) step(n *Node, s Sequence, within []string) error {
 	}
 	reference, err := childReference(n)
 	if err != nil {
-		return p.problem(n, s, "settings."+optionSequence, err)
+		return p.problem(n, s, within, "settings."+optionSequence, err)
 	}
 	child, err := p.child(reference, within)
 	var problems Problems
@@ -77,7 +77,7 @@ func (p *pinner) step(n *Node, s Sequence, within []string) error {
 		return err
 	}
 	if err != nil {
-		return p.problem(n, s, "settings."+optionSequence, err)
+		return p.problem(n, s, within, "settings."+optionSequence, err)
 	}
 	n.Settings = maps.Clone(n.Settings)
 	n.Settings[optionSequence], err = json.Marshal(child.Reference().String())
@@ -111,9 +111,10 @@ func (p *pinner) child(reference Reference, within []string) (Sequence, error) {
 	return pinned, nil
 }
 
-func (p *pinner) problem(n *Node, s Sequence, field string, err error) error {
+// problem names the step, and the sequence it stands in when that is a child.
+func (p *pinner) problem(n *Node, s Sequence, within []string, field string, err error) error {
 	path := n.ID
-	if s.ID != p.doc.Sequence.ID && s.Name != "" {
+	if len(within) > 1 {
 		path = s.Name + ": " + path
 	}
 	return Problems{{Step: path, Name: n.Name, Field: field, Detail: err.Error()}}
