@@ -22,8 +22,13 @@ type Action struct {
 	Value string // what Chosen gives
 }
 
-// The actions that several notices share.
+// ActionRetry offers to try again, by Enter too.
 func ActionRetry() Action { return Action{hintRetry(), []KeyCode{F5, Enter}, "retry"} }
+
+// ActionRefresh is ActionRetry for pages where Enter means something else.
+func ActionRefresh() Action {
+	return Action{Hint{"F5", "^T", "Refresh"}, []KeyCode{F5}, "retry"}
+}
 
 // ActionAddress offers to type the appliance's address.
 func ActionAddress() Action { return Action{hintAddress(), []KeyCode{F6}, "address"} }

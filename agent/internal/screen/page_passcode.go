@@ -33,6 +33,11 @@ func (p *Passcode) Refuse(why string) {
 	p.field.Clear()
 }
 
+// Unreachable says that the answer could not be checked; what was typed stays.
+func (p *Passcode) Unreachable(why string) {
+	p.busy, p.refused, p.holdCode, p.until = false, why, "", time.Time{}
+}
+
 // Throttle says that further attempts have to wait. With a hold code the
 // technician may try at any time, since the console can release the device.
 func (p *Passcode) Throttle(until time.Time, holdCode string) {

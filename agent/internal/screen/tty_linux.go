@@ -72,3 +72,21 @@ func ttySize(fd int) (w, h int) {
 	}
 	return min(int(ws.Col), 300), min(int(ws.Row), 100)
 }
+
+// Cook switches a console to line editing for an interactive program and
+// returns what switches it back.
+func Cook(f *os.File) (restore func(), err error) {
+	fd := int(f.Fd())
+	old, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil, fmt.Errorf("set up the console: %w", err)
+	}
+	t := *old
+	t.Iflag |= unix.ICRNL | unix.IXON
+	t.Oflag |= unix.OPOST | unix.ONLCR
+	t.Lflag |= unix.ECHO | unix.ECHOE | unix.ECHOK | unix.ICANON | unix.ISIG | unix.IEXTEN
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &t); err != nil {
+		return nil, fmt.Errorf("set up the console: %w", err)
+	}
+	return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, old) }, nil
+}

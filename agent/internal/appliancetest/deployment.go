@@ -1,0 +1,97 @@
+package appliancetest
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"slipway/agent/wire"
+)
+
+func (a *Appliance) startDeployment(w http.ResponseWriter, r *http.Request) {
+	var in wire.StartDeployment
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	text, err := json.Marshal(a.Document)
+	if err != nil {
+		a.refuse(w, wire.Problem{Title: err.Error(), Status: http.StatusInternalServerError})
+		return
+	}
+	plan, err := a.Document.Plan()
+	if err != nil {
+		a.refuse(w, wire.Problem{Title: err.Error(), Status: http.StatusInternalServerError})
+		return
+	}
+	a.Deployment = wire.Deployment{ID: "d1", Status: "running", Epoch: 1, Document: text,
+		Name: a.Document.Sequence.Name, StepCount: plan.Steps, Variables: in.Variables}
+	a.Events = nil
+	w.WriteHeader(http.StatusCreated)
+	reply(w, a.Deployment)
+}
+
+func (a *Appliance) resume(w http.ResponseWriter, _ *http.Request) {
+	a.Deployment.Epoch++
+	a.Deployment.Kept = 0
+	a.Deployment.WaitsFor = ""
+	reply(w, a.Deployment)
+}
+
+// events keeps what is new, in order, and folds it into the deployment.
+func (a *Appliance) events(w http.ResponseWriter, r *http.Request) {
+	var in wire.EventBatch
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	if in.Epoch != a.Deployment.Epoch {
+		a.refuse(w, wire.Problem{Title: "Conflict", Status: http.StatusConflict})
+		return
+	}
+	if len(in.Events) == 0 {
+		a.Heartbeats++
+	}
+	for _, e := range in.Events {
+		if e.Number == a.Deployment.Kept+1 {
+			a.Deployment.Kept++
+			a.Events = append(a.Events, e)
+			a.fold(e)
+		}
+	}
+	reply(w, wire.EventAnswer{Kept: a.Deployment.Kept, Orders: a.Orders})
+	a.Orders = nil
+}
+
+func (a *Appliance) fold(e wire.Event) {
+	d := &a.Deployment
+	switch e.Kind {
+	case wire.EventStepStarted:
+		d.Results = append(d.Results, wire.Result{Path: e.Path, Status: "running"})
+	case wire.EventStepFinished:
+		results := d.Results[:0:0]
+		for _, old := range d.Results {
+			if old.Path != e.Path {
+				results = append(results, old)
+			}
+		}
+		d.Results = append(results, *e.Result)
+	case wire.EventRebooting:
+		d.WaitsFor = e.Target
+	case wire.EventFinished:
+		d.Status, d.Message = e.Status, e.Message
+	}
+	for _, v := range e.Variables {
+		vars := d.Variables[:0:0]
+		for _, old := range d.Variables {
+			if old.Name != v.Name {
+				vars = append(vars, old)
+			}
+		}
+		d.Variables = append(vars, v)
+	}
+}
+
+func (a *Appliance) logs(w http.ResponseWriter, r *http.Request) {
+	var in wire.LogBatch
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	kept := int64(0)
+	for _, l := range in.Lines {
+		a.Logs = append(a.Logs, l)
+		kept = l.Number
+	}
+	reply(w, wire.LogAnswer{Kept: kept})
+}

@@ -1,0 +1,113 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"slipway/agent/wire"
+)
+
+const api = "/api/v1"
+
+// Mechanisms asks how one may sign in here.
+func (c *Client) Mechanisms(ctx context.Context, environment, uuid string) (wire.Mechanisms, error) {
+	q := url.Values{"environment": {environment}}
+	if uuid != "" {
+		q.Set("uuid", uuid)
+	}
+	var out wire.Mechanisms
+	return out, c.call(ctx, http.MethodGet, api+"/auth/mechanisms?"+q.Encode(), nil, &out)
+}
+
+// SignIn tries a passcode; on success later calls carry the token.
+func (c *Client) SignIn(ctx context.Context, in wire.PasscodeSignIn) error {
+	var out wire.Token
+	if err := c.call(ctx, http.MethodPost, api+"/auth/passcode", in, &out); err != nil {
+		return err
+	}
+	c.SetToken(out)
+	return nil
+}
+
+// Healthy asks GET /healthz with all checks on.
+func (c *Client) Healthy(ctx context.Context) error {
+	return c.call(ctx, http.MethodGet, "/healthz", nil, nil)
+}
+
+// Renew exchanges the token for one that lasts longer.
+func (c *Client) Renew(ctx context.Context) error {
+	var out wire.Token
+	if err := c.call(ctx, http.MethodPost, api+"/auth/renew", struct{}{}, &out); err != nil {
+		return err
+	}
+	c.SetToken(out)
+	return nil
+}
+
+// KeepToken renews the token in good time until ctx ends: when two thirds of
+// what is left have passed, and again after failures. renewed is called after each success. It ends early, with the
+// error, when the appliance does not know the token any more.
+func (c *Client) KeepToken(ctx context.Context, renewed func()) error {
+	for {
+		left := c.Token().ExpiresAt.Sub(c.options.Now())
+		wait := min(max(left*2/3, 15*time.Second), 12*time.Hour)
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+		switch err := c.Renew(ctx); {
+		case err == nil:
+			renewed()
+		case Status(err) == http.StatusUnauthorized:
+			return err
+		}
+	}
+}
+
+// TaskSequences asks what this device may run.
+func (c *Client) TaskSequences(ctx context.Context) (wire.TaskSequences, error) {
+	var out wire.TaskSequences
+	return out, c.call(ctx, http.MethodGet, api+"/task-sequences", nil, &out)
+}
+
+// Start starts a deployment. The key in it makes repeating the call harmless.
+func (c *Client) Start(ctx context.Context, in wire.StartDeployment) (wire.Deployment, error) {
+	var out wire.Deployment
+	return out, c.call(ctx, http.MethodPost, api+"/deployments", in, &out)
+}
+
+// Resume takes up an unfinished deployment under a new epoch.
+func (c *Client) Resume(ctx context.Context, id string) (wire.Deployment, error) {
+	var out wire.Deployment
+	return out, c.call(ctx, http.MethodPost, deployment(id)+"/resume", struct{}{}, &out)
+}
+
+// Deployment looks at a deployment.
+func (c *Client) Deployment(ctx context.Context, id string) (wire.Deployment, error) {
+	var out wire.Deployment
+	return out, c.call(ctx, http.MethodGet, deployment(id), nil, &out)
+}
+
+// Events reports; an empty batch is a heartbeat.
+func (c *Client) Events(ctx context.Context, id string, in wire.EventBatch) (wire.EventAnswer, error) {
+	var out wire.EventAnswer
+	return out, c.call(ctx, http.MethodPost, deployment(id)+"/events", in, &out)
+}
+
+// Logs uploads lines of output.
+func (c *Client) Logs(ctx context.Context, id string, in wire.LogBatch) (wire.LogAnswer, error) {
+	var out wire.LogAnswer
+	return out, c.call(ctx, http.MethodPost, deployment(id)+"/logs", in, &out)
+}
+
+// Facts tells what was gathered about the device.
+func (c *Client) Facts(ctx context.Context, facts map[string]string) error {
+	return c.call(ctx, http.MethodPut, api+"/device/facts", wire.Facts{Facts: facts}, nil)
+}
+
+func deployment(id string) string { return api + "/deployments/" + url.PathEscape(id) }

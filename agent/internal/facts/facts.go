@@ -1,0 +1,195 @@
+// Package facts gathers what a device says of itself: SMBIOS, processor, memory,
+// firmware, disks. All of it comes from /sys and /proc and needs no tool.
+package facts
+
+import (
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"slipway/agent/wire"
+)
+
+// Facts are the gathered variables by the names that task sequences know.
+type Facts map[string]string
+
+// Gather reads the facts below root (the machine's "/"). arch is the Go
+// architecture of this program.
+func Gather(root fs.FS, arch string) Facts {
+	f := Facts{}
+	dmi := func(name string) string { return clean(read(root, "sys/class/dmi/id/"+name)) }
+	f.set("Manufacturer", dmi("sys_vendor"))
+	f.set("Make", dmi("sys_vendor"))
+	f.set("Model", dmi("product_name"))
+	f.set("Product", dmi("board_name"))
+	f.set("BaseBoardProduct", dmi("board_name"))
+	f.set("SystemSku", dmi("product_sku"))
+	f.set("SerialNumber", dmi("product_serial"))
+	f.set("AssetTag", dmi("chassis_asset_tag"))
+	f.set("UUID", strings.ToLower(dmi("product_uuid")))
+	f.set("MakeAlias", makeAlias(f["Make"]))
+	f.set("ModelAlias", modelAlias(f["MakeAlias"], f["Model"]))
+	f.set("SystemAlias", f["BaseBoardProduct"])
+	f.chassis(dmi("chassis_type"))
+	f["Architecture"] = map[string]string{"amd64": "x64", "arm64": "arm64"}[arch]
+	f["Memory"] = strconv.Itoa(memory(root))
+	f.set("ProcessorSpeed", processorSpeed(root))
+	_, err := fs.Stat(root, "sys/firmware/efi")
+	f["IsUEFI"] = boolean(err == nil)
+	f["SecureBoot"] = boolean(secureBoot(root))
+	_, err = fs.Stat(root, "sys/class/tpm/tpm0")
+	f["TPM"] = boolean(err == nil)
+	f["IsVM"] = boolean(isVM(root, f))
+	f["IsOnBattery"] = boolean(onBattery(root))
+	f["OSVersion"] = "LinuxPE"
+	f["Disks"] = strings.Join(disks(root), "\n")
+	return f
+}
+
+// Device is the claim that a sign-in carries.
+func (f Facts) Device(macs []string) wire.Device {
+	return wire.Device{UUID: f["UUID"], MAC: macs, Serial: f["SerialNumber"], Manufacturer: f["Manufacturer"], Model: f["Model"]}
+}
+
+// List splits a fact that holds several values.
+func (f Facts) List(name string) []string {
+	if f[name] == "" {
+		return []string{}
+	}
+	return strings.Split(f[name], "\n")
+}
+
+// Lists names the facts that are lists.
+func Lists() []string { return []string{"Disks", "IPAddress", "MacAddress"} }
+
+func (f Facts) set(name, value string) {
+	if value != "" {
+		f[name] = value
+	}
+}
+
+func read(root fs.FS, name string) string {
+	text, _ := fs.ReadFile(root, name)
+	return strings.TrimSpace(string(text))
+}
+
+// clean leaves out what firmware says when nobody filled a field in.
+func clean(text string) string {
+	switch strings.ToLower(strings.Trim(text, ". ")) {
+	case "", "none", "default string", "to be filled by o.e.m", "not specified", "not applicable", "system serial number",
+		"system product name", "system manufacturer", "unknown", "invalid", "0", "o.e.m", "oem":
+		return ""
+	}
+	return text
+}
+
+func boolean(b bool) string { return map[bool]string{true: "True", false: "False"}[b] }
+
+func makeAlias(name string) string {
+	lower := strings.ToLower(name)
+	for _, alias := range []string{"Dell", "Lenovo", "Microsoft", "Panasonic", "Fujitsu", "Acer", "ASUS", "VMware", "QEMU"} {
+		if strings.Contains(lower, strings.ToLower(alias)) {
+			return alias
+		}
+	}
+	if strings.HasPrefix(lower, "hp") || strings.Contains(lower, "hewlett") {
+		return "HP"
+	}
+	return name
+}
+
+// modelAlias: Lenovo's models are told apart by the first four characters.
+func modelAlias(alias, model string) string {
+	if alias == "Lenovo" && len(model) > 4 {
+		return model[:4]
+	}
+	return model
+}
+
+// chassis sets Chassis and the Is* variables from the SMBIOS type (DSP0134, 7.4.1).
+func (f Facts) chassis(text string) {
+	kind := map[string]string{
+		"8": "Laptop", "9": "Laptop", "10": "Laptop", "14": "Laptop", "31": "Laptop", "32": "Tablet", "30": "Tablet",
+		"3": "Desktop", "4": "Desktop", "5": "Desktop", "6": "Desktop", "7": "Desktop", "13": "Desktop", "15": "Desktop",
+		"16": "Desktop", "35": "Desktop", "36": "Desktop", "17": "Server", "23": "Server", "28": "Server", "29": "Server",
+	}[text]
+	f.set("Chassis", kind)
+	for _, k := range []string{"Laptop", "Desktop", "Server", "Tablet"} {
+		f["Is"+k] = boolean(kind == k)
+	}
+}
+
+// memory is the size in MiB.
+func memory(root fs.FS) int {
+	for line := range strings.Lines(read(root, "proc/meminfo")) {
+		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
+			kb, _ := strconv.Atoi(strings.Fields(rest + " 0")[0])
+			return kb / 1024
+		}
+	}
+	return 0
+}
+
+var cpuMHz = regexp.MustCompile(`(?m)^cpu MHz\s*:\s*(\d+)`)
+
+func processorSpeed(root fs.FS) string {
+	if m := cpuMHz.FindStringSubmatch(read(root, "proc/cpuinfo")); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// secureBoot reads the UEFI variable: four bytes of attributes, then the value.
+func secureBoot(root fs.FS) bool {
+	const variable = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+	b, err := fs.ReadFile(root, variable)
+	return err == nil && len(b) == 5 && b[4] == 1
+}
+
+func isVM(root fs.FS, f Facts) bool {
+	if strings.Contains(read(root, "proc/cpuinfo"), " hypervisor") {
+		return true
+	}
+	for _, word := range []string{"qemu", "vmware", "virtualbox", "virtual machine", "kvm", "xen", "bochs"} {
+		if strings.Contains(strings.ToLower(f["Manufacturer"]+" "+f["Model"]), word) {
+			return true
+		}
+	}
+	return false
+}
+
+func onBattery(root fs.FS) bool {
+	names, _ := fs.Glob(root, "sys/class/power_supply/*/online")
+	for _, n := range names {
+		if read(root, n) == "1" {
+			return false
+		}
+	}
+	return len(names) > 0
+}
+
+// disks lists the disks as "name size-in-GB model", without memory disks,
+// optical drives and empty readers.
+func disks(root fs.FS) []string {
+	entries, _ := fs.ReadDir(root, "sys/block")
+	var list []string
+	for _, e := range entries {
+		n := e.Name()
+		if slices.ContainsFunc([]string{"loop", "ram", "zram", "sr", "fd", "dm-", "md", "nbd"}, func(p string) bool { return strings.HasPrefix(n, p) }) {
+			continue
+		}
+		sectors, _ := strconv.ParseInt(read(root, path.Join("sys/block", n, "size")), 10, 64)
+		if sectors == 0 {
+			continue
+		}
+		text := n + " " + strconv.FormatInt(sectors*512/1_000_000_000, 10) + " GB"
+		if model := read(root, path.Join("sys/block", n, "device/model")); model != "" {
+			text += " " + model
+		}
+		list = append(list, text)
+	}
+	return list
+}

@@ -1,0 +1,132 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"slipway/agent/internal/steps"
+	"slipway/agent/wire"
+	"slipway/tasksequence"
+)
+
+// execute runs one step with its retries and records how it ended.
+func (r *Runner) execute(ctx context.Context, e tasksequence.Execute) (Outcome, error) {
+	started := r.Now().UTC()
+	r.Face.Step(e.Number, e.Of, e.Name)
+	r.Face.Progress(-1, "")
+	r.log("info", e.Path, fmt.Sprintf("Step %d of %d: %s", e.Number, e.Of, e.Name))
+	if !e.Interrupted {
+		if err := r.run.Record(tasksequence.Result{Path: e.Path, Status: tasksequence.Running}); err != nil {
+			return Outcome{}, err
+		}
+	}
+	r.report.Event(wire.Event{Kind: wire.EventStepStarted, Path: e.Path, Name: e.Name, StepNumber: e.Number})
+	if err := r.report.Flush(ctx); err != nil {
+		return Outcome{}, err
+	}
+	done, err := r.attempts(ctx, e)
+	if ctx.Err() != nil {
+		return Outcome{}, ctx.Err()
+	}
+	if errors.Is(err, errCancelled) {
+		return r.cancelStep(ctx, e, started)
+	}
+	result := tasksequence.Result{Path: e.Path, Status: Succeeded, ExitCode: done.ExitCode, Message: done.Message}
+	if err != nil {
+		result.Status, result.Message = Failed, err.Error()
+		r.log("error", e.Path, e.Name+": "+err.Error())
+	}
+	if err := r.record(e.Position, result, started); err != nil {
+		return Outcome{}, err
+	}
+	if err == nil && done.Restart != nil {
+		return r.restart(ctx, *done.Restart)
+	}
+	return Outcome{}, nil
+}
+
+func (r *Runner) cancelStep(ctx context.Context, e tasksequence.Execute, started time.Time) (Outcome, error) {
+	result := tasksequence.Result{Path: e.Path, Status: Failed, Message: "Cancelled from the console."}
+	if err := r.record(e.Position, result, started); err != nil {
+		return Outcome{}, err
+	}
+	return r.finish(ctx, Outcome{Status: Cancelled, Step: e.Name, Message: result.Message})
+}
+
+// attempts runs the step once and again as often as its retries say.
+func (r *Runner) attempts(ctx context.Context, e tasksequence.Execute) (steps.Outcome, error) {
+	ctx, release := r.orders.cancellable(ctx)
+	defer release()
+	for try := 0; ; try++ {
+		done, err := r.attempt(ctx, e)
+		if cause := context.Cause(ctx); cause != nil {
+			return done, cause
+		}
+		if err == nil || try >= e.Retries {
+			return done, err
+		}
+		r.log("warn", e.Path, fmt.Sprintf("%s; trying again in %s (%d of %d)", err, e.RetryWait, try+1, e.Retries))
+		if waitOut(ctx, e.RetryWait) != nil {
+			return done, context.Cause(ctx)
+		}
+	}
+}
+
+// attempt calls the executor under the step's time limit. A panic in an
+// executor fails the step, not the agent.
+func (r *Runner) attempt(ctx context.Context, e tasksequence.Execute) (done steps.Outcome, err error) {
+	executor, ok := r.Executors[e.Definition.Executor]
+	if !ok {
+		return done, fmt.Errorf("this agent cannot run %s steps: rebuild the boot image", e.Definition.Name)
+	}
+	if e.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, e.Timeout, fmt.Errorf("the step took longer than %s and was ended", e.Timeout))
+		defer cancel()
+	}
+	scope := r.vars.Scope(e.Settings.Private())
+	masker := tasksequence.NewMasker(scope.Secrets())
+	defer func() {
+		if p := recover(); p != nil {
+			r.log("error", e.Path, masker.Mask(fmt.Sprintf("%v\n%s", p, debug.Stack())))
+			err = fmt.Errorf("the step failed inside the agent: %v", p)
+		}
+		if err != nil {
+			err = errors.New(masker.Mask(err.Error()))
+		}
+		r.masker = tasksequence.NewMasker(r.vars.Secrets())
+	}()
+	return executor(ctx, &steps.Step{
+		Settings: e.Settings, Vars: scope, Machine: r.Machine, Interrupted: e.Interrupted, Succeeded: e.Succeeded,
+		Log: func(level, text string) {
+			text = masker.Mask(text)
+			r.report.Log(level, e.Path, text)
+			r.Face.Log(text)
+		},
+		Progress: func(percent int, text string) {
+			r.Face.Progress(percent, text)
+			r.report.Progress(wire.Progress{Path: e.Path, Percent: percent, Text: text})
+		},
+	})
+}
+
+// restart announces the restart, waits until the appliance knows where the
+// device goes next, and only then lets it go.
+func (r *Runner) restart(ctx context.Context, s steps.Restart) (Outcome, error) {
+	r.report.Event(wire.Event{Kind: wire.EventRebooting, Target: s.Target, Message: s.Message})
+	if err := r.report.Flush(ctx); err != nil {
+		return Outcome{}, err
+	}
+	r.flushLogs(ctx)
+	message := s.Message
+	if message == "" {
+		message = "The computer restarts and goes on afterwards."
+	}
+	if err := r.Face.Countdown(ctx, message, s.Delay); err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{Status: Rebooting, Target: s.Target, Message: s.Message}, nil
+}

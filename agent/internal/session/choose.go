@@ -1,0 +1,102 @@
+package session
+
+import (
+	"context"
+	"fmt"
+
+	"slipway/agent/internal/client"
+	"slipway/agent/internal/screen"
+	"slipway/agent/wire"
+)
+
+// choose decides what to run: an unfinished deployment, the assigned sequence,
+// or what the technician picks.
+func (s *Session) choose(ctx context.Context, c *client.Client) (wire.Deployment, error) {
+	for {
+		list, err := s.sequences(ctx, c)
+		if err != nil {
+			return wire.Deployment{}, err
+		}
+		if list.Unfinished != "" {
+			again, err := s.goOn(ctx, c, list)
+			if err != nil {
+				return wire.Deployment{}, err
+			}
+			if again {
+				return s.resume(ctx, c, list.Unfinished)
+			}
+		}
+		pick := list.Assigned
+		if pick == "" && s.Image.Lab {
+			pick = s.Args.Sequence
+		}
+		if pick == "" {
+			if pick, err = s.pick(ctx, list.TaskSequences); err != nil {
+				return wire.Deployment{}, err
+			}
+		}
+		if pick != "" {
+			return s.start(ctx, c, pick)
+		}
+	}
+}
+
+func (s *Session) sequences(ctx context.Context, c *client.Client) (wire.TaskSequences, error) {
+	var list wire.TaskSequences
+	err := client.Retry(ctx, nil, func(ctx context.Context) (err error) {
+		list, err = c.TaskSequences(ctx)
+		return err
+	})
+	return list, err
+}
+
+// goOn says whether the unfinished deployment is continued. One that waits for
+// this boot image since a Reboot step is, without asking.
+func (s *Session) goOn(ctx context.Context, c *client.Client, list wire.TaskSequences) (bool, error) {
+	if d, err := c.Deployment(ctx, list.Unfinished); err == nil && d.WaitsFor == "image" {
+		return true, nil
+	}
+	name := list.UnfinishedName
+	if name == "" {
+		name = "deployment " + list.Unfinished
+	}
+	page := screen.NewChoice("Unfinished deployment", "Continue the unfinished deployment?", []screen.Item{
+		{Name: "Continue: " + name, Description: "Finished steps are not run again."},
+		{Name: "Start something else", Description: "The unfinished deployment is given up."},
+	})
+	s.Display.Show(page)
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case i := <-page.Chosen():
+		return i == 0, nil
+	}
+}
+
+// pick lets the technician choose. It returns nothing when the list shall be
+// asked for again.
+func (s *Session) pick(ctx context.Context, list []wire.TaskSequence) (string, error) {
+	if len(list) == 0 {
+		n := screen.NewNotice("Task sequences", "There is no task sequence to run", screen.Calm)
+		n.Text = "Activate a task sequence in the console, or assign one to this device."
+		n.Next, n.Until = "Asking again", s.Now().Add(retryEvery)
+		n.Actions = []screen.Action{screen.ActionRetry()}
+		s.Display.Show(n)
+		_, err := s.wait(ctx, n)
+		return "", err
+	}
+	var items []screen.Item
+	for _, t := range list {
+		items = append(items, screen.Item{Name: t.Name, Description: t.Description})
+	}
+	page := screen.NewChoice("Task sequences", "Choose a task sequence", items, screen.ActionRefresh())
+	s.Display.Show(page)
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-page.Action():
+		return "", nil
+	case i := <-page.Chosen():
+		return fmt.Sprintf("%s:%d", list[i].ID, list[i].Version), nil
+	}
+}

@@ -1,0 +1,159 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"slipway/agent/internal/boot"
+	"slipway/agent/internal/client"
+	"slipway/agent/internal/facts"
+	"slipway/agent/internal/network"
+	"slipway/agent/internal/runner"
+	"slipway/agent/internal/screen"
+	"slipway/agent/internal/steps"
+	"slipway/agent/wire"
+	"slipway/tasksequence"
+)
+
+// resultStays is how long a result stays on the screen before the computer
+// restarts by itself.
+const resultStays = time.Hour
+
+// runAll runs a deployment, and loads and continues it again whenever the
+// appliance's record turns out to differ.
+func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deployment) (runner.Outcome, error) {
+	backoff := client.NewBackoff()
+	for {
+		if over, ok := final(d); ok {
+			return over, nil
+		}
+		face := newFace(s.Display, d, s.Now)
+		r := &runner.Runner{API: c, Face: face, Machine: s.Machine, Executors: steps.Executors(),
+			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now}
+		outcome, err := r.Run(ctx, d)
+		if !errors.Is(err, runner.ErrReload) {
+			return outcome, err
+		}
+		s.Log.Warn("deployment loaded again", "deployment", d.ID)
+		if err := client.Wait(ctx, backoff.Next(0)); err != nil {
+			return outcome, err
+		}
+		if d, err = s.resume(ctx, c, d.ID); err != nil {
+			return outcome, err
+		}
+	}
+}
+
+// final says how a deployment that is over ended.
+func final(d wire.Deployment) (runner.Outcome, bool) {
+	switch d.Status {
+	case runner.Succeeded, runner.Failed, runner.Cancelled:
+		return runner.Outcome{Status: d.Status, Message: d.Message}, true
+	}
+	return runner.Outcome{}, false
+}
+
+// volatile are the facts that change while the device runs.
+func (s *Session) volatile() facts.Facts {
+	f := facts.Facts{"OSVersion": "LinuxPE"}
+	for _, a := range s.Network.Adapters() {
+		appendLine(f, "MacAddress", a.MAC.String())
+		if a.State < network.Leased {
+			continue
+		}
+		appendLine(f, "IPAddress", a.Lease.Address.Addr().String())
+		if len(a.Lease.Routers) > 0 && f["DefaultGateway"] == "" {
+			f["DefaultGateway"] = a.Lease.Routers[0].String()
+		}
+	}
+	return f
+}
+
+func appendLine(f facts.Facts, name, value string) {
+	if f[name] != "" {
+		value = f[name] + "\n" + value
+	}
+	f[name] = value
+}
+
+func (s *Session) allFacts() map[string]string {
+	all := maps.Clone(s.Facts)
+	maps.Copy(all, s.volatile())
+	return all
+}
+
+// values turns facts into variables.
+func values(f facts.Facts) map[string]tasksequence.Value {
+	vars := map[string]tasksequence.Value{}
+	for name, text := range f {
+		vars[name] = tasksequence.Value{Text: text}
+	}
+	for _, name := range facts.Lists() {
+		if _, ok := f[name]; ok {
+			vars[name] = tasksequence.Value{List: f.List(name)}
+		}
+	}
+	return vars
+}
+
+// result shows how the deployment ended and waits for what comes next.
+func (s *Session) result(ctx context.Context, d wire.Deployment, o runner.Outcome) (boot.Way, string, error) {
+	if o.Status == runner.Rebooting {
+		return boot.Restart, "", nil
+	}
+	s.Log.Info("deployment over", "status", o.Status, "step", o.Step)
+	n := resultPage(d, o)
+	way := s.finish(n, o)
+	s.Display.Show(n)
+	choice, err := s.wait(ctx, n)
+	if choice == "again" {
+		return boot.Restart, "again", err
+	}
+	return way, choice, err
+}
+
+func resultPage(d wire.Deployment, o runner.Outcome) *screen.Notice {
+	n := screen.NewNotice(d.Name, "Succeeded", screen.Success)
+	n.Text = fmt.Sprintf("The task sequence %q is done.", d.Name)
+	if o.Tolerated > 0 {
+		n.Text += fmt.Sprintf("\n%d of its steps failed, and it was built to go on after that. The console has the details.", o.Tolerated)
+	}
+	n.Actions = []screen.Action{screen.ActionRestart()}
+	switch o.Status {
+	case runner.Failed:
+		n.Headline, n.Tone = "Failed", screen.Trouble
+		n.Text = o.Message
+		if o.Step != "" {
+			n.Text = fmt.Sprintf("Step %q failed:\n%s", o.Step, o.Message)
+		}
+		n.Text += "\nF8 shows the last lines of the log; the whole log is in the console."
+		n.Actions = append(n.Actions, screen.ActionSignIn())
+	case runner.Cancelled:
+		n.Headline, n.Tone = "Cancelled", screen.Trouble
+		n.Text = "This deployment was cancelled from the console."
+		n.Actions = append(n.Actions, screen.ActionSignIn())
+	}
+	return n
+}
+
+// finish sets what happens to the machine after the result, by FinishAction.
+func (s *Session) finish(n *screen.Notice, o runner.Outcome) boot.Way {
+	n.Next, n.Until = "Restarting the computer", s.Now().Add(resultStays)
+	if o.Status != runner.Succeeded {
+		n.Next, n.Until = "", time.Time{} // a failure stays until somebody has read it
+		return boot.Restart
+	}
+	switch o.Finish {
+	case "reboot":
+		n.Until = s.Now().Add(10 * time.Second)
+	case "shutdown":
+		n.Next, n.Until = "Powering off", s.Now().Add(10*time.Second)
+		return boot.PowerOff
+	case "none":
+		n.Next, n.Until = "", time.Time{}
+	}
+	return boot.Restart
+}

@@ -1,0 +1,97 @@
+// Package session is the way of a device from power-on to its result: network,
+// appliance, clock, sign-in, choice, deployment, and what is shown at each turn.
+// Every failure leads to a page that says what was tried and tries again.
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"slipway/agent/internal/boot"
+	"slipway/agent/internal/facts"
+	"slipway/agent/internal/network"
+	"slipway/agent/internal/screen"
+	"slipway/agent/internal/steps"
+)
+
+// Network is what the session needs of the network manager.
+type Network interface {
+	Adapters() []network.Adapter
+}
+
+// Session holds what the way of a device needs. All fields are set by the caller.
+type Session struct {
+	Display   *screen.Display
+	Network   Network
+	Changed   <-chan struct{} // network or hardware changed; one pending message is enough
+	Settled   <-chan struct{} // closed when the first look at the hardware is over
+	Hardware  func() []string // adapters that cannot be used, with the reason, one line each
+	Rescan    func()          // looks at the hardware again
+	Image     boot.Image
+	ImageErr  error // why Image is not complete
+	Args      boot.Args
+	Facts     facts.Facts
+	Identity  tls.Certificate
+	Version   string
+	Now       func() time.Time
+	SetClock  func(time.Time) error
+	Keyboard  func(code string) // sets the layout, unless the technician chose one
+	Machine   steps.Machine
+	TokenFile string // in memory; survives a crash of the agent
+	Log       *slog.Logger
+
+	typed string // address typed by the technician
+	tried bool   // the passcode of the command line was tried
+}
+
+// Run goes the whole way and says how the machine ends. The error is ctx's.
+func (s *Session) Run(ctx context.Context) (boot.Way, error) {
+	if s.ImageErr != nil {
+		return s.damaged(ctx)
+	}
+	for {
+		c, err := s.connect(ctx)
+		if err != nil {
+			return boot.Restart, err
+		}
+		way, again, err := s.serve(ctx, c)
+		c.Close()
+		if err != nil || !again {
+			return way, err
+		}
+	}
+}
+
+// damaged is the end of the way for an image that lacks its own description.
+func (s *Session) damaged(ctx context.Context) (boot.Way, error) {
+	n := screen.NewNotice("Boot image", "This boot image is damaged", screen.Trouble)
+	n.Text = s.ImageErr.Error() + ".\nBuild the boot image again and start this computer anew."
+	n.Actions = []screen.Action{screen.ActionRestart()}
+	s.Display.Show(n)
+	select {
+	case <-n.Chosen():
+		return boot.Restart, nil
+	case <-ctx.Done():
+		return boot.Restart, ctx.Err()
+	}
+}
+
+// wait waits for an action of a notice or for its end of time, which gives "".
+func (s *Session) wait(ctx context.Context, n *screen.Notice) (string, error) {
+	var over <-chan time.Time
+	if !n.Until.IsZero() {
+		timer := time.NewTimer(n.Until.Sub(s.Now()))
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case choice := <-n.Chosen():
+		return choice, nil
+	case <-over:
+		return "", nil
+	}
+}

@@ -1,0 +1,129 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"slipway/agent/internal/network"
+	"slipway/agent/internal/screen"
+)
+
+// How long things may take before the page turns from a wait into a trouble.
+const (
+	adapterPatience = 4 * time.Second
+	linkPatience    = 12 * time.Second
+	leasePatience   = 25 * time.Second
+	rescanEvery     = 10 * time.Second
+)
+
+// online waits until an adapter has an address and shows what is missing.
+func (s *Session) online(ctx context.Context) error {
+	started := s.Now()
+	rescan := started.Add(rescanEvery)
+	notice := screen.NewNotice("Starting", "Looking for the network", screen.Calm)
+	shown := false
+	ticker := time.NewTicker(500 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		adapters := s.Network.Adapters()
+		s.showAdapter(adapters)
+		if ready(adapters) {
+			return nil
+		}
+		if !s.settled() {
+			started = s.Now()
+		}
+		if now := s.Now(); now.After(rescan) {
+			rescan = now.Add(rescanEvery)
+			s.Rescan()
+		}
+		s.Display.Touch(func() { s.describeOffline(notice, adapters, started, rescan) })
+		if !shown {
+			s.Display.Show(notice)
+			shown = true
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.Changed:
+		case <-ticker.C:
+		case <-notice.Chosen():
+			s.Rescan()
+			started, rescan = s.Now(), s.Now().Add(rescanEvery)
+		}
+	}
+}
+
+func (s *Session) settled() bool {
+	select {
+	case <-s.Settled:
+		return true
+	default:
+		return false
+	}
+}
+
+func ready(adapters []network.Adapter) bool {
+	return len(adapters) > 0 && adapters[0].State >= network.Leased
+}
+
+// describeOffline fills the notice for how the adapters stand.
+func (s *Session) describeOffline(n *screen.Notice, adapters []network.Adapter, started, rescan time.Time) {
+	now := s.Now()
+	waited := now.Sub(started)
+	n.List = nil
+	for _, a := range adapters {
+		n.List = append(n.List, a.Text(now))
+	}
+	n.List = append(n.List, s.Hardware()...)
+	n.Title, n.Tone, n.Until, n.Actions = "Starting", screen.Calm, time.Time{}, nil
+	link, asking := false, false
+	for _, a := range adapters {
+		link = link || a.State != network.NoLink
+		asking = asking || a.State == network.Asking
+	}
+	trouble := func(headline, text string) {
+		n.Title, n.Headline, n.Text, n.Tone = "Network", headline, text, screen.Trouble
+		n.Actions = []screen.Action{screen.ActionRetry()}
+		n.Next, n.Until = "Looking again", rescan
+	}
+	switch {
+	case len(adapters) == 0 && waited > adapterPatience:
+		trouble("No network adapter found", "This computer needs a wired network adapter that this boot image has a driver for. "+
+			"A USB network adapter can be plugged in at any time.")
+	case len(adapters) == 0:
+		n.Headline, n.Text, n.Next = "Looking for network adapters", "", "Loading drivers"
+		n.List = nil
+	case !link && waited > linkPatience:
+		trouble("No network link", "No adapter sees a link. Check the cable, the wall socket and the switch port.")
+	case asking && waited > leasePatience:
+		trouble("No address from the network", "The link is up, but no DHCP server gives this computer an address. "+
+			"Asking goes on by itself.")
+	default:
+		n.Headline, n.Text, n.Next = "Waiting for the network", "", "Asking for an address"
+	}
+}
+
+// showAdapter keeps the page's facts about the network up to date.
+func (s *Session) showAdapter(adapters []network.Adapter) {
+	mac, address := "", ""
+	if len(adapters) > 0 {
+		a := adapters[0]
+		mac = a.MAC.String()
+		if a.State >= network.Leased {
+			address = a.Lease.Address.Addr().String()
+		}
+	}
+	if f := s.Display.Facts(); f.MAC != mac || f.Address != address {
+		s.Display.SetFacts(func(f *screen.Facts) { f.MAC, f.Address = mac, address })
+	}
+}
+
+// macs lists the adapters' addresses for the device's claim.
+func (s *Session) macs() []string {
+	var list []string
+	for _, a := range s.Network.Adapters() {
+		list = append(list, a.MAC.String())
+	}
+	return list
+}

@@ -1,0 +1,71 @@
+// Package steps holds the executors: one file per step definition, under the
+// definition's name. An executor touches the machine only through the interfaces
+// it is handed (Machine); what runs next is none of its business.
+package steps
+
+import (
+	"context"
+	"time"
+
+	"slipway/tasksequence"
+)
+
+// Step is what an executor is given.
+type Step struct {
+	Settings    tasksequence.Settings
+	Vars        *tasksequence.Variables // the step's scope: its private values first
+	Machine     Machine
+	Interrupted bool                           // it was running when the agent ended
+	Log         func(level, text string)       // one line of the deployment's log
+	Progress    func(percent int, text string) // -1: unknown
+	Succeeded   func(exitCode int) bool        // by the step's success codes
+}
+
+// Outcome is how a step ended without an error of ours.
+type Outcome struct {
+	ExitCode int
+	Message  string
+	Restart  *Restart // the machine restarts after the result is kept
+}
+
+// Restart asks for a restart of the machine.
+type Restart struct {
+	Target  string // disk or image
+	Message string
+	Delay   time.Duration
+}
+
+// Executor carries out one kind of step. An error fails the step; its text is
+// shown to people.
+type Executor func(ctx context.Context, s *Step) (Outcome, error)
+
+// Machine is how executors reach the machine.
+type Machine struct {
+	Exec  Exec
+	Files Files
+}
+
+// Exec runs programs.
+type Exec interface {
+	// Run runs a program until it ends. When ctx ends, the program and all it
+	// started are killed. The error says that it could not be run or was killed.
+	Run(ctx context.Context, c Command) (exitCode int, err error)
+}
+
+// Command is a program to run. Its output comes line by line.
+type Command struct {
+	Args   []string
+	Dir    string
+	Env    []string
+	Stdout func(line string)
+	Stderr func(line string)
+}
+
+// Files is what executors need of the file system.
+type Files interface {
+	// Temporary makes an empty file in memory and returns its path.
+	Temporary(pattern string) (string, error)
+	// Read reads a file of at most limit bytes.
+	Read(path string, limit int64) ([]byte, error)
+	Remove(path string) error
+}
