@@ -72,9 +72,12 @@ func (e *entry) encode() []byte {
 		b = appendBool(b, c.remove)
 		b = appendString(b, string(c.data))
 	}
-	binary.BigEndian.PutUint32(b[1:], crc32.Checksum(b[5:], crcTable))
+	putSum(b)
 	return b
 }
+
+// putSum enters the checksum of an encoded entry.
+func putSum(b []byte) { binary.BigEndian.PutUint32(b[1:], crc32.Checksum(b[5:], crcTable)) }
 
 // decodeEntry reads what encode wrote. Its errors wrap ErrNewer or ErrDamaged.
 func decodeEntry(b []byte) (*entry, error) {

@@ -24,10 +24,11 @@ import (
 // full disk cannot stop an election. A slot is: magic, format number, sequence
 // number, length, CRC-32C of those and the body (all big endian), then JSON.
 type metaFile struct {
-	mu   sync.Mutex
-	f    *os.File
-	seq  uint64 // of the slot written last
-	body metaBody
+	mu     sync.Mutex
+	f      *os.File
+	format uint32
+	seq    uint64 // of the slot written last
+	body   metaBody
 }
 
 type metaBody struct {
@@ -56,7 +57,7 @@ func openMeta(dir string, create bool) (*metaFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
-	m := &metaFile{f: f}
+	m := &metaFile{f: f, format: metaFormat}
 	if err := m.read(); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -70,7 +71,7 @@ func createMeta(path string) error {
 	if err != nil {
 		return fmt.Errorf("create the state: %w", err)
 	}
-	m := &metaFile{f: f, body: metaBody{Stable: map[string][]byte{}}}
+	m := &metaFile{f: f, format: metaFormat, body: metaBody{Stable: map[string][]byte{}}}
 	_, err = f.WriteAt(make([]byte, 2*metaSlot), 0)
 	if err == nil {
 		err = m.write(m.body)
@@ -141,7 +142,7 @@ func (m *metaFile) write(body metaBody) error {
 	}
 	seq := m.seq + 1
 	buf := append(make([]byte, 0, metaHead+len(data)), metaMagic...)
-	buf = binary.BigEndian.AppendUint32(buf, metaFormat)
+	buf = binary.BigEndian.AppendUint32(buf, m.format)
 	buf = binary.BigEndian.AppendUint64(buf, seq)
 	buf = binary.BigEndian.AppendUint32(buf, uint32(len(data)))
 	buf = binary.BigEndian.AppendUint32(buf, slotSum(buf, data))
