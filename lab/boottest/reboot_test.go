@@ -3,6 +3,7 @@
 package boottest
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -28,7 +29,9 @@ func TestRebootToDisk(t *testing.T) {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, "", nil)
-			s.slipway(t, rebootSequence, "sequence", "import", "-")
+			file := s.run.Path("reboot.json")
+			must(t, os.WriteFile(file, []byte(rebootSequence), 0o644))
+			s.slipway(t, "", "sequence", "import", file)
 			disk := s.run.Path("disk.img")
 			must(t, lab.BootDisk(disk, firmware))
 			m := s.powerOn(t, firmware, lab.Disk{Path: disk})

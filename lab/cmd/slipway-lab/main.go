@@ -17,12 +17,10 @@ import (
 	"slipway/lab"
 )
 
-const usage = `slipway-lab COMMAND [flags]
-
+const usage = `a command is missing: slipway-lab COMMAND [flags]
   boot      power on a machine that boots from an appliance; Ctrl-] leaves
   prepare   build the boot image that boot and the tests use
-  reap      remove what a killed lab has left behind
-`
+  reap      remove what a killed lab has left behind`
 
 func main() {
 	if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout); err != nil {
@@ -33,7 +31,7 @@ func main() {
 
 func run(ctx context.Context, args []string, in *os.File, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("which command?\n" + usage)
+		return errors.New(usage)
 	}
 	// A closed pipe on standard output must end the lab by its own way out.
 	signal.Ignore(syscall.SIGPIPE)
@@ -62,7 +60,7 @@ func run(ctx context.Context, args []string, in *os.File, out io.Writer) error {
 	case "reap":
 		return lab.Reap(logger())
 	}
-	return fmt.Errorf("no command %q\n%s", args[0], usage)
+	return fmt.Errorf("no command %q: boot, prepare or reap", args[0])
 }
 
 func prepare(ctx context.Context, packages string, out io.Writer) (lab.Prepared, error) {
