@@ -2,14 +2,14 @@ package auth
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"time"
 
 	"slipway/fleet"
 )
 
-// Bounds of the waiting list. Strangers may stand in it, too: the longest-idle
-// one of the fullest kind makes room.
+// Bounds of the waiting list. Strangers may stand in it, too.
 const (
 	maxHolds           = 4096
 	maxHoldsPerSegment = 1024
@@ -53,11 +53,18 @@ func (h *hold) stale(now time.Time) bool {
 
 // holds is the waiting list. The throttle's lock guards it.
 type holds struct {
-	byKey  map[holdKey]*hold
-	byCode map[string]*hold
+	byKey      map[holdKey]*hold
+	byCode     map[string]*hold
+	perAddress map[netip.Addr]int
+	perSegment map[string]int
 }
 
-func newHolds() *holds { return &holds{byKey: map[holdKey]*hold{}, byCode: map[string]*hold{}} }
+func newHolds() *holds {
+	return &holds{
+		byKey: map[holdKey]*hold{}, byCode: map[string]*hold{},
+		perAddress: map[netip.Addr]int{}, perSegment: map[string]int{},
+	}
+}
 
 // enter puts the subject into the list, or finds it there, and returns its code.
 func (hs *holds) enter(s subject, reason string, now time.Time) (h *hold, isNew bool) {
@@ -70,6 +77,8 @@ func (hs *holds) enter(s subject, reason string, now time.Time) (h *hold, isNew 
 	h = &hold{code: hs.newCode(), subject: s, reason: reason, since: now, seen: now, asked: 1}
 	hs.byKey[holdKeyOf(s)] = h
 	hs.byCode[h.code] = h
+	hs.perAddress[s.addr]++
+	hs.perSegment[s.segKey]++
 	return h, true
 }
 
@@ -95,36 +104,36 @@ func randomCode(n int) string {
 
 // makeRoom keeps the bounds before s enters.
 func (hs *holds) makeRoom(s subject, now time.Time) {
-	address := func(h *hold) bool { return h.subject.addr == s.addr }
-	segment := func(h *hold) bool { return h.subject.segKey == s.segKey }
-	all := func(*hold) bool { return true }
-	hs.trim(address, maxHoldsPerAddress, now)
-	if hs.trim(segment, maxHoldsPerSegment, now) || len(hs.byKey) < maxHolds {
-		return
+	switch {
+	case hs.perAddress[s.addr] >= maxHoldsPerAddress:
+		hs.evict(func(h *hold) bool { return h.subject.addr == s.addr }, now)
+	case hs.perSegment[s.segKey] >= maxHoldsPerSegment:
+		hs.evict(func(h *hold) bool { return h.subject.segKey == s.segKey }, now)
+	case len(hs.byKey) >= maxHolds:
+		hs.evict(func(*hold) bool { return true }, now)
 	}
-	hs.trim(all, maxHolds, now)
 }
 
-// trim removes one hold among those that match when they have reached limit: a
-// stale one, else one that asked only once, else the one idle for longest. Those
-// just released stay.
-func (hs *holds) trim(match func(*hold) bool, limit int, now time.Time) (trimmed bool) {
+// evict removes one of those that match: a stale one, else one that asked only
+// once, else the one idle for longest. It looks at some, not at all: a flood must
+// not cost more than it does, and who just came is never the worst of many.
+func (hs *holds) evict(match func(*hold) bool, now time.Time) {
 	var worst *hold
-	n := 0
+	looked := 0
 	for _, h := range hs.byKey {
 		if !match(h) {
 			continue
 		}
-		n++
 		if worst == nil || evictable(h, worst, now) {
 			worst = h
 		}
+		if looked++; looked == 64 {
+			break
+		}
 	}
-	if n >= limit && worst != nil {
+	if worst != nil {
 		hs.remove(worst)
-		return true
 	}
-	return false
 }
 
 // evictable reports whether a should go before b.
@@ -143,9 +152,19 @@ func evictable(a, b *hold, now time.Time) bool {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), a.seen.Compare(b.seen), a.since.Compare(b.since)) < 0
 }
 
+// remove takes a hold out; one that is out already changes nothing.
 func (hs *holds) remove(h *hold) {
+	if hs.byCode[h.code] != h {
+		return
+	}
 	delete(hs.byKey, holdKeyOf(h.subject))
 	delete(hs.byCode, h.code)
+	if hs.perAddress[h.subject.addr]--; hs.perAddress[h.subject.addr] == 0 {
+		delete(hs.perAddress, h.subject.addr)
+	}
+	if hs.perSegment[h.subject.segKey]--; hs.perSegment[h.subject.segKey] == 0 {
+		delete(hs.perSegment, h.subject.segKey)
+	}
 }
 
 // released returns the subject's hold when it may try now.

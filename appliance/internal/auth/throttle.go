@@ -94,20 +94,26 @@ func (t *throttle) shared(s subject, l limits, now time.Time) (wait time.Duratio
 // charge counts the attempt as failed until it is known better. The caller holds mu.
 func (a *attempt) charge(s subject, now time.Time) {
 	t := a.t
-	a.stairs = []string{s.addrKey}
-	if a.hold != nil {
-		// Let in by an administrator: only its own address and the tries count.
+	switch {
+	case a.hold != nil:
+		// Let in by an administrator: only the tries and its own address count.
 		a.hold.tries--
 		a.score = -1
-	} else if s.segKey != "" {
+		if !s.sharedAddress() {
+			a.stairs = []string{s.addrKey}
+		}
+	case s.segKey == "":
+		a.stairs = []string{s.addrKey}
+		if own := t.stairs[s.addrKey]; own != nil {
+			a.score = float64(own.failures)
+		}
+	default:
+		a.stairs = []string{s.addrKey}
 		if s.devKey != "" {
 			a.stairs = append(a.stairs, s.devKey)
 		}
 		a.drums = []string{s.segKey, totalKey}
 		a.score = t.level(s.segKey, a.limits.segment, now)
-	}
-	if a.drums == nil && a.hold == nil && t.stairs[s.addrKey] != nil {
-		a.score = float64(t.stairs[s.addrKey].failures)
 	}
 	for _, k := range a.stairs {
 		t.stair(k, now).charge(now)
