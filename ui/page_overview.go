@@ -17,7 +17,7 @@ const (
 )
 
 func (c *Console) showOverview(v *visit) error {
-	p, err := c.page(v, "Overview", "overview", "deployments,changed:security,changed:image,changed:build,changed:health,changed:device")
+	p, err := c.page(v, "Overview", "overview", "deployments,changed:security,changed:image,changed:health")
 	if err != nil {
 		return err
 	}

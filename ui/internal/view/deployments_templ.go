@@ -698,7 +698,7 @@ func Deployment(p Page, v DeploymentView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if !v.D.Status.Final() {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 62, "<dialog id=\"cancel\" popover aria-labelledby=\"cancel-h\"><h2 id=\"cancel-h\">Cancel this deployment?</h2><p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 62, "<dialog id=\"cancel\" popover aria-labelledby=\"cancel-h\" data-until-final><h2 id=\"cancel-h\">Cancel this deployment?</h2><p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

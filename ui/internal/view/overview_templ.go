@@ -85,7 +85,7 @@ func Overview(p Page, v OverviewView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if v.Open() > 0 {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<section class=\"card\" data-region=\"tasks\" data-on=\"security image build device deployment\" aria-labelledby=\"tasks-h\"><header><h2 id=\"tasks-h\">Getting to the first deployment</h2><span class=\"muted\">")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<section class=\"card\" data-region=\"tasks\" data-on=\"security image deployment\" aria-labelledby=\"tasks-h\"><header><h2 id=\"tasks-h\">Getting to the first deployment</h2><span class=\"muted\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -232,7 +232,7 @@ func Overview(p Page, v OverviewView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, " <div class=\"cols wide\"><div class=\"stack\"><section class=\"card\" data-region=\"attention\" data-on=\"deployment security health build\" aria-labelledby=\"att-h\"><header><h2 id=\"att-h\">Needs attention</h2></header>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, " <div class=\"cols wide\"><div class=\"stack\"><section class=\"card\" data-region=\"attention\" data-on=\"deployment security health\" aria-labelledby=\"att-h\"><header><h2 id=\"att-h\">Needs attention</h2></header>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

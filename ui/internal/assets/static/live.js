@@ -203,6 +203,19 @@ document.addEventListener("click", (e) => {
 
 // --- the stream -------------------------------------------------------------
 
+// edited reports whether a form on the page holds something not sent yet.
+function edited() {
+  for (const el of document.querySelectorAll("main input, main select, main textarea")) {
+    if (el.type === "hidden") continue;
+    if (el.tagName === "SELECT") {
+      for (const o of el.options) if (o.selected !== o.defaultSelected && [...el.options].some((x) => x.defaultSelected)) return true;
+    } else if (el.type === "checkbox" || el.type === "radio") {
+      if (el.checked !== el.defaultChecked) return true;
+    } else if (el.value !== el.defaultValue) return true;
+  }
+  return false;
+}
+
 export function startLive(log) {
   const topics = document.body.dataset.topics;
   if (!topics) return;
@@ -214,12 +227,14 @@ export function startLive(log) {
   let said = "";
   let saidAt = 0;
   let retry = 0;
+  let outdated = false; // changes were missed, and a reload would lose what was typed
 
   const drawBar = () => {
     const text = bar.querySelector("[data-text]");
-    document.body.classList.toggle("notlive", paused || lost > 0);
-    bar.hidden = !paused && !lost;
-    if (paused) text.textContent = "Live updates are paused. Press p to resume.";
+    document.body.classList.toggle("notlive", paused || outdated || lost > 0);
+    bar.hidden = !paused && !outdated && !lost;
+    if (outdated) text.textContent = "Not live: changes were missed. Reload the page when you have saved what you typed.";
+    else if (paused) text.textContent = "Live updates are paused. Press p to resume.";
     else if (lost) text.textContent = `Not live since ${local(new Date(lost)).slice(11)}, reconnecting. What you see may have changed.`;
   };
   const live = () => {
@@ -269,14 +284,18 @@ export function startLive(log) {
 
   const open = () => {
     close();
-    if (document.hidden || paused) return;
+    if (document.hidden || paused || outdated) return;
     const at = since + (log ? "." + log.last() : "");
     source = new EventSource(`/events?topics=${encodeURIComponent(topics)}&since=${encodeURIComponent(at)}`);
     source.onopen = live;
     source.addEventListener("patch", receive);
     source.addEventListener("reset", () => {
       close();
-      location.reload();
+      if (!edited()) location.reload();
+      else {
+        outdated = true;
+        drawBar();
+      }
     });
     source.addEventListener("signedout", () => {
       close();
@@ -307,6 +326,9 @@ export function startLive(log) {
 // needsRedraw: values are patched in place, so a region is fetched anew only when
 // it shows something else than values: another set of rows, or whole sentences.
 function needsRedraw(region, b, kind) {
+  if (kind === "build") {
+    return (b.p || []).some((p) => p.k.startsWith("build:") && p.f.status && p.f.status.s !== "running");
+  }
   if (kind !== "deployment") return true;
   const rows = [...region.querySelectorAll('[data-k^="deployment:"]')].map((r) => r.dataset.k);
   const name = region.dataset.region;

@@ -1,0 +1,239 @@
+package ui
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"slipway/fleet"
+)
+
+// site is a console over TLS with HTTP/2 on loopback, with its fake appliance.
+type site struct {
+	*fake
+	url string
+}
+
+// startSite serves a console until the test ends.
+func startSite(t *testing.T, furnished bool) *site {
+	t.Helper()
+	f := newFake(time.Now)
+	if furnished {
+		f.furnish()
+		f.addAccount("anna", "correct horse", fleet.RoleAdministrator)
+	}
+	c, err := New(Config{Backend: f.backend()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = c.Run(ctx) // ends with the test
+	}()
+	srv := httptest.NewUnstartedServer(c)
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	t.Cleanup(func() {
+		srv.CloseClientConnections()
+		srv.Close()
+		cancel()
+		<-ended
+	})
+	return &site{fake: f, url: srv.URL}
+}
+
+// findChromium never skips: a console nobody has looked at is not tested.
+func findChromium(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatal("Chromium is not installed: `make test` installs it (Debian package chromium)")
+	return ""
+}
+
+// startChromium starts one browser for all tests of a function.
+func startChromium(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancelExec := chromedp.NewExecAllocator(context.Background(),
+		chromedp.ExecPath(findChromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.IgnoreCertErrors,
+		chromedp.Flag("headless", true), chromedp.Flag("no-sandbox", true), chromedp.Flag("disable-gpu", true),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("disable-dev-shm-usage", true))
+	ctx, cancel := chromedp.NewContext(ctx)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("starting Chromium: %v", err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		cancelExec()
+	})
+	return ctx
+}
+
+// tab is one page of the browser that notes everything the page complains about.
+type tab struct {
+	t    *testing.T
+	ctx  context.Context
+	site *site
+}
+
+// watch collects violations and errors in the page itself; it runs before the
+// page's own modules, and the page's policy does not apply to it.
+const watch = `window.__complaints = [];
+addEventListener("securitypolicyviolation", (e) => window.__complaints.push("policy " + e.violatedDirective + ": " + e.blockedURI + " " + e.sourceFile + ":" + e.lineNumber));
+addEventListener("error", (e) => window.__complaints.push("error: " + (e.message || "loading " + (e.target.src || e.target.href))), true);
+addEventListener("unhandledrejection", (e) => window.__complaints.push("rejection: " + e.reason));`
+
+func openTab(t *testing.T, browser context.Context, s *site, width, height int64, scheme string) *tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(browser)
+	t.Cleanup(cancel)
+	tb := &tab{t: t, ctx: ctx, site: s}
+	tb.do(chromedp.EmulateViewport(width, height))
+	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watch}); err != nil {
+		t.Fatal(err)
+	}
+	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}}
+	if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
+		t.Fatal(err)
+	}
+	return tb
+}
+
+// do runs actions with a deadline: a page that never comes fails, with its text.
+func (tb *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	tb.t.Helper()
+	ctx, cancel := context.WithTimeout(tb.ctx, 30*time.Second)
+	defer cancel()
+	if tb.ctx.Err() == nil && chromedp.FromContext(tb.ctx).Target == nil {
+		ctx = tb.ctx // the first call makes the tab, which lives as long as its context
+	}
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		tb.t.Fatalf("%v\n%s", err, tb.state())
+	}
+}
+
+func (tb *tab) state() string {
+	ctx, cancel := context.WithTimeout(tb.ctx, 5*time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText.slice(0, 1500)`))
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+func (tb *tab) open(path string) {
+	tb.t.Helper()
+	tb.do(chromedp.Navigate(tb.site.url + path))
+}
+
+// eval runs an expression in the page.
+func eval[T any](tb *tab, expression string) T {
+	tb.t.Helper()
+	ctx, cancel := context.WithTimeout(tb.ctx, 10*time.Second)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		tb.t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// until waits for an expression to hold, across page loads.
+func (tb *tab) until(what, expression string) {
+	tb.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		ctx, cancel := context.WithTimeout(tb.ctx, 5*time.Second)
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
+		cancel()
+		if err == nil && ok {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	tb.t.Fatalf("%s did not come: %s\n%s", what, expression, tb.state())
+}
+
+// fill sets a field and press presses the first button of that name, as a person would.
+func (tb *tab) fill(selector, value string) {
+	tb.t.Helper()
+	tb.do(chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), value))
+}
+
+func (tb *tab) press(selector string) {
+	tb.t.Helper()
+	tb.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+func (tb *tab) signIn() {
+	tb.t.Helper()
+	tb.open("/login")
+	if strings.HasSuffix(eval[string](tb, "location.pathname"), "/login") {
+		tb.fill("#name", "anna")
+		tb.fill("#password", "correct horse")
+		tb.press("form button")
+		tb.until("the overview", `document.querySelector("h1")?.textContent === "Overview"`)
+	}
+}
+
+// noComplaints fails on any violation of the policy and on any script error.
+func (tb *tab) noComplaints(where string) {
+	tb.t.Helper()
+	raw := eval[string](tb, `JSON.stringify(window.__complaints ?? ["the page was not watched"])`)
+	var list []string
+	if err := json.Unmarshal([]byte(raw), &list); err != nil {
+		tb.t.Fatal(err)
+	}
+	for _, c := range list {
+		tb.t.Errorf("%s: %s", where, c)
+	}
+}
+
+// shot keeps a picture of the page when SLIPWAY_SHOTS names a folder.
+func (tb *tab) shot(name string) {
+	tb.t.Helper()
+	dir := os.Getenv("SLIPWAY_SHOTS")
+	if dir == "" {
+		dir = tb.t.TempDir()
+	}
+	tb.until("the page "+name+" to be drawn", `document.readyState === "complete" && document.documentElement.clientWidth > 0`)
+	ctx, cancel := context.WithTimeout(tb.ctx, 30*time.Second)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		tb.t.Fatalf("picture of %s: %v", name, err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		tb.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+		tb.t.Fatal(err)
+	}
+	if len(png) < 5000 {
+		tb.t.Errorf("the picture of %s is nearly empty: %d bytes", name, len(png))
+	}
+}
+
+func shotName(name string, width int64, scheme string) string {
+	return fmt.Sprintf("%s-%d-%s", name, width, scheme)
+}

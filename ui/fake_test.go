@@ -1,0 +1,471 @@
+package ui
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"slipway/fleet"
+)
+
+// fake is the appliance in memory, as strict as the real one has to be: it
+// refuses what the interfaces' comments say is refused, and it notes every
+// change so that tests see who did what.
+type fake struct {
+	mu          sync.Mutex
+	now         func() time.Time
+	code        string // one-time setup code; empty once used
+	accounts    map[string]fleet.Account
+	passwords   map[string]string
+	sessions    map[string]fleet.Session
+	wrong       int // failed sign-ins
+	passcode    string
+	status      fleet.PasscodeStatus
+	held        []fleet.Held
+	devices     map[string]fleet.Device
+	deployments map[string]fleet.Deployment
+	results     map[string][]fleet.StepResult
+	documents   map[string][]byte
+	progress    map[string]fleet.Progress
+	lines       map[string][]fleet.LogLine
+	sequences   []fleet.Sequence
+	images      []fleet.BootImage
+	builds      []fleet.ImageBuild
+	audit       []fleet.AuditEntry
+	checks      []Check
+	readOnly    bool
+	subscribers []chan Change
+}
+
+func newFake(now func() time.Time) *fake {
+	return &fake{now: now, code: "k7m2-x9wq-p4td", accounts: map[string]fleet.Account{}, passwords: map[string]string{},
+		sessions: map[string]fleet.Session{}, devices: map[string]fleet.Device{}, deployments: map[string]fleet.Deployment{},
+		results: map[string][]fleet.StepResult{}, documents: map[string][]byte{}, progress: map[string]fleet.Progress{},
+		lines: map[string][]fleet.LogLine{}}
+}
+
+func (f *fake) backend() Backend {
+	return Backend{Sessions: fakeSessions{f}, Security: fakeSecurity{f}, Devices: fakeDevices{f}, Deployments: fakeDeployments{f},
+		Sequences: fakeSequences{f}, Images: fakeImages{f}, Audit: fakeAudit{f}, Health: fakeHealth{f}, Live: fakeLive{f}}
+}
+
+// note writes an audit entry; the caller holds the lock.
+func (f *fake) note(by Actor, action, object, outcome string) {
+	f.audit = append(f.audit, fleet.AuditEntry{Format: 1, Number: int64(len(f.audit) + 1), Time: f.now(), Actor: by.Name,
+		Action: action, Object: object, Address: by.Address.String(), Outcome: outcome})
+	f.tell(Change{Kind: ChangeAudit})
+}
+
+func (f *fake) tell(c Change) {
+	for _, s := range f.subscribers {
+		select {
+		case s <- c:
+		default:
+		}
+	}
+}
+
+// change runs fn under the lock and tells subscribers.
+func (f *fake) change(c Change, fn func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fn()
+	f.tell(c)
+}
+
+func (f *fake) addAccount(name, password string, role fleet.Role) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.accounts[name] = fleet.Account{Name: name, Role: role, CreatedAt: f.now()}
+	f.passwords[name] = password
+}
+
+type fakeSessions struct{ *fake }
+
+func (f fakeSessions) NeedsSetup(context.Context) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.accounts) == 0, nil
+}
+
+func (f fakeSessions) Setup(_ context.Context, _ netip.Addr, code, name, password string) error {
+	f.mu.Lock()
+	used := len(f.accounts) > 0
+	right := code == f.code
+	f.mu.Unlock()
+	switch {
+	case used:
+		return &Refused{Reason: "An account exists already."}
+	case !right:
+		return ErrWrong
+	case name == "":
+		return &FieldError{Field: "name", Detail: "A name is needed."}
+	case len(password) < 10:
+		return &FieldError{Field: "password", Detail: "Use at least 10 characters."}
+	}
+	f.addAccount(name, password, fleet.RoleAdministrator)
+	return nil
+}
+
+func (f fakeSessions) SignIn(_ context.Context, from netip.Addr, name, password string) (string, fleet.Session, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.wrong >= 5 {
+		return "", fleet.Session{}, &Throttled{RetryAfter: 12 * time.Second}
+	}
+	if want, ok := f.passwords[name]; !ok || want != password || !from.IsValid() {
+		f.wrong++
+		return "", fleet.Session{}, ErrWrong
+	}
+	cookie := rand.Text()
+	s := fleet.Session{Account: name, CSRF: rand.Text(), Address: from.String(), CreatedAt: f.now(), ExpiresAt: f.now().Add(12 * time.Hour)}
+	f.sessions[cookie] = s
+	return cookie, s, nil
+}
+
+func (f fakeSessions) SignOut(_ context.Context, cookie string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.sessions, cookie)
+	return nil
+}
+
+func (f fakeSessions) Session(_ context.Context, cookie string) (fleet.Account, fleet.Session, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, ok := f.sessions[cookie]
+	if !ok || s.ExpiresAt.Before(f.now()) {
+		return fleet.Account{}, fleet.Session{}, ErrSignedOut
+	}
+	return f.accounts[s.Account], s, nil
+}
+
+type fakeSecurity struct{ *fake }
+
+func (f fakeSecurity) Mechanisms(context.Context) ([]fleet.Mechanism, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.status.Set {
+		return nil, nil
+	}
+	return []fleet.Mechanism{fleet.MechanismPasscode}, nil
+}
+
+func (f fakeSecurity) Passcode(context.Context) (fleet.PasscodeStatus, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status, nil
+}
+
+func (f fakeSecurity) SetPasscode(_ context.Context, by Actor, value string, force bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.readOnly:
+		return fmt.Errorf("writing the passcode: %w", ErrReadOnly)
+	case len(value) < 4:
+		return &FieldError{Field: "passcode", Detail: "Use at least 4 characters."}
+	case len(value) < 12 && !force:
+		return &FieldError{Field: "passcode", Detail: "About 24 bits: this can be guessed in days. Use 12 characters or more, or the suggestion.", CanForce: true}
+	}
+	f.passcode = value
+	f.status = fleet.PasscodeStatus{Set: true, SetAt: f.now(), SetBy: by.Name, Bits: float64(len(value)) * 4.1, Age: "less than a day"}
+	f.note(by, "passcode.set", "", "ok")
+	f.tell(Change{Kind: ChangeSecurity})
+	return nil
+}
+
+func (f fakeSecurity) ClearPasscode(_ context.Context, by Actor) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.passcode, f.status = "", fleet.PasscodeStatus{}
+	f.note(by, "passcode.cleared", "", "ok")
+	f.tell(Change{Kind: ChangeSecurity})
+	return nil
+}
+
+func (f fakeSecurity) Held(context.Context) ([]fleet.Held, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.held), nil
+}
+
+func (f fakeSecurity) Release(_ context.Context, by Actor, code string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.held {
+		if f.held[i].Code == code {
+			f.held[i].Released = true
+			f.note(by, "device.released", code, "ok")
+			f.tell(Change{Kind: ChangeSecurity})
+			return nil
+		}
+	}
+	return ErrNotFound
+}
+
+type fakeDevices struct{ *fake }
+
+func (f fakeDevices) List(context.Context) ([]fleet.Device, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []fleet.Device
+	for _, d := range f.devices { // map order on purpose: the console sorts
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (f fakeDevices) Get(_ context.Context, id string) (fleet.Device, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, ok := f.devices[id]
+	if !ok {
+		return d, fmt.Errorf("device %q: %w", id, ErrNotFound)
+	}
+	return d, nil
+}
+
+func (f fakeDevices) edit(by Actor, id, action string, fn func(*fleet.Device)) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, ok := f.devices[id]
+	if !ok {
+		return ErrNotFound
+	}
+	fn(&d)
+	f.devices[id] = d
+	f.note(by, action, id, "ok")
+	f.tell(Change{Kind: ChangeDevice, ID: id})
+	return nil
+}
+
+func (f fakeDevices) Rename(_ context.Context, by Actor, id, name string) error {
+	if strings.ContainsAny(name, " /") {
+		return &FieldError{Field: "name", Detail: "Letters, digits and hyphens only."}
+	}
+	return f.edit(by, id, "device.renamed", func(d *fleet.Device) { d.Name = name })
+}
+
+func (f fakeDevices) Assign(_ context.Context, by Actor, id, sequence string) error {
+	if sequence != "" && !slices.ContainsFunc(f.sequences, func(s fleet.Sequence) bool { return s.ID == sequence }) {
+		return &FieldError{Field: "sequence", Detail: "There is no such task sequence."}
+	}
+	return f.edit(by, id, "device.assigned", func(d *fleet.Device) { d.Sequence = sequence })
+}
+
+func (f fakeDevices) SetBoot(_ context.Context, by Actor, id string, target fleet.BootTarget, once bool) error {
+	return f.edit(by, id, "device.boot", func(d *fleet.Device) {
+		if once {
+			d.Boot.Next = target
+		} else {
+			d.Boot.Always = target
+		}
+	})
+}
+
+type fakeDeployments struct{ *fake }
+
+func (f fakeDeployments) List(context.Context) ([]fleet.Deployment, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []fleet.Deployment
+	for _, d := range f.deployments {
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (f fakeDeployments) Get(_ context.Context, id string) (fleet.Deployment, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, ok := f.deployments[id]
+	if !ok {
+		return d, ErrNotFound
+	}
+	return d, nil
+}
+
+func (f fakeDeployments) Results(_ context.Context, id string) ([]fleet.StepResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.results[id]), nil
+}
+
+func (f fakeDeployments) Document(_ context.Context, id string) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.documents[id] == nil {
+		return nil, ErrNotFound
+	}
+	return f.documents[id], nil
+}
+
+func (f fakeDeployments) Progress(_ context.Context, id string) (fleet.Progress, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, ok := f.progress[id]
+	return p, ok
+}
+
+func (f fakeDeployments) Log(_ context.Context, id string, from int64, n int) ([]fleet.LogLine, int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := f.lines[id]
+	from = max(from, 1)
+	if n < 1 || n > 1000 {
+		return nil, 0, fmt.Errorf("%d lines were asked for", n)
+	}
+	start := min(int(from-1), len(all))
+	return slices.Clone(all[start:min(start+n, len(all))]), int64(len(all)), nil
+}
+
+func (f fakeDeployments) Cancel(_ context.Context, by Actor, id string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, ok := f.deployments[id]
+	switch {
+	case !ok:
+		return ErrNotFound
+	case d.Status.Final():
+		return &Refused{Reason: "This deployment has already ended."}
+	}
+	d.Order = "cancel"
+	f.deployments[id] = d
+	f.note(by, "deployment.cancel", id, "ok")
+	f.tell(Change{Kind: ChangeDeployment, ID: id})
+	return nil
+}
+
+type fakeSequences struct{ *fake }
+
+func (f fakeSequences) List(context.Context) ([]fleet.Sequence, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.sequences), nil
+}
+
+func (f fakeSequences) Get(_ context.Context, id string, version int) (fleet.Sequence, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.sequences {
+		if s.ID == id && s.Version == version {
+			return s, nil
+		}
+	}
+	return fleet.Sequence{}, ErrNotFound
+}
+
+func (f fakeSequences) Import(_ context.Context, by Actor, document []byte) (fleet.Sequence, error) {
+	var s fleet.Sequence
+	if err := json.Unmarshal(document, &s); err != nil || s.ID == "" {
+		return s, &FieldError{Field: "file", Detail: "line 1: this is no task sequence.\nIt needs an id and a name."}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.Version = 1
+	for _, have := range f.sequences {
+		if have.ID == s.ID {
+			s.Version = max(s.Version, have.Version+1)
+		}
+	}
+	s.Body, s.UpdatedAt, s.Status = document, f.now(), cmp.Or(s.Status, "development")
+	f.sequences = append(f.sequences, s)
+	f.note(by, "sequence.imported", s.ID, "ok")
+	f.tell(Change{Kind: ChangeSequence, ID: s.ID})
+	return s, nil
+}
+
+func (f fakeSequences) Export(ctx context.Context, id string, version int, format string) ([]byte, error) {
+	s, err := f.Get(ctx, id, version)
+	if err != nil {
+		return nil, err
+	}
+	if format == "yaml" {
+		return []byte("id: " + s.ID + "\n"), nil
+	}
+	return s.Body, nil
+}
+
+type fakeImages struct{ *fake }
+
+func (f fakeImages) List(context.Context) ([]fleet.BootImage, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.images), nil
+}
+
+func (f fakeImages) Builds(context.Context) ([]fleet.ImageBuild, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.builds), nil
+}
+
+func (f fakeImages) Build(_ context.Context, by Actor, kind string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if kind != "linux" {
+		return "", &Refused{Reason: "Windows PE images are not in this version."}
+	}
+	if len(f.builds) > 0 && f.builds[0].State == "running" {
+		return f.builds[0].ID, nil
+	}
+	b := fleet.ImageBuild{ID: rand.Text()[:8], Kind: kind, State: "running", Stage: "Resolving packages", StartedAt: f.now()}
+	f.builds = slices.Insert(f.builds, 0, b)
+	f.note(by, "image.build", kind, "ok")
+	f.tell(Change{Kind: ChangeBuild, ID: b.ID})
+	return b.ID, nil
+}
+
+type fakeAudit struct{ *fake }
+
+func (f fakeAudit) Recent(_ context.Context, q AuditQuery) ([]fleet.AuditEntry, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if q.Limit < 1 || q.Limit > 500 {
+		return nil, fmt.Errorf("limit %d", q.Limit)
+	}
+	var out []fleet.AuditEntry
+	for _, e := range slices.Backward(f.audit) {
+		text := strings.ToLower(strings.Join([]string{e.Actor, e.Action, e.Object, e.Device, e.Address, e.Outcome, e.Reason}, " "))
+		if (q.Before == 0 || e.Number < q.Before) && (q.Actor == "" || e.Actor == q.Actor) && strings.HasPrefix(e.Action, q.Action) &&
+			(q.Device == "" || e.Device == q.Device || e.Object == q.Device) && (q.Outcome == "" || e.Outcome == q.Outcome) &&
+			strings.Contains(text, strings.ToLower(q.Text)) && len(out) < q.Limit {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+type fakeHealth struct{ *fake }
+
+func (f fakeHealth) Checks(context.Context) ([]Check, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.checks), nil
+}
+
+func (f fakeHealth) Version() string { return "0.1.0" }
+
+type fakeLive struct{ *fake }
+
+func (f fakeLive) Subscribe(ctx context.Context) <-chan Change {
+	ch := make(chan Change, 1024)
+	f.mu.Lock()
+	f.subscribers = append(f.subscribers, ch)
+	f.mu.Unlock()
+	context.AfterFunc(ctx, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.subscribers = slices.DeleteFunc(f.subscribers, func(x chan Change) bool { return x == ch })
+		close(ch)
+	})
+	return ch
+}
