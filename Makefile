@@ -10,6 +10,9 @@ CONFIG   ?= slipway.yaml
 PREFIX   ?= /usr/local
 PACKAGES := .cache/packages
 
+# The lab makes network namespaces and taps.
+ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+
 # The version is the commit and nothing of the clock or the machine: the same
 # tree gives the same bytes.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -24,7 +27,7 @@ help: ## list the targets
 
 .PHONY: lab
 lab: build packages ## a machine PXE boots from the appliance, in a private network; Ctrl-] leaves
-	@bin/slipway-lab boot --firmware $(FIRMWARE) --packages $(PACKAGES)
+	@$(ROOT) bin/slipway-lab boot --firmware $(FIRMWARE) --packages $(PACKAGES)
 
 .PHONY: build
 build: ## bin/slipway, and bin/slipway-agent for linux/amd64, linux/arm64 and Windows
@@ -43,7 +46,7 @@ packages: build
 
 .PHONY: image
 image: packages ## build the Linux boot image as the lab and the tests use it
-	@bin/slipway-lab prepare --packages $(PACKAGES)
+	@$(ROOT) bin/slipway-lab prepare --packages $(PACKAGES)
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck, generated files, shell syntax, vagrant validate

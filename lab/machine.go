@@ -23,6 +23,10 @@ const (
 // NetworkFirmwares are those that boot from the network, in the order of the tests.
 func NetworkFirmwares() []Firmware { return []Firmware{BIOS, UEFI, UEFIHTTP} }
 
+// virtioNIC is the one card that EDK2 in QEMU has a driver for; the others boot
+// UEFI machines by the iPXE in their ROM.
+const virtioNIC = "virtio-net-pci"
+
 // Disk is a disk image file of a machine.
 type Disk struct {
 	Path  string
@@ -36,7 +40,8 @@ type MachineConfig struct {
 	MAC      string
 	UUID     string
 	Serial   string
-	Memory   int // MiB
+	Memory   int    // MiB
+	NIC      string // QEMU's device name, default virtio-net-pci
 	Disks    []Disk
 
 	// For Direct only.
@@ -61,6 +66,9 @@ func (c MachineConfig) Defaults() MachineConfig {
 	}
 	if c.Serial == "" {
 		c.Serial = "LAB-" + compactMAC(c.MAC)
+	}
+	if c.NIC == "" {
+		c.NIC = virtioNIC
 	}
 	if c.Memory == 0 {
 		c.Memory = 1024
@@ -156,10 +164,12 @@ func (c MachineConfig) arguments(tap, serial, monitor string) []string {
 	if c.DiskFirst {
 		nicIndex = 100
 	}
-	machine, nic := "pc", fmt.Sprintf("virtio-net-pci,netdev=net0,mac=%s,bootindex=%d", c.MAC, nicIndex)
+	machine, nic := "pc", fmt.Sprintf("%s,netdev=net0,mac=%s,bootindex=%d", c.NIC, c.MAC, nicIndex)
 	if c.Firmware == UEFI || c.Firmware == UEFIHTTP {
 		machine = "q35"
-		nic += ",romfile=" // or the ROM's iPXE takes over from EDK2's own client
+		if c.NIC == virtioNIC {
+			nic += ",romfile=" // or the ROM's iPXE takes over from EDK2's own client
+		}
 	}
 	a := []string{
 		"-name", c.Name, "-S", "-nodefaults", "-no-user-config", "-display", "none", "-vga", "std",

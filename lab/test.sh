@@ -40,7 +40,7 @@ report() {
 }
 
 gotest() { # go test, with the packages' times noted
-  go test "$@" 2>&1 | tee >(grep -E '^(ok|FAIL)\s' >>"$scratch/packages") \
+  go test "$@" 2>&1 </dev/null | tee >(grep -E '^(ok|FAIL)\s' >>"$scratch/packages") \
     >(grep -oE 'BOOT [^:]+: .*' >>"$scratch/times")
 }
 
@@ -91,7 +91,9 @@ guests() {
   phase 'build' make --no-print-directory build
   phase 'boot image' make --no-print-directory image
   # One package at a time and two guests at most: more would only wait for the CPU.
-  phase 'virtual machines' gotest -tags lab -count=1 -p 1 -parallel 2 -timeout "${1:-40m}" -v ./lab/boottest
+  local root=()
+  [ "$(id -u)" = 0 ] || root=(-exec 'sudo -E') # namespaces and taps
+  phase 'virtual machines' gotest "${root[@]}" -tags lab -count=1 -p 1 -parallel 2 -timeout "${1:-40m}" -v ./lab/boottest
 }
 
 case $tier in
