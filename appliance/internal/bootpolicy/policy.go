@@ -75,7 +75,7 @@ func (p *Policy) Peek(ctx context.Context, c netboot.Client) (*netboot.Boot, err
 		return nil, err
 	}
 	if ch.once && ch.target == fleet.BootSilent {
-		p.consume(ctx, d.ID, ch.target)
+		p.consume(ctx, d, ch.target)
 	}
 	return p.boot(ctx, c, fleet.Device{}, ch.target)
 }
@@ -100,7 +100,7 @@ func (p *Policy) Decide(ctx context.Context, c netboot.Client) (*netboot.Boot, e
 		return nil, err
 	}
 	if ch.once {
-		p.consume(ctx, d.ID, ch.target)
+		p.consume(ctx, d, ch.target)
 	}
 	return p.boot(ctx, c, d, ch.target)
 }
@@ -127,8 +127,14 @@ func (p *Policy) choose(d fleet.Device) (choice, error) {
 	if d.Boot.Next != "" {
 		return choice{target: d.Boot.Next, once: true}, nil
 	}
-	if t := p.recent.get(d.ID); t != "" {
-		return choice{target: t}, nil // the same boot attempt asks again
+	if a, ok := p.recent.get(d); ok {
+		over, err := p.signedInSince(d, a.at)
+		if err != nil {
+			return choice{}, err
+		}
+		if !over {
+			return choice{target: a.target}, nil // the same boot attempt asks again
+		}
 	}
 	if d.Boot.Always != "" {
 		return choice{target: d.Boot.Always}, nil
@@ -158,15 +164,30 @@ func (p *Policy) waitsFor(d fleet.Device) (waits fleet.BootTarget, err error) {
 	return waits, nil
 }
 
+// signedInSince reports that the agent has signed in after at: the boot attempt
+// succeeded, whatever comes next is another.
+func (p *Policy) signedInSince(d fleet.Device, at time.Time) (yes bool, err error) {
+	err = p.o.Store.View(func(tx *state.Tx) error {
+		for t := range tx.Tokens().ByDevice(d.ID) {
+			yes = yes || t.CreatedAt.After(at)
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("read tokens: %w", err)
+	}
+	return yes, nil
+}
+
 // consume takes a one-time answer and remembers it for the rest of this boot
 // attempt. When it cannot be written (disk full), it stands: the machine gets it
 // again next time, which is logged.
-func (p *Policy) consume(ctx context.Context, id string, target fleet.BootTarget) {
-	if _, err := p.o.Devices.TakeNext(ctx, id, target); err != nil {
-		p.o.Logger.ErrorContext(ctx, "one-time boot answer could not be consumed", "device", id, "target", string(target), "err", err)
+func (p *Policy) consume(ctx context.Context, d fleet.Device, target fleet.BootTarget) {
+	if _, err := p.o.Devices.TakeNext(ctx, d.ID, target); err != nil {
+		p.o.Logger.ErrorContext(ctx, "one-time boot answer could not be consumed", "device", d.ID, "target", string(target), "err", err)
 		return
 	}
-	p.recent.put(id, target)
+	p.recent.put(d, target)
 }
 
 // boot makes the answer for a target. d is set where serving is to be recorded.

@@ -19,14 +19,19 @@ type recent struct {
 
 type answered struct {
 	target fleet.BootTarget
+	always fleet.BootTarget // the lasting answer then: a change of it ends the attempt
+	at     time.Time
 	until  time.Time
 }
 
 const (
-	// attemptWindow is how long repeated requests count as one boot attempt. EDK2
-	// sends its DISCOVERs over a minute; a machine that restarts by itself is back
-	// later than this.
-	attemptWindow = 75 * time.Second
+	// attemptWindow is how long repeated requests count as one boot attempt: a
+	// loader repeats a request that broke off within seconds, while a restart
+	// through the firmware takes longer.
+	attemptWindow = 20 * time.Second
+	// silenceWindow is the same for silence: EDK2 sends its DISCOVERs over a
+	// minute before it gives up.
+	silenceWindow = 75 * time.Second
 	// maxRecent bounds the memory. Each entry took an administrator's action.
 	maxRecent = 10_000
 )
@@ -35,11 +40,14 @@ func newRecent(now func() time.Time) *recent {
 	return &recent{now: now, answers: map[string]answered{}}
 }
 
-// put remembers an answer from now on; asking does not prolong it.
-func (r *recent) put(id string, t fleet.BootTarget) {
+// put remembers the answer for a device from now on; asking does not prolong it.
+func (r *recent) put(d fleet.Device, t fleet.BootTarget) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.now()
+	now, window := r.now(), attemptWindow
+	if t == fleet.BootSilent {
+		window = silenceWindow
+	}
 	if len(r.answers) >= maxRecent {
 		for k, a := range r.answers {
 			if now.After(a.until) {
@@ -48,21 +56,18 @@ func (r *recent) put(id string, t fleet.BootTarget) {
 		}
 	}
 	if len(r.answers) < maxRecent {
-		r.answers[id] = answered{t, now.Add(attemptWindow)}
+		r.answers[d.ID] = answered{t, d.Boot.Always, now, now.Add(window)}
 	}
 }
 
-// get returns the answer of the attempt under way, "" when there is none.
-func (r *recent) get(id string) fleet.BootTarget {
+// get returns the answer of the attempt under way.
+func (r *recent) get(d fleet.Device) (answered, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a, ok := r.answers[id]
-	if !ok {
-		return ""
+	a, ok := r.answers[d.ID]
+	if ok && (r.now().After(a.until) || d.Boot.Always != a.always) {
+		delete(r.answers, d.ID)
+		ok = false
 	}
-	if r.now().After(a.until) {
-		delete(r.answers, id)
-		return ""
-	}
-	return a.target
+	return a, ok
 }
