@@ -2,6 +2,7 @@ package bootimages
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"compress/gzip"
 
@@ -34,6 +36,7 @@ type kernel struct {
 	spans   map[string]span // by module path
 	spool   *os.File
 	size    int64
+	buffer  bytes.Buffer // of the module being read
 }
 
 type span struct{ offset, size int64 }
@@ -59,8 +62,11 @@ func unpackKernel(ctx context.Context, debPath, dir string, r *recipe, read func
 		}
 	}()
 	out := bufio.NewWriterSize(spool, 1<<20)
-	in := &countingReader{r: f, report: read, ctx: ctx}
-	if err := deb.Walk(in, func(e deb.Entry, content io.Reader) error { return k.take(e, content, dir, r, out) }); err != nil {
+	in := &countingReader{f: f, ctx: ctx}
+	if err := deb.Walk(in, func(e deb.Entry, content io.Reader) error {
+		read(in.n.Load())
+		return k.take(e, content, dir, r, out)
+	}); err != nil {
 		return nil, fmt.Errorf("kernel package: %w", err)
 	}
 	if err := out.Flush(); err != nil {
@@ -113,10 +119,11 @@ func (k *kernel) takeModule(p string, content io.Reader, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("module %s: %w", p, err)
 	}
-	b, err := io.ReadAll(io.LimitReader(r, maxModule+1))
-	if err != nil {
+	k.buffer.Reset()
+	if _, err := k.buffer.ReadFrom(io.LimitReader(r, maxModule+1)); err != nil {
 		return fmt.Errorf("module %s: %w", p, err)
 	}
+	b := k.buffer.Bytes()
 	if len(b) > maxModule {
 		return fmt.Errorf("module %s is larger than %d MiB", p, maxModule>>20)
 	}
@@ -160,22 +167,31 @@ func (k *kernel) open(m *kmod.Module) (io.Reader, int64) {
 	return io.NewSectionReader(k.spool, s.offset, s.size), s.size
 }
 
-// countingReader tells how far a file has been read and ends when the context
-// does.
+// countingReader tells how much of a file has been read and ends when the context
+// does. Parts may be read by several goroutines; the report is then made by the
+// one that walks the archive.
 type countingReader struct {
-	r      io.Reader
-	n      int64
-	report func(int64)
-	ctx    context.Context
+	f   *os.File
+	n   atomic.Int64
+	ctx context.Context
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
 	if err := c.ctx.Err(); err != nil {
 		return 0, err
 	}
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	c.report(c.n)
+	n, err := c.f.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// ReadAt implements io.ReaderAt.
+func (c *countingReader) ReadAt(p []byte, at int64) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.f.ReadAt(p, at)
+	c.n.Add(int64(n))
 	return n, err
 }
 

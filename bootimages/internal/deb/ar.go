@@ -19,17 +19,31 @@ var errNotAr = errors.New("not a Debian package (no ar header)")
 // arReader walks the members of an ar archive in order. Only the common format
 // with short names is read: that is all deb(5) allows.
 type arReader struct {
-	r       io.Reader
+	r       *positionReader
 	current *io.LimitedReader
 	pad     int64
 }
 
 type arMember struct {
-	Name string
-	Size int64
+	Name   string
+	Size   int64
+	Offset int64 // of the content in the archive
 }
 
-func newArReader(r io.Reader) (*arReader, error) {
+// positionReader counts what was read.
+type positionReader struct {
+	r io.Reader
+	n int64
+}
+
+func (p *positionReader) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	p.n += int64(n)
+	return n, err
+}
+
+func newArReader(in io.Reader) (*arReader, error) {
+	r := &positionReader{r: in}
 	magic := make([]byte, len(arMagic))
 	_, err := io.ReadFull(r, magic)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
@@ -64,7 +78,7 @@ func (a *arReader) Next() (arMember, error) {
 	a.current = &io.LimitedReader{R: a.r, N: size}
 	a.pad = size & 1
 	name := string(bytes.TrimSuffix(bytes.TrimRight(h[:16], " "), []byte("/")))
-	return arMember{Name: name, Size: size}, nil
+	return arMember{Name: name, Size: size, Offset: a.r.n}, nil
 }
 
 // Read reads the current member.

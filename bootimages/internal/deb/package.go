@@ -58,7 +58,8 @@ func Control(r io.Reader) (Paragraph, error) {
 	return found, nil
 }
 
-// Walk calls fn for each file of the data archive, in the archive's order.
+// Walk calls fn for each file of the data archive, in the archive's order. When r
+// is an io.ReaderAt too, large archives are decompressed on all processors.
 // Directories and special files are left out. Paths that would leave the root
 // are an error.
 func Walk(r io.Reader, fn func(e Entry, content io.Reader) error) error {
@@ -102,7 +103,7 @@ func walkMember(r io.Reader, prefix string, fn func(*tar.Header, io.Reader) erro
 		if m.Name != prefix && !strings.HasPrefix(m.Name, prefix+".") {
 			continue
 		}
-		z, err := decompress(a, m.Name)
+		z, err := openMember(r, a, m)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
@@ -112,6 +113,17 @@ func walkMember(r io.Reader, prefix string, fn func(*tar.Header, io.Reader) erro
 		}
 		return nil
 	}
+}
+
+// openMember decompresses a member, in parallel where r allows to.
+func openMember(r io.Reader, a *arReader, m arMember) (io.ReadCloser, error) {
+	if at, ok := r.(io.ReaderAt); ok && path.Ext(m.Name) == ".xz" {
+		z, err := parallelXZ(io.NewSectionReader(at, m.Offset, m.Size), m.Size)
+		if !errors.Is(err, errSerial) {
+			return z, err
+		}
+	}
+	return decompress(a, m.Name)
 }
 
 // checkFormat reads debian-binary, which must come first and say 2.x.

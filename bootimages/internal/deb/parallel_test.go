@@ -1,0 +1,97 @@
+package deb
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/ulikunitz/xz"
+)
+
+// blocksOf compresses into blocks of the given size, as xz -T does.
+func blocksOf(t testing.TB, content []byte, block int64) []byte {
+	var b bytes.Buffer
+	w, err := xz.WriterConfig{BlockSize: block}.NewWriter(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func noise(n int) []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.IntN(20))
+	}
+	return b
+}
+
+func TestParallelXZ(t *testing.T) {
+	for _, size := range []int{20_001, 64_000, 100_003} {
+		content := noise(size)
+		z := blocksOf(t, content, 10_000)
+		r, err := parallelXZ(bytes.NewReader(z), int64(len(z)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		if err != nil || !bytes.Equal(got, content) {
+			t.Errorf("%d bytes became %d, error %v", size, len(got), err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	one := blocksOf(t, noise(100), 10_000)
+	if _, err := parallelXZ(bytes.NewReader(one), int64(len(one))); err != errSerial {
+		t.Errorf("one block: %v", err)
+	}
+}
+
+// A reader that is left early must not leave workers behind: Close waits for them.
+func TestParallelXZClosesEarly(t *testing.T) {
+	z := blocksOf(t, noise(200_000), 10_000)
+	r, err := parallelXZ(bytes.NewReader(z), int64(len(z)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Damage anywhere is an error or makes the stream one for the serial reader; it
+// never gives other bytes.
+func FuzzParallelXZ(f *testing.F) {
+	content := noise(5000)
+	good := blocksOf(f, content, 1000)
+	f.Add(100, byte(1))
+	f.Add(len(good)-20, byte(0x80))
+	f.Add(3000, byte(0xff))
+	f.Fuzz(func(t *testing.T, at int, flip byte) {
+		z := bytes.Clone(good)
+		if flip != 0 {
+			z[((at%len(z))+len(z))%len(z)] ^= flip
+		}
+		r, err := parallelXZ(bytes.NewReader(z), int64(len(z)))
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		got, err := io.ReadAll(r)
+		if err == nil && !bytes.Equal(got, content) {
+			t.Fatalf("damage at %d (%#x) went unnoticed", at, flip)
+		}
+	})
+}
