@@ -246,7 +246,7 @@ func TestListsDoNotJump(t *testing.T) {
 	tb.until("the pointer on the table", `document.querySelector("[data-region=devices]").matches(":hover")`)
 	rows := eval[int](tb, `document.querySelectorAll("tbody tr").length`)
 	s.change(Change{Kind: ChangeDevice, ID: "new1"}, func() {
-		s.devices["new1"] = fleet.Device{ID: "new1", Name: "AAA-FIRST", MACs: []string{"52:54:00:00:00:01"}, FirstSeen: time.Now(), LastSeen: time.Now()}
+		s.devices["new1"] = fleet.Device{ID: "new1", Name: "0-FIRST", MACs: []string{"52:54:00:00:00:01"}, FirstSeen: time.Now(), LastSeen: time.Now()}
 	})
 	s.change(Change{Kind: ChangeDevice, ID: "d0002"}, func() {
 		d := s.devices["d0002"]
@@ -259,7 +259,7 @@ func TestListsDoNotJump(t *testing.T) {
 		t.Fatalf("%d rows became %d under the pointer", rows, n)
 	}
 	tb.press("[data-apply]")
-	tb.until("the new row", `document.querySelector("tbody tr a").textContent === "AAA-FIRST"`)
+	tb.until("the new row", `document.querySelector("tbody tr a").textContent === "0-FIRST"`)
 	tb.noComplaints("devices")
 }
 

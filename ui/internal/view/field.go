@@ -2,6 +2,7 @@ package view
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"slipway/fleet"
@@ -159,7 +160,7 @@ func progressField(d fleet.Deployment, p *fleet.Progress) Field {
 func DeviceFields(d fleet.Device, current *fleet.Deployment, now time.Time) Fields {
 	f := Fields{
 		"name":    {Text: DeviceName(d), Href: DeviceURL(d.ID)},
-		"model":   {Text: or(join(d.Manufacturer, d.Model), "not reported yet")},
+		"model":   {Text: or(ModelName(d), "not reported yet")},
 		"address": {Text: or(d.Address, "–")},
 		"seen":    timeField(now, d.LastSeen),
 		"boot":    {Text: BootText(d.Boot)},
@@ -182,6 +183,15 @@ func DeviceName(d fleet.Device) string {
 		return d.MACs[0]
 	}
 	return d.ID
+}
+
+// ModelName is the maker and the model, the maker not twice.
+func ModelName(d fleet.Device) string {
+	maker := strings.TrimRight(strings.TrimSuffix(strings.TrimSuffix(d.Manufacturer, "Inc."), "Corporation"), " ,")
+	if strings.HasPrefix(strings.ToLower(d.Model), strings.ToLower(maker)) {
+		return d.Model
+	}
+	return strings.TrimSpace(maker + " " + d.Model)
 }
 
 // TargetText is a boot target in words.

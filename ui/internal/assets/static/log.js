@@ -22,10 +22,9 @@ function row(line) {
   time.dataset.clock = "";
   time.textContent = clock(new Date(line.t));
   tick(time);
-  const text = span("x", "");
-  if (li.className === "error" || li.className === "warn") text.append(span("sr", li.className + ": "));
-  text.append(line.text);
-  li.append(n, time, text);
+  li.append(n, time);
+  if (li.className === "error" || li.className === "warn") li.append(span("sr", li.className + ":"));
+  li.append(span("x", line.text));
   return li;
 }
 
