@@ -1,0 +1,70 @@
+package secrets
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// keyFileHead is the first line of a key file, with its format number. The second
+// line is the key in base64.
+const keyFileHead = "slipway secret key 1\n"
+
+// ErrKeyFile means that the key file cannot be used; the message says what to do.
+var ErrKeyFile = errors.New("the key file cannot be used")
+
+// readKeyFile reads a key file. It answers nil when there is none.
+func readKeyFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKeyFile, err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%w: others may read it; run: chmod 600 %s", ErrKeyFile, path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKeyFile, err)
+	}
+	return parseKeyFile(path, data)
+}
+
+func parseKeyFile(path string, data []byte) ([]byte, error) {
+	body, ok := bytes.CutPrefix(data, []byte(keyFileHead))
+	key, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(body)))
+	if !ok || err != nil || len(key) != keySize {
+		return nil, fmt.Errorf("%w: %s is damaged or was made by a newer version; put it back from a backup", ErrKeyFile, path)
+	}
+	return key, nil
+}
+
+// writeKeyFile makes a key file. It exists whole and durable, or not at all.
+func writeKeyFile(path string, key []byte) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("make the key file: %w", err)
+	}
+	_, err = f.WriteString(keyFileHead + base64.StdEncoding.EncodeToString(key) + "\n")
+	if err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("make the key file: %w", err), os.Remove(tmp))
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("make the key file: %w", err)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("make the key file: %w", err)
+	}
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		return fmt.Errorf("make the key file: %w", err)
+	}
+	return nil
+}
