@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"slipway/appliance/internal/state"
 	"slipway/fleet"
@@ -78,6 +80,9 @@ func (s *Service) change(ctx context.Context, key string, fn func(tx *state.Tx, 
 	})
 }
 
+// maxName bounds a device's name, in characters.
+const maxName = 64
+
 // Rename gives a device a name, or takes it away. Names are unique, up to 64
 // characters, and cannot look like an address or UUID. Errors: ErrNotFound,
 // ErrInvalid.
@@ -85,8 +90,8 @@ func (s *Service) Rename(ctx context.Context, key, name string) error {
 	name = strings.TrimSpace(name)
 	switch {
 	case name == "":
-	case clip(name) != name:
-		return fmt.Errorf("%w: a name has up to %d plain characters", ErrInvalid, maxText)
+	case utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%w: a name has up to %d characters in one line", ErrInvalid, maxName)
 	case canonicalMAC(name) != "" || uuidForm.MatchString(strings.ToLower(name)):
 		return fmt.Errorf("%w: a name must not look like a MAC address or UUID", ErrInvalid)
 	}
