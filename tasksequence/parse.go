@@ -22,7 +22,7 @@ func ParseSequence(text []byte) (Sequence, error) {
 	}
 	var s Sequence
 	if err := json.Unmarshal(text, &s); err != nil {
-		return Sequence{}, Problems{jsonProblem(err)}
+		return Sequence{}, locate(text, err)
 	}
 	if s.Format == 0 {
 		s.Format = Format

@@ -50,7 +50,7 @@ var (
 // Plan lays the document out. It fails for a document that cannot be run: an
 // unknown definition, a missing child, recursion, or a limit exceeded.
 func (d *Document) Plan() (*Plan, error) {
-	b := planner{doc: d, plan: &Plan{}, builtin: BuiltinCatalogue()}
+	b := planner{doc: d, plan: &Plan{}, builtin: BuiltinCatalogue(), paths: map[string]bool{}}
 	frame := frame{parent: -1, within: []string{d.Sequence.ID}}
 	if err := b.add(d.Sequence.Steps, frame); err != nil {
 		return nil, err
@@ -62,6 +62,7 @@ type planner struct {
 	doc     *Document
 	plan    *Plan
 	builtin *Catalogue
+	paths   map[string]bool
 }
 
 // frame is what the nodes of one list have in common.
@@ -94,6 +95,10 @@ func (b *planner) addNode(n *Node, f frame) error {
 	if len(p.Path) > MaxPath {
 		return fmt.Errorf("step %s: %w", n.ID, errLongPath)
 	}
+	if b.paths[p.Path] {
+		return fmt.Errorf("step %s: there are two with this path", p.Path)
+	}
+	b.paths[p.Path] = true
 	inner := frame{parent: index, depth: f.depth + 1, prefix: p.Path + "/", disabled: p.Disabled, within: f.within}
 	members := n.Steps
 	if n.Steps != nil {
