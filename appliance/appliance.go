@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"slipway/agent/wire"
+	"slipway/appliance/internal/api"
+	"slipway/appliance/internal/audit"
+	"slipway/appliance/internal/auth"
+	"slipway/appliance/internal/bootpolicy"
+	"slipway/appliance/internal/config"
+	"slipway/appliance/internal/console"
+	"slipway/appliance/internal/devices"
+	"slipway/appliance/internal/engine"
+	"slipway/appliance/internal/imaging"
+	"slipway/appliance/internal/pki"
+	"slipway/appliance/internal/secrets"
+	"slipway/appliance/internal/settings"
+	"slipway/appliance/internal/state"
+	"slipway/bootimages"
+	"slipway/images"
+	"slipway/netboot"
+	"slipway/ui"
+)
+
+// appliance is every part, wired. The parts are made from the ground up, each
+// knowing only those above it in this list.
+type appliance struct {
+	cfg      config.Config
+	log      *slog.Logger
+	store    *state.Store
+	keyring  *secrets.Keyring
+	pki      *pki.Authority
+	audit    *audit.Log
+	settings *settings.Service
+	devices  *devices.Service
+	admin    *devices.Admin
+	auth     *auth.Service
+	held     chan struct{}
+	engine   *engine.Engine
+	library  *engine.Library
+	images   *imaging.Service
+	netboot  *netboot.Server
+	api      *api.API
+	console  *ui.Console
+
+	closers []func() error
+}
+
+// build makes every part. On an error what was opened is closed again.
+func build(ctx context.Context, cfg config.Config, log *slog.Logger) (*appliance, error) {
+	a := &appliance{cfg: cfg, log: log, held: make(chan struct{}, 1)}
+	for _, step := range []func(context.Context) error{a.buildState, a.buildTrust, a.buildAccess, a.buildEngine, a.buildImages, a.buildNetboot, a.buildWeb} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+	}
+	return a, nil
+}
+
+// close closes what build opened, newest first.
+func (a *appliance) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+func (a *appliance) folder(name string) string { return filepath.Join(a.cfg.Data, name) }
+
+func (a *appliance) buildState(ctx context.Context) (err error) {
+	if a.store, err = state.Open(ctx, state.Options{Dir: a.folder("state"), Logger: a.log}); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.store.Close)
+	a.keyring, err = secrets.Ensure(ctx, a.store, a.folder("secret.key"), time.Now())
+	return err
+}
+
+func (a *appliance) buildTrust(ctx context.Context) (err error) {
+	if a.pki, err = pki.Ensure(ctx, a.store, a.keyring, time.Now); err != nil {
+		return err
+	}
+	if a.audit, err = audit.Open(a.folder("audit"), audit.Options{Logger: a.log}); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.audit.Close)
+	a.settings = settings.New(a.store, a.audit)
+	return nil
+}
+
+func (a *appliance) buildAccess(context.Context) (err error) {
+	a.devices = devices.New(devices.Options{Store: a.store, Logger: a.log})
+	a.admin = devices.NewAdmin(a.devices, a.audit)
+	a.auth, err = auth.New(auth.Options{Store: a.store, Audit: a.audit, Resolve: a.devices.ResolveSignIn, Logger: a.log,
+		OnHeld: func() {
+			select {
+			case a.held <- struct{}{}:
+			default: // the console will look anyway
+			}
+		}})
+	return err
+}
+
+func (a *appliance) buildEngine(ctx context.Context) (err error) {
+	if a.library, err = engine.NewLibrary(engine.LibraryOptions{Store: a.store, Auditor: a.audit}); err != nil {
+		return err
+	}
+	if err := a.library.EnsureSample(ctx); err != nil && !errors.Is(err, state.ErrFull) {
+		return fmt.Errorf("sample sequence: %w", err)
+	}
+	a.engine, err = engine.New(engine.Options{Store: a.store, DataDir: a.cfg.Data, Sealer: a.keyring, Auditor: a.audit, Logger: a.log})
+	if err == nil {
+		a.closers = append(a.closers, a.engine.Close)
+	}
+	return err
+}
+
+func (a *appliance) buildImages(ctx context.Context) (err error) {
+	current, err := a.settings.Get(ctx)
+	if err != nil {
+		return err
+	}
+	builder := &bootimages.Builder{Data: a.cfg.Data, Recipes: images.FS()}
+	a.images, err = imaging.Open(ctx, imaging.Config{
+		Builder: builder, Store: a.store, Audit: a.audit, CASet: a.pki.CASet, Installation: a.pki.InstallationID,
+		AgentVersion: version, Protocol: wire.Protocol, Defaults: bootimages.Options{Keyboard: current.Keyboard}, Logger: a.log,
+	})
+	if err == nil {
+		a.closers = append(a.closers, a.images.Close)
+	}
+	return err
+}
+
+func (a *appliance) buildNetboot(context.Context) (err error) {
+	var advertise netip.Addr
+	if a.cfg.Advertise != "" {
+		advertise = netip.MustParseAddr(a.cfg.Advertise) // checked by config.Validate
+	}
+	httpPort, httpsPort := portOf(a.cfg.HTTP), portOf(a.cfg.HTTPS)
+	policy := bootpolicy.New(bootpolicy.Options{Store: a.store, Devices: a.devices, Images: a.images,
+		Installation: a.pki.InstallationID(), Advertise: advertise, HTTPSPort: httpsPort, Logger: a.log})
+	tftp, err := tftpListen(a.cfg.TFTP)
+	if err != nil {
+		return err
+	}
+	a.netboot, err = netboot.New(netboot.Config{
+		Advertise: advertise, Interfaces: a.cfg.Interfaces,
+		DHCP:     netboot.DHCPConfig{Off: a.cfg.DHCP.Mode == config.ModeOff, Port: uint16(a.cfg.DHCP.Port), PXEPort: uint16(a.cfg.DHCP.PXEPort)},
+		TFTP:     netboot.TFTPConfig{Listen: tftp},
+		HTTPPort: httpPort, HTTPSPort: httpsPort,
+		Policy: policy, Images: a.images.Files(), Loaders: a.images.Loaders(), Logger: a.log,
+	})
+	return err
+}
+
+// portOf is the port of a listener that config.Validate has checked.
+func portOf(l config.Listener) uint16 {
+	port, _ := config.Port(l.Listen)
+	return uint16(port)
+}
+
+func tftpListen(l config.Listener) (netip.AddrPort, error) {
+	host := netip.IPv4Unspecified()
+	if ap, err := netip.ParseAddrPort(l.Listen); err == nil {
+		host = ap.Addr()
+	}
+	return netip.AddrPortFrom(host, portOf(l)), nil
+}
+
+func (a *appliance) buildWeb(context.Context) (err error) {
+	health := &health{a}
+	a.console, err = ui.New(ui.Config{Logger: a.log, Backend: console.Backend(console.Services{
+		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Audit: a.audit, Store: a.store, Health: health,
+	}, a.held)})
+	if err != nil {
+		return err
+	}
+	a.api, err = api.New(api.Options{Version: version, Logger: a.log, Services: api.Services{
+		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Audit: a.audit, Settings: a.settings,
+		Metrics: metricsHandler(a.netbootFigures()), Ready: health.ready,
+	}})
+	return err
+}
+
+// netbootFigures are the counters of network boot.
+func (a *appliance) netbootFigures() figures {
+	return figures{prefix: "slipway_netboot_", read: func() map[string]float64 {
+		out := map[string]float64{}
+		for name, n := range a.netboot.Counters().Snapshot() {
+			if name != "tftp_active" {
+				name += "_total"
+			}
+			out[name] = float64(n)
+		}
+		return out
+	}}
+}
+
+// components are the parts that run, beside the listeners.
+func (a *appliance) components() []component {
+	return []component{
+		{"sign-in", a.auth.Run},
+		{"deployments", a.engine.Run},
+		{"network boot", a.netboot.Run},
+		{"console", a.console.Run},
+		{"boot loaders", a.ensureLoaders},
+	}
+}
+
+// loaderRetry is how long to wait before the loaders are looked for again.
+const loaderRetry = 5 * time.Minute
+
+// ensureLoaders brings the network boot loaders into place. Without a package
+// source they come with the first image build; until then machines without iPXE
+// in their firmware cannot boot, and the log and the console say so.
+func (a *appliance) ensureLoaders(ctx context.Context) error {
+	for {
+		_, err := a.images.EnsureLoaders(ctx, "")
+		if err != nil && ctx.Err() == nil {
+			a.log.WarnContext(ctx, "the network boot loaders are missing; they come with: slipway image build linux", "error", err)
+		}
+		wait := time.After(loaderRetry)
+		if err == nil {
+			wait = nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-wait:
+		}
+	}
+}

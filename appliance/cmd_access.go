@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"slipway/appliance/internal/api"
+	"slipway/appliance/internal/config"
+	"slipway/fleet"
+)
+
+// maxSecretLine bounds a passcode or password read from standard input, in bytes.
+const maxSecretLine = 4096
+
+// readSecret reads one line: without echo and twice on a terminal, once otherwise.
+func (a *app) readSecret(what string) (string, error) {
+	if f, ok := a.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		first, err := a.prompt(f, what+": ")
+		if err != nil {
+			return "", err
+		}
+		second, err := a.prompt(f, what+" again: ")
+		if err == nil && first != second {
+			err = errors.New("the two entries differ; nothing was changed")
+		}
+		return first, err
+	}
+	line, err := bufio.NewReader(io.LimitReader(a.in, maxSecretLine)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("reading the %s from standard input: %w", strings.ToLower(what), err)
+	}
+	line = strings.TrimRight(line, "\r\n")
+	if line == "" {
+		return "", fmt.Errorf("no %s on standard input; nothing was changed", strings.ToLower(what))
+	}
+	return line, nil
+}
+
+func (a *app) prompt(f *os.File, text string) (string, error) {
+	fmt.Fprint(a.err, text)
+	b, err := term.ReadPassword(int(f.Fd()))
+	fmt.Fprintln(a.err)
+	return string(b), err
+}
+
+func (a *app) passcodeCommand() *cobra.Command {
+	var force bool
+	set := &cobra.Command{Use: "set", Short: "Set or rotate the passcode, read from standard input", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			value, err := a.readSecret("Passcode")
+			if err != nil {
+				return err
+			}
+			if err := a.call(c.Context(), "PUT", "/admin/passcode", api.SetPasscode{Passcode: value, Force: force}, nil); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.out, "The passcode is set. Devices that boot from now on are asked for it.")
+			return err
+		}}
+	set.Flags().BoolVar(&force, "force", false, "accept a weak passcode")
+	clear := &cobra.Command{Use: "clear", Short: "Remove the passcode: nothing is accepted until one is set", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.call(c.Context(), "DELETE", "/admin/passcode", nil, nil); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(a.out, "The passcode is removed. Devices keep asking, and nothing is accepted until one is set.")
+			return err
+		}}
+	status := &cobra.Command{Use: "status", Short: "Show whether a passcode is set, and how old it is", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var s api.AuthSettings
+			if err := a.call(c.Context(), "GET", "/admin/auth", nil, &s); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(s.Passcode)
+			}
+			return a.printPasscode(s.Passcode)
+		}}
+	return group("passcode", "The passcode that devices ask for", set, clear, a.jsonFlag(status))
+}
+
+func (a *app) printPasscode(s fleet.PasscodeStatus) error {
+	if !s.Set {
+		_, err := fmt.Fprintln(a.out, "No passcode is set: devices ask for one and accept nothing. Set it with: slipway passcode set")
+		return err
+	}
+	fmt.Fprintf(a.out, "Set %s ago (%s) by %s, about %.0f bits strong.\n", s.Age, s.SetAt.UTC().Format("2006-01-02 15:04 MST"), printable(s.SetBy), s.Bits)
+	if s.Old {
+		fmt.Fprintln(a.out, "It is older than the reminder age: change it with: slipway passcode set")
+	}
+	return nil
+}
+
+func (a *app) accountCommand() *cobra.Command {
+	var role string
+	add := &cobra.Command{Use: "add NAME", Short: "Add a console account; its password is read from standard input", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			password, err := a.readSecret("Password")
+			if err != nil {
+				return err
+			}
+			if err := a.call(c.Context(), "POST", "/admin/accounts", api.AddAccount{Name: args[0], Password: password, Role: fleet.Role(role)}, nil); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(a.out, "Account %s (%s) is added.\n", args[0], role)
+			return err
+		}}
+	add.Flags().StringVar(&role, "role", "", "viewer, technician or administrator")
+	_ = add.MarkFlagRequired("role")
+	list := &cobra.Command{Use: "list", Short: "List console accounts", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var out api.Accounts
+			if err := a.call(c.Context(), "GET", "/admin/accounts", nil, &out); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(out)
+			}
+			rows := [][]string{{"NAME", "ROLE", "ADDED", "LAST SEEN"}}
+			for _, x := range out.Accounts {
+				rows = append(rows, []string{x.Name, string(x.Role), stamp(x.CreatedAt), stamp(x.LastSeen)})
+			}
+			return a.table(rows)
+		}}
+	remove := &cobra.Command{Use: "remove NAME", Short: "Remove a console account and end its sessions", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.call(c.Context(), "DELETE", "/admin/accounts/"+escape(args[0]), nil, nil)
+		}}
+	return group("account", "Console accounts", add, a.jsonFlag(list), remove)
+}
+
+func (a *app) tokenCommand() *cobra.Command {
+	var role string
+	var days int
+	add := a.jsonFlag(&cobra.Command{Use: "add NAME", Short: "Add an API token for a script; its value is printed once", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			var out api.NewToken
+			if err := a.call(c.Context(), "POST", "/admin/tokens", api.AddToken{Name: args[0], Role: fleet.Role(role), Days: days}, &out); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(out)
+			}
+			_, err := fmt.Fprintln(a.out, out.Token)
+			fmt.Fprintf(a.err, "Token %s expires %s. It is not shown again.\n", out.ID, stamp(out.ExpiresAt))
+			return err
+		}})
+	add.Flags().StringVar(&role, "role", "", "viewer, technician or administrator")
+	add.Flags().IntVar(&days, "days", 90, "days until it expires")
+	_ = add.MarkFlagRequired("role")
+	list := a.jsonFlag(&cobra.Command{Use: "list", Short: "List API tokens", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var out api.Tokens
+			if err := a.call(c.Context(), "GET", "/admin/tokens", nil, &out); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(out)
+			}
+			rows := [][]string{{"ID", "NAME", "ROLE", "EXPIRES"}}
+			for _, t := range out.Tokens {
+				rows = append(rows, []string{t.ID, t.Name, string(t.Role), stamp(t.ExpiresAt)})
+			}
+			return a.table(rows)
+		}})
+	revoke := &cobra.Command{Use: "revoke ID", Short: "Revoke a token at once", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.call(c.Context(), "DELETE", "/admin/tokens/"+escape(args[0]), nil, nil)
+		}}
+	return group("token", "API tokens for scripts", add, list, revoke)
+}
+
+func (a *app) authCommand() *cobra.Command {
+	show := a.jsonFlag(&cobra.Command{Use: "show", Short: "Show how devices sign in", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var s api.AuthSettings
+			if err := a.call(c.Context(), "GET", "/admin/auth", nil, &s); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(s)
+			}
+			if s.Warning != "" {
+				fmt.Fprintln(a.out, "Warning:", s.Warning)
+			}
+			for _, m := range []fleet.Mechanism{fleet.MechanismAnonymous, fleet.MechanismCertificate, fleet.MechanismEntra} {
+				fmt.Fprintf(a.out, "%s: not in this version\n", m)
+			}
+			fmt.Fprint(a.out, "passcode: ")
+			return a.printPasscode(s.Passcode)
+		}})
+	set := &cobra.Command{Use: "set KEY=VALUE...", Short: "Change sign-in settings", Args: usage(cobra.MinimumNArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			key, _, ok := strings.Cut(args[0], "=")
+			if !ok {
+				return usageError{fmt.Errorf("%q is not KEY=VALUE", args[0])}
+			}
+			return fmt.Errorf("auth setting %q: %w (the passcode is set with: slipway passcode set)", key, config.ErrNotInThisVersion)
+		}}
+	return group("auth", "The sign-in mechanisms of devices", show, set)
+}

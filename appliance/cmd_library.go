@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"slipway/appliance/internal/api"
+	"slipway/appliance/internal/config"
+	"slipway/appliance/internal/engine"
+	"slipway/fleet"
+)
+
+// maxDocument bounds a sequence file, in bytes; the appliance has the same bound.
+const maxDocument = 8 << 20
+
+func (a *app) readDocument(name string) ([]byte, error) {
+	in := a.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	body, err := io.ReadAll(io.LimitReader(in, maxDocument+1))
+	if err == nil && len(body) > maxDocument {
+		err = fmt.Errorf("%s is larger than %d MiB", name, maxDocument>>20)
+	}
+	return body, err
+}
+
+func (a *app) sequenceCommand() *cobra.Command {
+	imp := a.jsonFlag(&cobra.Command{Use: "import FILE", Short: "Import a task sequence (JSON or YAML; - for standard input)", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			body, err := a.readDocument(args[0])
+			if err != nil {
+				return err
+			}
+			var out api.Sequence
+			if err := a.call(c.Context(), "POST", "/admin/sequences", body, &out); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(out)
+			}
+			_, err = fmt.Fprintf(a.out, "%s:%d  %s (%s)\n", out.ID, out.Version, printable(out.Name), out.Status)
+			return err
+		}})
+	var format string
+	export := &cobra.Command{Use: "export ID[:VERSION]", Short: "Write a task sequence to standard output", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			var body []byte
+			if err := a.call(c.Context(), "GET", "/admin/sequences/"+escape(args[0])+"?format="+escape(format), nil, &body); err != nil {
+				return err
+			}
+			_, err := a.out.Write(body)
+			return err
+		}}
+	export.Flags().StringVar(&format, "format", "json", "json or yaml")
+	list := a.jsonFlag(&cobra.Command{Use: "list", Short: "List task sequences", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var out api.Sequences
+			if err := a.call(c.Context(), "GET", "/admin/sequences", nil, &out); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(out)
+			}
+			rows := [][]string{{"ID", "VERSION", "STATUS", "NAME"}}
+			for _, s := range out.Sequences {
+				rows = append(rows, []string{s.ID, fmt.Sprint(s.Version), s.Status, s.Name})
+			}
+			return a.table(rows)
+		}})
+	validate := a.jsonFlag(&cobra.Command{Use: "validate FILE", Short: "Check a task sequence; all problems at once, no appliance needed", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error { return a.validate(args[0]) }})
+	return group("sequence", "Task sequences", imp, export, list, validate)
+}
+
+func (a *app) validate(file string) error {
+	body, err := a.readDocument(file)
+	if err != nil {
+		return err
+	}
+	problems := engine.ValidateDocument(body)
+	if a.json {
+		if err := a.printJSON(api.Validation{Problems: problems}); err != nil {
+			return err
+		}
+	} else {
+		for _, p := range problems {
+			fmt.Fprintln(a.err, printable(p))
+		}
+	}
+	switch len(problems) {
+	case 0:
+		if !a.json {
+			fmt.Fprintln(a.out, "The sequence is valid.")
+		}
+		return nil
+	case 1:
+		return fmt.Errorf("%s has 1 problem", file)
+	}
+	return fmt.Errorf("%s has %d problems", file, len(problems))
+}
+
+func (a *app) stepCommand() *cobra.Command {
+	list := a.jsonFlag(&cobra.Command{Use: "list", Short: "List step definitions", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var out api.StepDefinitions
+			if err := a.call(c.Context(), "GET", "/admin/steps", nil, &out); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(out)
+			}
+			rows := [][]string{{"ID", "VERSION", "NAME", "RUNS IN"}}
+			for _, s := range out.Steps {
+				rows = append(rows, []string{s.ID, fmt.Sprint(s.Version), s.Name, strings.Join(s.Environments, " ")})
+			}
+			return a.table(rows)
+		}})
+	return group("step", "Step definitions", list, future("import", "Imports a step definition of your own"), future("export", "Exports a step definition"))
+}
+
+func (a *app) imageCommand() *cobra.Command {
+	build := a.jsonFlag(&cobra.Command{Use: "build linux|winpe", Short: "Build a boot image on the running appliance", Args: usage(cobra.ExactArgs(1))})
+	var o api.BuildImage
+	var source string
+	build.Flags().StringVar(&o.Packages, "packages", "", "folder of .deb files to build from, instead of the machine's package source")
+	build.Flags().StringVar(&o.Firmware, "firmware", "", "folder of NIC firmware to add")
+	build.Flags().BoolVar(&o.Lab, "lab", false, "for labs only: allow a rescue shell and slipway.passcode= on the kernel command line")
+	build.Flags().StringVar(&source, "source", "", "Windows source (winpe only)")
+	build.RunE = func(c *cobra.Command, args []string) error {
+		switch args[0] {
+		case "linux":
+		case "winpe":
+			return fmt.Errorf("image build winpe: %w", config.ErrNotInThisVersion)
+		default:
+			return usageError{fmt.Errorf("image kind %q is unknown; use linux", args[0])}
+		}
+		if source != "" {
+			return usageError{errors.New("--source goes with image build winpe")}
+		}
+		for _, dir := range []*string{&o.Packages, &o.Firmware} {
+			if *dir == "" {
+				continue
+			}
+			abs, err := filepath.Abs(*dir)
+			if err != nil {
+				return err
+			}
+			*dir = abs
+		}
+		o.Kind = args[0]
+		return a.buildImage(c.Context(), o)
+	}
+	list := a.jsonFlag(&cobra.Command{Use: "list", Short: "List boot images", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var out api.Images
+			if err := a.call(c.Context(), "GET", "/admin/images", nil, &out); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(out)
+			}
+			rows := [][]string{{"ID", "KIND", "ARCH", "SIZE", "BUILT", "SERVED"}}
+			for _, i := range out.Images {
+				rows = append(rows, []string{i.ID, i.Kind, i.Architecture, megabytes(i.Size), stamp(i.BuiltAt), yesNo(i.Served)})
+			}
+			return a.table(rows)
+		}})
+	return group("image", "Boot images", build, list, a.fetchCommand())
+}
+
+// buildPoll is how often a build's progress is asked for.
+const buildPoll = 300 * time.Millisecond
+
+func (a *app) buildImage(ctx context.Context, o api.BuildImage) error {
+	var b fleet.ImageBuild
+	if err := a.call(ctx, "POST", "/admin/images/builds", o, &b); err != nil {
+		return err
+	}
+	shown, stage := 0, ""
+	for {
+		if !a.json {
+			if b.Stage != stage {
+				stage = b.Stage
+				fmt.Fprintf(a.out, "[%3d%%] %s\n", b.Percent, printable(stage))
+			}
+			for ; shown < len(b.Log); shown++ {
+				fmt.Fprintf(a.out, "       %s\n", printable(b.Log[shown]))
+			}
+		}
+		switch b.State {
+		case "done":
+			if a.json {
+				return a.printJSON(b)
+			}
+			_, err := fmt.Fprintf(a.out, "Boot image %s is built and served.\n", b.ImageID)
+			return err
+		case "failed":
+			return fmt.Errorf("the build failed: %s", b.Error)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("interrupted; the build goes on in the appliance (slipway image list shows the result)")
+		case <-time.After(buildPoll):
+		}
+		if err := a.call(ctx, "GET", "/admin/images/builds/"+escape(b.ID), nil, &b); err != nil {
+			return err
+		}
+	}
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+
+	"slipway/appliance/internal/config"
+	"slipway/bootimages"
+	"slipway/ui"
+)
+
+// health looks at the appliance's own parts, for the console and for /readyz.
+type health struct{ a *appliance }
+
+// Version implements ui.Health.
+func (h *health) Version() string { return version }
+
+// ready is nil when devices can be served and changes stored.
+func (h *health) ready(context.Context) error { return h.a.store.Ready() }
+
+// Checks implements ui.Health.
+func (h *health) Checks(context.Context) ([]ui.Check, error) {
+	return []ui.Check{h.state(), h.dhcp(), h.loaders(), h.image(), h.disk()}, nil
+}
+
+func (h *health) state() ui.Check {
+	if err := h.a.store.Ready(); err != nil {
+		return ui.Check{Name: "State", State: ui.CheckFailed, Text: err.Error(), Next: "See the appliance's log."}
+	}
+	return ui.Check{Name: "State", State: ui.CheckOK, Text: "Changes are stored durably"}
+}
+
+func (h *health) dhcp() ui.Check {
+	if h.a.cfg.DHCP.Mode == config.ModeOff {
+		return ui.Check{Name: "proxyDHCP", State: ui.CheckOff, Text: "Switched off in the configuration"}
+	}
+	n := h.a.netboot.Counters().Snapshot()
+	return ui.Check{Name: "proxyDHCP", State: ui.CheckOK,
+		Text: fmt.Sprintf("Answering on ports %d and %d; %d requests heard, %d answered", h.a.cfg.DHCP.Port, h.a.cfg.DHCP.PXEPort, n["dhcp_received"], n["dhcp_offers"]+n["dhcp_acks"])}
+}
+
+func (h *health) loaders() ui.Check {
+	for _, name := range []string{"undionly.kpxe", "snponly.efi"} {
+		f, err := h.a.images.Loaders().Open(name)
+		if err != nil {
+			return ui.Check{Name: "Boot loaders", State: ui.CheckFailed, Text: name + " is missing", Next: "Build a boot image: the loaders come with it."}
+		}
+		if c, ok := any(f).(interface{ Close() error }); ok {
+			_ = c.Close()
+		}
+	}
+	return ui.Check{Name: "Boot loaders", State: ui.CheckOK, Text: "iPXE for BIOS and UEFI is served over TFTP and HTTP"}
+}
+
+func (h *health) image() ui.Check {
+	image, ok := h.a.images.Current(bootimages.X64)
+	if !ok {
+		return ui.Check{Name: "Boot image", State: ui.CheckWarning, Text: "None has been built", Next: "Build the Linux boot image."}
+	}
+	return ui.Check{Name: "Boot image", State: ui.CheckOK, Text: "Serving " + image.ID[:min(12, len(image.ID))]}
+}
+
+// lowDisk is the free space below which the console warns, in bytes.
+const lowDisk = 2 << 30
+
+func (h *health) disk() ui.Check {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(h.a.cfg.Data, &fs); err != nil {
+		return ui.Check{Name: "Disk", State: ui.CheckFailed, Text: err.Error(), Next: "Check the data folder."}
+	}
+	free := int64(fs.Bavail) * int64(fs.Bsize)
+	c := ui.Check{Name: "Disk", State: ui.CheckOK, Text: fmt.Sprintf("%.1f GB free in the data folder", float64(free)/1e9)}
+	if free < lowDisk {
+		c.State, c.Next = ui.CheckWarning, "Free some space: writes stop when the disk is full."
+	}
+	return c
+}

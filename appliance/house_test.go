@@ -1,0 +1,141 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A rule of the house: files below Folder import nothing that Deny names, except
+// what Allow names. The longest matching folder's rules all hold.
+type rule struct {
+	folder string
+	deny   []string
+	allow  []string
+	tests  bool // holds for tests as well
+	reason string
+}
+
+const standardOnly = "<not standard library>"
+
+var rules = []rule{
+	{folder: "fleet", deny: []string{standardOnly}, tests: true, reason: "plain types: whoever names a device must not pull in a library"},
+	{folder: "tasksequence", deny: []string{standardOnly}, tests: true, reason: "the language both sides speak: it goes into every boot image"},
+	{folder: "agent/wire", deny: []string{standardOnly}, tests: true, reason: "baked agents freeze the wire; nothing may change under it"},
+	{folder: "netboot", deny: []string{"slipway/"}, allow: []string{"slipway/netboot", "slipway/fleet", "slipway/tasksequence"}, reason: "it knows protocols and firmware, nothing of accounts or sequences"},
+	{folder: "bootimages", deny: []string{"slipway/"}, allow: []string{"slipway/bootimages", "slipway/images", "slipway/fleet", "slipway/tasksequence"}, reason: "an image is a function of its inputs, not of a running appliance"},
+	{folder: "images", deny: []string{"slipway/"}, reason: "lists and recipes only"},
+	{folder: "ui", deny: []string{"slipway/"}, allow: []string{"slipway/ui", "slipway/fleet", "slipway/tasksequence"}, reason: "the console declares the small interfaces it needs"},
+	{folder: "agent", deny: []string{"slipway/"}, allow: []string{"slipway/agent", "slipway/fleet", "slipway/tasksequence"}, reason: "the device's program shares only the wire and the language"},
+	{folder: "agent", deny: []string{"github.com/gin-gonic/", "github.com/hashicorp/"}, tests: true, reason: "the boot image stays small"},
+	{folder: "lab", deny: []string{"slipway/appliance/internal", "slipway/ui", "slipway/netboot", "slipway/bootimages"}, reason: "the lab drives the product from outside, as a user does"},
+	{folder: "", deny: []string{"github.com/hashicorp/raft", "github.com/hashicorp/go-memdb"}, allow: []string{"@appliance/internal/state"}, reason: "only state knows how state is kept"},
+	{folder: "", deny: []string{"github.com/insomniacslk/dhcp"}, allow: []string{"@netboot", "@agent", "@lab"}, reason: "one library, one home"},
+	{folder: "", deny: []string{"github.com/pin/tftp"}, allow: []string{"@netboot"}, reason: "one library, one home"},
+	{folder: "", deny: []string{"github.com/diskfs/go-diskfs"}, allow: []string{"@bootimages", "@agent", "@lab"}, reason: "one library, one home"},
+	{folder: "", deny: []string{"github.com/gin-gonic/gin"}, allow: []string{"@appliance/internal/api", "@ui"}, reason: "other parts hand out http.Handler"},
+	{folder: "", deny: []string{"slipway/appliance"}, allow: []string{"@appliance"}, reason: "nobody imports the appliance"},
+}
+
+// check returns why imp may not stand in a file of folder dir, or "".
+func check(dir, imp string, test bool) string {
+	for _, r := range rules {
+		if test && !r.tests || !within(dir, r.folder) {
+			continue
+		}
+		if denied(r, dir, imp) {
+			return r.reason
+		}
+	}
+	return ""
+}
+
+func denied(r rule, dir, imp string) bool {
+	for _, a := range r.allow {
+		if place, ok := strings.CutPrefix(a, "@"); ok && within(dir, place) {
+			return false
+		} else if !ok && within(imp, a) {
+			return false
+		}
+	}
+	for _, d := range r.deny {
+		if d == standardOnly {
+			first, _, _ := strings.Cut(imp, "/")
+			own := within(imp, "slipway/"+r.folder)
+			if (strings.Contains(first, ".") || first == "slipway") && !own {
+				return true
+			}
+		} else if strings.HasPrefix(imp+"/", d) {
+			return true
+		}
+	}
+	return false
+}
+
+func within(path, folder string) bool {
+	return folder == "" || path == folder || strings.HasPrefix(path, folder+"/")
+}
+
+func TestTheFloorsHold(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() && path != ".." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules" || name == "bin" || name == "data") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		files++
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel("..", path)
+		if err != nil {
+			return err
+		}
+		for _, i := range f.Imports {
+			imp := strings.Trim(i.Path.Value, `"`)
+			if why := check(filepath.ToSlash(filepath.Dir(rel)), imp, strings.HasSuffix(name, "_test.go")); why != "" {
+				t.Errorf("%s imports %s: %s", rel, imp, why)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 100 {
+		t.Errorf("only %d files were looked at; is the walk still right?", files)
+	}
+}
+
+func TestTheRulesCanFail(t *testing.T) {
+	for _, c := range []struct {
+		dir, imp string
+		test, ok bool
+	}{
+		{"fleet", "time", false, true},
+		{"fleet", "golang.org/x/net/ipv4", false, false},
+		{"netboot", "slipway/appliance/internal/state", false, false},
+		{"netboot", "slipway/fleet", false, true},
+		{"agent/internal/screen", "slipway/agent/wire", false, true},
+		{"agent/internal/screen", "github.com/gin-gonic/gin", true, false},
+		{"appliance/internal/engine", "github.com/hashicorp/go-memdb", false, false},
+		{"appliance/internal/state", "github.com/hashicorp/raft-wal", false, true},
+		{"ui/internal/view", "slipway/appliance/internal/auth", false, false},
+		{"appliance", "github.com/gin-gonic/gin", false, false},
+		{"bootimages/internal/cpio", "github.com/pin/tftp/v3", false, false},
+	} {
+		if got := check(c.dir, c.imp, c.test) == ""; got != c.ok {
+			t.Errorf("%s importing %s: allowed %v, want %v", c.dir, c.imp, got, c.ok)
+		}
+	}
+}

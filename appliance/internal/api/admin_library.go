@@ -1,0 +1,129 @@
+package api
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"slipway/appliance/internal/devices"
+	"slipway/appliance/internal/engine"
+	"slipway/appliance/internal/imaging"
+	"slipway/bootimages"
+	"slipway/fleet"
+	"slipway/tasksequence"
+)
+
+// maxDocument bounds an imported sequence, in bytes.
+const maxDocument = 8 << 20
+
+// sequenceRoutes are the library of sequences and the catalogue of steps.
+func (a *API) sequenceRoutes() []route {
+	return []route{
+		{Method: "GET", Path: admin + "/sequences", Access: Viewer, Summary: "Every version of every sequence", Out: Sequences{}, Handle: a.listSequences},
+		{Method: "POST", Path: admin + "/sequences", Access: Technician, Summary: "Import a sequence (JSON or YAML)", In: tasksequence.Sequence{}, Out: Sequence{}, Status: http.StatusCreated, MaxBody: maxDocument, Handle: a.importSequence},
+		{Method: "GET", Path: admin + "/sequences/{id}", Access: Viewer, Summary: "Export a sequence: id, or id:version", Query: []string{"format"}, Out: raw{}, Handle: a.exportSequence},
+		{Method: "GET", Path: admin + "/steps", Access: Viewer, Summary: "The catalogue of step definitions", Out: StepDefinitions{}, Handle: func(*call) (any, error) {
+			return StepDefinitions{tasksequence.Builtin()}, nil
+		}},
+	}
+}
+
+func (a *API) listSequences(c *call) (any, error) {
+	list, err := a.Library.List()
+	if err != nil {
+		return nil, err
+	}
+	out := Sequences{Sequences: []Sequence{}}
+	for _, s := range list {
+		out.Sequences = append(out.Sequences, listed(s))
+	}
+	return out, nil
+}
+
+func listed(s fleet.Sequence) Sequence {
+	return Sequence{ID: s.ID, Version: s.Version, Name: s.Name, Description: s.Description, Status: s.Status, UpdatedAt: s.UpdatedAt}
+}
+
+func (a *API) importSequence(c *call) (any, error) {
+	body, err := io.ReadAll(c.Request.Body)
+	if err != nil {
+		return nil, &Problem{Status: http.StatusRequestEntityTooLarge, Code: "too-large", Detail: "A sequence has at most 8 MiB.", Cause: err}
+	}
+	s, err := a.Library.Import(c.ctx(), a.engineActor(c), body)
+	if err != nil {
+		return nil, err
+	}
+	return listed(s), nil
+}
+
+func (a *API) exportSequence(c *call) (any, error) {
+	id, version, err := reference(c.Param("id"))
+	if err != nil {
+		return nil, err
+	}
+	format := c.DefaultQuery("format", "json")
+	body, err := a.Library.Export(id, version, format)
+	if err != nil {
+		return nil, err
+	}
+	return raw{"application/" + format, body}, nil
+}
+
+// reference reads "id" (version 0: the newest) or "id:version".
+func reference(text string) (id string, version int, err error) {
+	id, v, has := strings.Cut(text, ":")
+	if !has {
+		return id, 0, nil
+	}
+	version, err = strconv.Atoi(v)
+	if err != nil || version < 1 {
+		return "", 0, badRequest("A version is a number from 1, as in id:2.", err)
+	}
+	return id, version, nil
+}
+
+// imageRoutes are boot images and their builds.
+func (a *API) imageRoutes() []route {
+	return []route{
+		{Method: "GET", Path: admin + "/images", Access: Viewer, Summary: "Boot images", Out: Images{}, Handle: func(c *call) (any, error) {
+			list, err := a.Images.List()
+			return Images{nonNil(list)}, err
+		}},
+		{Method: "GET", Path: admin + "/images/builds", Access: Viewer, Summary: "Image builds, newest first", Out: Builds{}, Handle: func(*call) (any, error) {
+			return Builds{nonNil(a.Images.Builds())}, nil
+		}},
+		{Method: "POST", Path: admin + "/images/builds", Access: Administrator, Summary: "Build a boot image, or join the build under way", In: BuildImage{}, Out: fleet.ImageBuild{}, Status: http.StatusAccepted, Handle: a.buildImage},
+		{Method: "GET", Path: admin + "/images/builds/{id}", Access: Viewer, Summary: "A build and its progress", Out: fleet.ImageBuild{}, Handle: func(c *call) (any, error) {
+			return a.Images.BuildStatus(c.Param("id"))
+		}},
+	}
+}
+
+func (a *API) buildImage(c *call) (any, error) {
+	var in BuildImage
+	if err := c.body(&in); err != nil {
+		return nil, err
+	}
+	by := imaging.Actor{Name: c.Actor, Address: addressOf(c)}
+	id, err := a.Images.Build(c.ctx(), by, in.Kind, bootimages.Options{Packages: in.Packages, Firmware: in.Firmware, Lab: in.Lab})
+	if err != nil {
+		return nil, err
+	}
+	return a.Images.BuildStatus(id)
+}
+
+func addressOf(c *call) string {
+	if p := peer(c.Request); p.IsValid() {
+		return p.String()
+	}
+	return ""
+}
+
+func (a *API) engineActor(c *call) engine.Actor {
+	return engine.Actor{Name: c.Actor, Address: addressOf(c)}
+}
+
+func (a *API) deviceActor(c *call) devices.Actor {
+	return devices.Actor{Name: c.Actor, Address: addressOf(c)}
+}

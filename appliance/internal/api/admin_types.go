@@ -1,0 +1,167 @@
+package api
+
+import (
+	"time"
+
+	"slipway/fleet"
+	"slipway/tasksequence"
+)
+
+// The bodies and answers of the admin API. They are what scripts and the command
+// line rely on: fields are added, never changed.
+
+// SetPasscode sets or rotates the shared passcode.
+type SetPasscode struct {
+	Passcode string `json:"passcode"`
+	Force    bool   `json:"force,omitempty"` // accept a weak one
+}
+
+// AuthSettings are the sign-in settings of devices.
+type AuthSettings struct {
+	Mechanisms []fleet.Mechanism    `json:"mechanisms"` // configured ones; empty: nothing is ever accepted
+	Passcode   fleet.PasscodeStatus `json:"passcode"`
+	Warning    string               `json:"warning,omitempty"`
+}
+
+// AddAccount makes a console account.
+type AddAccount struct {
+	Name     string     `json:"name"`
+	Password string     `json:"password"`
+	Role     fleet.Role `json:"role"`
+}
+
+// Account is a console account as shown: without its hash.
+type Account struct {
+	Name      string     `json:"name"`
+	Role      fleet.Role `json:"role"`
+	CreatedAt time.Time  `json:"createdAt"`
+	CreatedBy string     `json:"createdBy,omitempty"`
+	LastSeen  time.Time  `json:"lastSeen,omitzero"`
+}
+
+// Accounts is the list of console accounts.
+type Accounts struct {
+	Accounts []Account `json:"accounts"`
+}
+
+// AddToken makes an API token for a script.
+type AddToken struct {
+	Name string     `json:"name"`
+	Role fleet.Role `json:"role"`
+	Days int        `json:"days"` // until it expires
+}
+
+// NewToken is the only answer that ever shows a token's value.
+type NewToken struct {
+	ID        string    `json:"id"`
+	Token     string    `json:"token"`
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+// Token is a token as shown: without its hash.
+type Token struct {
+	ID        string          `json:"id"`
+	Kind      fleet.TokenKind `json:"kind"`
+	Name      string          `json:"name,omitempty"`
+	Role      fleet.Role      `json:"role,omitempty"`
+	DeviceID  string          `json:"deviceId,omitempty"`
+	CreatedAt time.Time       `json:"createdAt"`
+	ExpiresAt time.Time       `json:"expiresAt"`
+}
+
+// Tokens is the list of tokens.
+type Tokens struct {
+	Tokens []Token `json:"tokens"`
+}
+
+// Devices is the list of devices.
+type Devices struct {
+	Devices []fleet.Device `json:"devices"`
+}
+
+// Assign names the sequence a device runs without asking; empty for none.
+type Assign struct {
+	Sequence string `json:"sequence"`
+}
+
+// SetBoot sets what a device boots, always or at its next boot only.
+type SetBoot struct {
+	Target fleet.BootTarget `json:"target"`
+	Once   bool             `json:"once,omitempty"`
+}
+
+// Deployments is the list of deployments, newest first.
+type Deployments struct {
+	Deployments []fleet.Deployment `json:"deployments"`
+}
+
+// DeploymentDetail is one deployment with its steps and the running step's progress.
+type DeploymentDetail struct {
+	Deployment fleet.Deployment   `json:"deployment"`
+	Results    []fleet.StepResult `json:"results"`
+	Progress   *fleet.Progress    `json:"progress,omitempty"`
+}
+
+// LogPage is a part of a deployment's log.
+type LogPage struct {
+	Lines []fleet.LogLine `json:"lines"`
+	Last  int64           `json:"last"` // number of the last line there is
+}
+
+// Order tells the device of a deployment what to do.
+type Order struct {
+	Order string `json:"order"` // cancel, pause, continue
+}
+
+// Sequences is the library: every version, without the documents.
+type Sequences struct {
+	Sequences []Sequence `json:"sequences"`
+}
+
+// Sequence is one version of a sequence as listed.
+type Sequence struct {
+	ID          string    `json:"id"`
+	Version     int       `json:"version"`
+	Name        string    `json:"name"`
+	Description string    `json:"description,omitempty"`
+	Status      string    `json:"status"`
+	UpdatedAt   time.Time `json:"updatedAt"`
+}
+
+// Validation says what is wrong with a sequence document; empty: nothing.
+type Validation struct {
+	Problems []string `json:"problems"`
+}
+
+// StepDefinitions is the catalogue of steps.
+type StepDefinitions struct {
+	Steps []tasksequence.Definition `json:"steps"`
+}
+
+// BuildImage starts a build of a boot image.
+type BuildImage struct {
+	Kind     string `json:"kind"`               // linux
+	Packages string `json:"packages,omitempty"` // folder of .deb files on the appliance, instead of its package source
+	Firmware string `json:"firmware,omitempty"` // folder of NIC firmware on the appliance
+	Lab      bool   `json:"lab,omitempty"`      // may carry a rescue shell and take slipway.passcode=
+}
+
+// Images is the list of boot images.
+type Images struct {
+	Images []fleet.BootImage `json:"images"`
+}
+
+// Builds is the list of image builds, newest first.
+type Builds struct {
+	Builds []fleet.ImageBuild `json:"builds"`
+}
+
+// AuditPage is a part of the audit log, newest first.
+type AuditPage struct {
+	Entries []fleet.AuditEntry `json:"entries"`
+}
+
+// HeldDevices are the devices held back by a segment or total cap.
+type HeldDevices struct {
+	Held []fleet.Held `json:"held"`
+}

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"slipway/agent/wire"
+	"slipway/appliance/internal/audit"
+	"slipway/appliance/internal/auth"
+	"slipway/appliance/internal/devices"
+	"slipway/appliance/internal/engine"
+	"slipway/appliance/internal/imaging"
+	"slipway/appliance/internal/settings"
+	"slipway/appliance/internal/state"
+	"slipway/bootimages"
+	"slipway/tasksequence"
+)
+
+// Services are what the handlers ask.
+type Services struct {
+	Auth     *auth.Service
+	Devices  *devices.Admin
+	Engine   *engine.Engine
+	Library  *engine.Library
+	Images   *imaging.Service
+	Audit    *audit.Log
+	Settings *settings.Service
+	Metrics  http.Handler
+	Ready    func(context.Context) error
+}
+
+// serviceProblem maps the errors of our services to their answers; nil for an
+// error that nobody foresaw.
+func serviceProblem(err error) *Problem {
+	var throttled *auth.ThrottledError
+	var invalid *auth.InvalidError
+	var field *engine.FieldError
+	var secret *bootimages.SecretError
+	var problems tasksequence.Problems
+	status := func(code int, word, detail string) *Problem {
+		return &Problem{Status: code, Code: word, Detail: detail}
+	}
+	switch {
+	case errors.As(err, &throttled):
+		return &Problem{Status: http.StatusTooManyRequests, Code: "throttled", RetryAfter: throttled.RetryAfter, HoldCode: throttled.HoldCode,
+			Detail: "Too many attempts. Wait before the next one."}
+	case errors.As(err, &invalid):
+		return &Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Detail: invalid.Detail, Fields: []wire.FieldError{{Field: invalid.Field, Detail: invalid.Detail}}}
+	case errors.As(err, &field):
+		return &Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Detail: field.Detail, Fields: []wire.FieldError{{Field: field.Field, Detail: field.Detail}}}
+	case errors.As(err, &problems):
+		return &Problem{Status: http.StatusUnprocessableEntity, Code: "sequence", Detail: "The task sequence cannot be taken as it is.", Fields: fieldsOf(problems)}
+	case isAny(err, settings.ErrInvalid, devices.ErrInvalid, devices.ErrUnknownSequence, devices.ErrAmbiguous):
+		return status(http.StatusUnprocessableEntity, "invalid", err.Error())
+	case errors.Is(err, devices.ErrTooMany):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "busy", Detail: "Too many new devices at once; try again.", RetryAfter: 10 * time.Second}
+	case errors.As(err, &secret):
+		return status(http.StatusUnprocessableEntity, "secrets", secret.Error())
+	case isAny(err, auth.ErrNoToken, auth.ErrExpired, auth.ErrBinding):
+		return status(http.StatusUnauthorized, "token", "A valid token is needed: sign in.")
+	case errors.Is(err, auth.ErrWrong):
+		return status(http.StatusUnauthorized, "not-accepted", "Not accepted.")
+	case isAny(err, auth.ErrNotAllowed, engine.ErrForbidden):
+		return status(http.StatusForbidden, "not-allowed", "This is not allowed here.")
+	case isAny(err, auth.ErrNotFound, auth.ErrNoHold, engine.ErrNotFound, imaging.ErrUnknownBuild, state.ErrNotFound, devices.ErrNotFound):
+		return status(http.StatusNotFound, "not-found", "There is no such thing.")
+	case isAny(err, devices.ErrBusy, auth.ErrLastAdministrator, auth.ErrExists, auth.ErrSetupDone, engine.ErrEnded, engine.ErrUnfinished, engine.ErrNotActive, engine.ErrImmutable):
+		return status(http.StatusConflict, "conflict", err.Error())
+	case isAny(err, engine.ErrStale, engine.ErrDifferent):
+		return status(http.StatusConflict, "stale", err.Error())
+	case isAny(err, engine.ErrTooLarge, state.ErrTooLarge):
+		return status(http.StatusRequestEntityTooLarge, "too-large", err.Error())
+	case isAny(err, state.ErrFull, bootimages.ErrNoSpace):
+		return status(http.StatusInsufficientStorage, "full", "The appliance's disk is full: free some space in its data folder; writes resume by themselves.")
+	case isAny(err, state.ErrNotReady, state.ErrConflict, state.ErrUnknown, state.ErrClosed, imaging.ErrClosed):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "busy", Detail: "Not now; try again.", RetryAfter: time.Second}
+	case isAny(err, bootimages.ErrOption, imaging.ErrNotInThisVersion):
+		return status(http.StatusUnprocessableEntity, "invalid", err.Error())
+	case errors.Is(err, context.Canceled):
+		return status(499, "gone", "The caller went away.")
+	}
+	return nil
+}
+
+// fieldsOf names the step and field of each problem.
+func fieldsOf(problems tasksequence.Problems) []wire.FieldError {
+	var out []wire.FieldError
+	for _, p := range problems {
+		field := p.Field
+		if p.Step != "" {
+			field = strings.TrimSuffix(p.Step+"."+p.Field, ".")
+		}
+		out = append(out, wire.FieldError{Field: field, Detail: strings.TrimSpace(p.Detail + ". " + p.Remedy)})
+	}
+	return out
+}

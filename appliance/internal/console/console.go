@@ -1,0 +1,104 @@
+// Package console gives the web console (package ui) what it asks for: it adapts
+// the appliance's services to the small interfaces that ui declares. It holds no
+// logic of its own beyond translating types and errors.
+package console
+
+import (
+	"errors"
+	"fmt"
+
+	"slipway/appliance/internal/audit"
+	"slipway/appliance/internal/auth"
+	"slipway/appliance/internal/devices"
+	"slipway/appliance/internal/engine"
+	"slipway/appliance/internal/imaging"
+	"slipway/appliance/internal/state"
+	"slipway/bootimages"
+	"slipway/tasksequence"
+	"slipway/ui"
+)
+
+// Services are what stands behind the console.
+type Services struct {
+	Auth    *auth.Service
+	Devices *devices.Admin
+	Engine  *engine.Engine
+	Library *engine.Library
+	Images  *imaging.Service
+	Audit   *audit.Log
+	Store   *state.Store
+	Health  ui.Health
+}
+
+// Backend returns the console's view of the services. held is signalled when the
+// list of held devices changed (see auth.Options.OnHeld).
+func Backend(s Services, held <-chan struct{}) ui.Backend {
+	return ui.Backend{
+		Sessions:    sessions{s.Auth},
+		Security:    security{s.Auth},
+		Devices:     deviceList{s.Devices},
+		Deployments: deployments{s.Engine},
+		Sequences:   sequences{s.Library},
+		Images:      bootImages{s.Images},
+		Audit:       auditLog{s.Audit},
+		Health:      s.Health,
+		Live:        live{s, held},
+	}
+}
+
+func engineActor(by ui.Actor) engine.Actor {
+	return engine.Actor{Name: by.Name, Address: by.Address.String()}
+}
+
+func deviceActor(by ui.Actor) devices.Actor {
+	return devices.Actor{Name: by.Name, Address: by.Address.String()}
+}
+
+func authActor(by ui.Actor) auth.Actor {
+	return auth.Actor{Name: by.Name, Address: by.Address.String()}
+}
+
+// translate turns a service's error into one that the console knows.
+func translate(err error) error {
+	var throttled *auth.ThrottledError
+	var invalid *auth.InvalidError
+	var field *engine.FieldError
+	var problems tasksequence.Problems
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &throttled):
+		return &ui.Throttled{RetryAfter: throttled.RetryAfter}
+	case errors.As(err, &invalid):
+		return &ui.FieldError{Field: invalid.Field, Detail: invalid.Detail, CanForce: invalid.CanForce}
+	case errors.As(err, &field):
+		return &ui.FieldError{Field: field.Field, Detail: field.Detail}
+	case errors.As(err, &problems):
+		return &ui.FieldError{Field: "file", Detail: problems.Error()}
+	case errors.Is(err, devices.ErrUnknownSequence):
+		return &ui.FieldError{Field: "sequence", Detail: err.Error()}
+	case errors.Is(err, devices.ErrInvalid):
+		return &ui.Refused{Reason: err.Error()}
+	case errors.Is(err, auth.ErrWrong):
+		return ui.ErrWrong
+	case errors.Is(err, auth.ErrNoToken), errors.Is(err, auth.ErrExpired):
+		return ui.ErrSignedOut
+	case errors.Is(err, state.ErrFull), errors.Is(err, bootimages.ErrNoSpace):
+		return fmt.Errorf("%w: %w", ui.ErrReadOnly, err)
+	case isAny(err, state.ErrNotFound, engine.ErrNotFound, auth.ErrNotFound, auth.ErrNoHold, devices.ErrNotFound):
+		return fmt.Errorf("%w: %w", ui.ErrNotFound, err)
+	case isAny(err, auth.ErrSetupDone, auth.ErrExists, auth.ErrLastAdministrator, engine.ErrEnded, engine.ErrUnfinished,
+		engine.ErrNotActive, engine.ErrImmutable, imaging.ErrClosed, imaging.ErrNotInThisVersion, bootimages.ErrOption):
+		return &ui.Refused{Reason: err.Error()}
+	}
+	return err
+}
+
+func isAny(err error, list ...error) bool {
+	for _, e := range list {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,109 @@
+package console
+
+import (
+	"context"
+
+	"slipway/appliance/internal/devices"
+	"slipway/appliance/internal/engine"
+	"slipway/appliance/internal/imaging"
+	"slipway/bootimages"
+	"slipway/fleet"
+	"slipway/ui"
+)
+
+type deviceList struct{ devices *devices.Admin }
+
+func (d deviceList) List(ctx context.Context) ([]fleet.Device, error) {
+	list, err := d.devices.List(ctx)
+	return list, translate(err)
+}
+
+func (d deviceList) Get(ctx context.Context, id string) (fleet.Device, error) {
+	device, err := d.devices.Get(ctx, id)
+	return device, translate(err)
+}
+
+func (d deviceList) Rename(ctx context.Context, by ui.Actor, id, name string) error {
+	return translate(d.devices.Rename(ctx, deviceActor(by), id, name))
+}
+
+func (d deviceList) Assign(ctx context.Context, by ui.Actor, id, sequence string) error {
+	return translate(d.devices.Assign(ctx, deviceActor(by), id, sequence))
+}
+
+func (d deviceList) SetBoot(ctx context.Context, by ui.Actor, id string, target fleet.BootTarget, once bool) error {
+	return translate(d.devices.SetBoot(ctx, deviceActor(by), id, target, once))
+}
+
+type deployments struct{ engine *engine.Engine }
+
+func (d deployments) List(context.Context) ([]fleet.Deployment, error) {
+	list, err := d.engine.List()
+	return list, translate(err)
+}
+
+func (d deployments) Get(_ context.Context, id string) (fleet.Deployment, error) {
+	x, err := d.engine.Deployment(id)
+	return x, translate(err)
+}
+
+func (d deployments) Results(_ context.Context, id string) ([]fleet.StepResult, error) {
+	list, err := d.engine.Results(id)
+	return list, translate(err)
+}
+
+func (d deployments) Document(_ context.Context, id string) ([]byte, error) {
+	body, err := d.engine.Document(id)
+	return body, translate(err)
+}
+
+func (d deployments) Progress(_ context.Context, id string) (fleet.Progress, bool) {
+	return d.engine.Progress(id)
+}
+
+func (d deployments) Log(_ context.Context, id string, from int64, n int) ([]fleet.LogLine, int64, error) {
+	lines, last, err := d.engine.ReadLog(id, from, n)
+	return lines, last, translate(err)
+}
+
+func (d deployments) Cancel(ctx context.Context, by ui.Actor, id string) error {
+	return translate(d.engine.Order(ctx, engineActor(by), id, "cancel"))
+}
+
+type sequences struct{ library *engine.Library }
+
+func (s sequences) List(context.Context) ([]fleet.Sequence, error) {
+	list, err := s.library.List()
+	return list, translate(err)
+}
+
+func (s sequences) Get(_ context.Context, id string, version int) (fleet.Sequence, error) {
+	x, err := s.library.Get(id, version)
+	return x, translate(err)
+}
+
+func (s sequences) Import(ctx context.Context, by ui.Actor, document []byte) (fleet.Sequence, error) {
+	x, err := s.library.Import(ctx, engineActor(by), document)
+	return x, translate(err)
+}
+
+func (s sequences) Export(_ context.Context, id string, version int, format string) ([]byte, error) {
+	body, err := s.library.Export(id, version, format)
+	return body, translate(err)
+}
+
+type bootImages struct{ images *imaging.Service }
+
+func (b bootImages) List(context.Context) ([]fleet.BootImage, error) {
+	list, err := b.images.List()
+	return list, translate(err)
+}
+
+func (b bootImages) Builds(context.Context) ([]fleet.ImageBuild, error) {
+	return b.images.Builds(), nil
+}
+
+func (b bootImages) Build(ctx context.Context, by ui.Actor, kind string) (string, error) {
+	id, err := b.images.Build(ctx, imaging.Actor{Name: by.Name, Address: by.Address.String()}, kind, bootimages.Options{})
+	return id, translate(err)
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+
+	"slipway/appliance/internal/config"
+	"slipway/appliance/internal/socket"
+)
+
+// serve runs the appliance until ctx ends.
+func serve(ctx context.Context, cfg config.Config, s streams) error {
+	log := newLogger(cfg.Log, s.err)
+	// Everything the appliance writes is for its own user; boot files reach
+	// devices through the servers, not through the file system.
+	syscall.Umask(0o077)
+	if err := makeData(cfg.Data); err != nil {
+		return err
+	}
+	a, err := build(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	err = a.listenAndRun(ctx, s)
+	return errors.Join(err, a.close())
+}
+
+func newLogger(c config.Log, w io.Writer) *slog.Logger {
+	level, _ := c.SlogLevel() // checked by config.Validate
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+func makeData(dir string) error {
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		var probe *os.File
+		if probe, err = os.CreateTemp(dir, ".write-*"); err == nil {
+			return errors.Join(probe.Close(), os.Remove(probe.Name()))
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("data: no permission to write in %s: run as its owner (usually root), or choose another folder", dir)
+	case errors.Is(err, syscall.ENOSPC):
+		return nil // reading works on a full disk, and the state says so itself
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("data: %s is not a folder", dir)
+	}
+	return fmt.Errorf("data: %w", err)
+}
+
+// listeners are the sockets of the appliance, opened before anything runs.
+type listeners struct {
+	http, https, local net.Listener
+}
+
+func (a *appliance) listen(ctx context.Context) (l listeners, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if l.http, err = listenTCP(ctx, "http.listen", a.cfg.HTTP.Listen); err != nil {
+		return l, err
+	}
+	if l.https, err = listenTCP(ctx, "https.listen", a.cfg.HTTPS.Listen); err != nil {
+		return l, err
+	}
+	path, err := a.cfg.SocketPath()
+	if err != nil {
+		return l, err
+	}
+	if l.local, err = socket.Listen(path); err != nil {
+		return l, err
+	}
+	return l, a.netboot.Listen(ctx)
+}
+
+func (l listeners) close() {
+	for _, x := range []net.Listener{l.http, l.https, l.local} {
+		if x != nil {
+			_ = x.Close()
+		}
+	}
+}
+
+func (a *appliance) listenAndRun(ctx context.Context, s streams) error {
+	l, err := a.listen(ctx)
+	if err != nil {
+		return err
+	}
+	names := []string{}
+	if a.cfg.Advertise != "" {
+		names = append(names, a.cfg.Advertise)
+	}
+	secure := tls.NewListener(l.https, a.pki.TLSConfig(names...))
+	list := append(a.components(),
+		component{"HTTP boot", newHTTPServer(l.http, a.bootHandler(), a.log).Run},
+		component{"HTTPS", newHTTPServer(secure, a.secureHandler(), a.log).Run},
+		component{"local socket", newHTTPServer(l.local, a.api.LocalHandler(), a.log).Run},
+	)
+	if err := a.greet(ctx, s, l); err != nil {
+		l.close()
+		return errors.Join(err, a.netboot.Close())
+	}
+	return runAll(ctx, a.log, list)
+}
+
+// secureHandler is what stands behind HTTPS: the API, and the console for the rest.
+func (a *appliance) secureHandler() http.Handler {
+	api := a.api.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch p := r.URL.Path; {
+		case strings.HasPrefix(p, "/api/"), p == "/healthz", p == "/readyz", p == "/metrics":
+			api.ServeHTTP(w, r)
+		default:
+			a.console.ServeHTTP(w, r)
+		}
+	})
+}
+
+// bootHandler is what stands behind plain HTTP: boot files, and a word to people
+// who came here by mistake.
+func (a *appliance) bootHandler() http.Handler {
+	boot := a.netboot.Handler()
+	port, _ := config.Port(a.cfg.HTTPS.Listen) // checked by config.Validate
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			fmt.Fprintf(w, "Slipway serves boot files here. The console is at https on port %d of this machine.\n", port)
+			return
+		}
+		boot.ServeHTTP(w, r)
+	})
+}
+
+// greet says where the console is and, on a fresh appliance, how to become its
+// first administrator.
+func (a *appliance) greet(ctx context.Context, s streams, l listeners) error {
+	port, _ := config.Port(a.cfg.HTTPS.Listen) // checked by config.Validate
+	a.log.InfoContext(ctx, "the appliance is up", "version", version, "installation", a.pki.InstallationID(),
+		"https", l.https.Addr().String(), "http", l.http.Addr().String(), "data", a.cfg.Data)
+	need, err := a.auth.NeedsSetup(ctx)
+	if err != nil || !need {
+		return err
+	}
+	code, err := a.auth.NewSetupCode(ctx)
+	if err != nil {
+		// A full disk must not keep boot files from being served.
+		a.log.WarnContext(ctx, "no setup code could be made", "error", err)
+		return nil
+	}
+	_, err = fmt.Fprintf(s.out, `
+Slipway is up, and has no administrator yet. Open the console on port %d (https) of this machine and enter
+this one-time code, or run "slipway account add NAME --role administrator" here.
+
+    Setup code: %s
+
+Then: "slipway passcode set" says what devices are asked for, "slipway image build linux" builds what they boot.
+
+`, port, code)
+	return err
+}
