@@ -22,7 +22,7 @@ type meter struct {
 // begin starts a stage that spans the given percentages.
 func (m *meter) begin(stage string, from, to int) {
 	m.stage, m.from, m.to, m.last = stage, from, to, from
-	m.report(Progress{Stage: stage, Percent: from, Line: stage})
+	m.report(Progress{Stage: stage, Percent: from})
 }
 
 // done reports progress within the stage, once for each percent.
