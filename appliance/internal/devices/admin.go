@@ -90,7 +90,7 @@ func (s *Service) Rename(ctx context.Context, key, name string) error {
 	name = strings.TrimSpace(name)
 	switch {
 	case name == "":
-	case utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return fmt.Errorf("%w: a name has up to %d characters in one line", ErrInvalid, maxName)
 	case canonicalMAC(name) != "" || uuidForm.MatchString(strings.ToLower(name)):
 		return fmt.Errorf("%w: a name must not look like a MAC address or UUID", ErrInvalid)
