@@ -56,15 +56,6 @@ const (
 	Idle      = "idle" // no state to show
 )
 
-// Icon is the symbol of a state.
-func Icon(status string) string {
-	switch status {
-	case Waiting, Booting, Running, Input, Done, Failed, Cancelled, Offline:
-		return "#i-" + status
-	}
-	return "#i-offline"
-}
-
 // Silence is how long a running deployment may say nothing before its last
 // state is no longer shown as the truth.
 const Silence = 4 * time.Minute

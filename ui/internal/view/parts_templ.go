@@ -117,7 +117,7 @@ func badge(status, word string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = icon(status).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = icon(symbol(status)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -804,6 +804,14 @@ func fieldError(id, text string) templ.Component {
 		}
 		return nil
 	})
+}
+
+// symbol is the icon of a state; what has none gets a line.
+func symbol(status string) string {
+	if status == Idle {
+		return "minus"
+	}
+	return status
 }
 
 // sprite holds every symbol once; 16 by 16, drawn with strokes.
