@@ -70,7 +70,6 @@ type supervisor struct {
 
 func (s *supervisor) run() {
 	for {
-		started := time.Now()
 		status, words, err := runWorker(s.log)
 		switch {
 		case err != nil:
@@ -80,7 +79,7 @@ func (s *supervisor) run() {
 		case status.Exited() && status.ExitStatus() == exitPowerOff:
 			end(s.log, PowerOff)
 		}
-		wait, again := s.crashed(started, time.Now())
+		wait, again := s.crashed(time.Now())
 		fmt.Fprintf(s.log, "the agent ended unexpectedly (%s)\n", describe(status))
 		if !again {
 			sayOnConsoles(crashText(status, words, "The computer restarts in 60 seconds."))
@@ -94,7 +93,7 @@ func (s *supervisor) run() {
 
 // crashed notes a crash and says how long to wait before the next start, or
 // that there have been too many.
-func (s *supervisor) crashed(started, now time.Time) (wait time.Duration, again bool) {
+func (s *supervisor) crashed(now time.Time) (wait time.Duration, again bool) {
 	kept := s.crashes[:0]
 	for _, t := range s.crashes {
 		if now.Sub(t) < crashWindow {

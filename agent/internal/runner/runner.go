@@ -206,7 +206,7 @@ func (r *Runner) changes() []wire.Variable {
 	var list []wire.Variable
 	for _, name := range r.vars.TakeChanges() {
 		v, ok := r.vars.Get(name)
-		if !ok {
+		if !ok || name == tasksequence.VariableEnvironment { // that one is this agent's, at every start anew
 			continue
 		}
 		text, err := json.Marshal(v)

@@ -50,6 +50,7 @@ type Notice struct {
 	Tone     Tone
 	Text     string
 	List     []string // what was tried, which adapters there are
+	Tail     []string // lines of output, the last ones when there are too many
 	Next     string   // what the countdown leads to: "Trying again"
 	Until    time.Time
 	Actions  []Action
@@ -106,10 +107,14 @@ func (n *Notice) Draw(c *Canvas, f Frame) {
 	if len(list) > room {
 		list = append(list[:room-1], fmt.Sprintf("  and %d more", len(list)-room+1))
 	}
+	tail := n.Tail[max(0, len(n.Tail)-max(0, room-len(list)-1)):]
 	rows := 2 + len(text) + len(list) + 2 + 1 + factRows
-	if len(list) > 0 {
-		rows++
+	for _, block := range [][]string{list, tail} {
+		if len(block) > 0 {
+			rows++
+		}
 	}
+	rows += len(tail)
 	box := openPanel(c, n.Title, rows, map[Tone]Style{Calm: Accent, Trouble: Bad, Success: Good}[n.Tone])
 	switch n.Tone {
 	case Trouble:
@@ -129,8 +134,15 @@ func (n *Notice) Draw(c *Canvas, f Frame) {
 			box.line(l, Warn)
 		}
 	}
+	if len(tail) > 0 {
+		box.gap()
+		for _, l := range tail {
+			box.line(l, Dim)
+		}
+	}
 	n.drawNext(box, f.Now)
 	box.rule()
+	box.gap()
 	box.facts(f.Facts)
 }
 
@@ -142,8 +154,16 @@ func (n *Notice) drawNext(box *panel, now time.Time) {
 	case n.Until.IsZero():
 		box.line(n.Next+" "+spinner(now), Accent)
 	default:
-		box.line(fmt.Sprintf("%s in %d s", n.Next, seconds(now, n.Until)), Accent)
+		box.line(n.Next+" in "+countdown(seconds(now, n.Until)), Accent)
 	}
+}
+
+// countdown shows minutes only where seconds would be a long number.
+func countdown(s int) string {
+	if s > 99 {
+		return clock(time.Duration(s) * time.Second)
+	}
+	return fmt.Sprintf("%d s", s)
 }
 
 func spinner(now time.Time) string { return string(`|/-\`[now.Unix()%4]) }

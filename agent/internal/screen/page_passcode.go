@@ -100,7 +100,7 @@ func (p *Passcode) status(box *panel, now time.Time) {
 		box.line(fmt.Sprintf("Hold code %s: an administrator can let this device try, in the", p.holdCode), Warn)
 		box.line(fmt.Sprintf("console under Waiting devices.%s", waitText(wait)), Warn)
 	case wait > 0:
-		box.banner(fmt.Sprintf("Too many attempts: wait %d s", wait), BadBanner)
+		box.banner("Too many attempts: wait "+countdown(wait), BadBanner)
 		box.line("You can type meanwhile; Enter works when the wait is over.", Warn)
 	case p.refused != "":
 		box.banner(p.refused, BadBanner)
@@ -116,5 +116,5 @@ func waitText(wait int) string {
 	if wait == 0 {
 		return " You can try again now."
 	}
-	return fmt.Sprintf(" Otherwise wait %d s.", wait)
+	return " Otherwise wait " + countdown(wait) + "."
 }

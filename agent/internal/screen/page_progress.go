@@ -35,6 +35,9 @@ func (p *Progress) Log(line string) {
 	}
 }
 
+// Tail returns the last lines of output, n at most.
+func (p *Progress) Tail(n int) []string { return p.tail[max(0, len(p.tail)-n):] }
+
 // Hints implements Page.
 func (p *Progress) Hints() []Hint { return nil }
 

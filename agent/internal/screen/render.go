@@ -9,7 +9,7 @@ import (
 // console and common serial terminals know them.
 func sgr(s Style) string {
 	codes := map[Style]string{
-		Normal: "0;37", Dim: "0;90", Strong: "0;1;97", Accent: "0;96", Header: "0;1;97;44", KeyCap: "0;30;46",
+		Normal: "0;37", Dim: "0;36", Strong: "0;1;97", Accent: "0;96", Header: "0;1;97;44", KeyCap: "0;30;46",
 		Input: "0;1;97;44", Good: "0;92", Warn: "0;93", Bad: "0;91", GoodBanner: "0;1;97;42", BadBanner: "0;1;97;41",
 		Selected: "0;30;46",
 	}

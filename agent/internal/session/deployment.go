@@ -24,25 +24,27 @@ const resultStays = time.Hour
 
 // runAll runs a deployment, and loads and continues it again whenever the
 // appliance's record turns out to differ.
-func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deployment) (runner.Outcome, error) {
+// It returns the last lines of output beside the outcome.
+func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deployment) (o runner.Outcome, tail []string, err error) {
 	backoff := client.NewBackoff()
 	for {
 		if over, ok := final(d); ok {
-			return over, nil
+			return over, tail, nil
 		}
 		face := newFace(s.Display, d, s.Now)
 		r := &runner.Runner{API: c, Face: face, Machine: s.Machine, Executors: steps.Executors(),
 			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now}
-		outcome, err := r.Run(ctx, d)
+		o, err = r.Run(ctx, d)
+		tail = face.tail()
 		if !errors.Is(err, runner.ErrReload) {
-			return outcome, err
+			return o, tail, err
 		}
 		s.Log.Warn("deployment loaded again", "deployment", d.ID)
 		if err := client.Wait(ctx, backoff.Next(0)); err != nil {
-			return outcome, err
+			return o, tail, err
 		}
 		if d, err = s.resume(ctx, c, d.ID); err != nil {
-			return outcome, err
+			return o, tail, err
 		}
 	}
 }
@@ -100,12 +102,13 @@ func values(f facts.Facts) map[string]tasksequence.Value {
 }
 
 // result shows how the deployment ended and waits for what comes next.
-func (s *Session) result(ctx context.Context, d wire.Deployment, o runner.Outcome) (boot.Way, string, error) {
+func (s *Session) result(ctx context.Context, d wire.Deployment, o runner.Outcome, tail []string) (boot.Way, string, error) {
 	if o.Status == runner.Rebooting {
 		return boot.Restart, "", nil
 	}
 	s.Log.Info("deployment over", "status", o.Status, "step", o.Step)
 	n := resultPage(d, o)
+	n.Tail = tail
 	way := s.finish(n, o)
 	s.Display.Show(n)
 	choice, err := s.wait(ctx, n)

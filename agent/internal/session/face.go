@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"slipway/agent/internal/screen"
@@ -30,6 +31,15 @@ func (f *face) Progress(percent int, text string) {
 }
 
 func (f *face) Log(line string) { f.display.Touch(func() { f.page.Log(line) }) }
+
+// tail returns the last lines that were shown.
+func (f *face) tail() (lines []string) {
+	f.display.Update(func() { lines = slices.Clone(f.page.Tail(resultLines)) })
+	return lines
+}
+
+// resultLines is how many lines of output stay on the page of the result.
+const resultLines = 14
 
 func (f *face) Alert(text string) { f.display.Update(func() { f.page.Alert = text }) }
 

@@ -61,12 +61,12 @@ func (s *Session) deploy(ctx context.Context, c *client.Client, unfinished *stri
 		return boot.Restart, "", err
 	}
 	*unfinished = d.ID
-	outcome, err := s.runAll(ctx, c, d)
+	outcome, tail, err := s.runAll(ctx, c, d)
 	if err != nil {
 		return boot.Restart, "", err
 	}
 	*unfinished = ""
-	return s.result(ctx, d, outcome)
+	return s.result(ctx, d, outcome, tail)
 }
 
 func (s *Session) keepToken(ctx context.Context, c *client.Client) error {
