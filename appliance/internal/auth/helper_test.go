@@ -169,3 +169,5 @@ func wants(t *testing.T, err, want error) {
 		t.Fatalf("err = %v, want %v", err, want)
 	}
 }
+
+const goodPassword = "quartz-Lantern 88 moss"

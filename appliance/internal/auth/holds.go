@@ -2,6 +2,8 @@ package auth
 
 import (
 	"cmp"
+	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -55,14 +57,14 @@ func (h *hold) stale(now time.Time) bool {
 type holds struct {
 	byKey      map[holdKey]*hold
 	byCode     map[string]*hold
-	perAddress map[netip.Addr]int
+	perAddress map[netip.Addr][]*hold
 	perSegment map[string]int
 }
 
 func newHolds() *holds {
 	return &holds{
 		byKey: map[holdKey]*hold{}, byCode: map[string]*hold{},
-		perAddress: map[netip.Addr]int{}, perSegment: map[string]int{},
+		perAddress: map[netip.Addr][]*hold{}, perSegment: map[string]int{},
 	}
 }
 
@@ -77,7 +79,7 @@ func (hs *holds) enter(s subject, reason string, now time.Time) (h *hold, isNew 
 	h = &hold{code: hs.newCode(), subject: s, reason: reason, since: now, seen: now, asked: 1}
 	hs.byKey[holdKeyOf(s)] = h
 	hs.byCode[h.code] = h
-	hs.perAddress[s.addr]++
+	hs.perAddress[s.addr] = append(hs.perAddress[s.addr], h)
 	hs.perSegment[s.segKey]++
 	return h, true
 }
@@ -104,26 +106,30 @@ func randomCode(n int) string {
 
 // makeRoom keeps the bounds before s enters.
 func (hs *holds) makeRoom(s subject, now time.Time) {
+	all := maps.Values(hs.byKey)
 	switch {
-	case hs.perAddress[s.addr] >= maxHoldsPerAddress:
-		hs.evict(func(h *hold) bool { return h.subject.addr == s.addr }, now)
+	case len(hs.perAddress[s.addr]) >= maxHoldsPerAddress:
+		hs.evict(slices.Values(hs.perAddress[s.addr]), now)
 	case hs.perSegment[s.segKey] >= maxHoldsPerSegment:
-		hs.evict(func(h *hold) bool { return h.subject.segKey == s.segKey }, now)
+		hs.evict(func(yield func(*hold) bool) {
+			for h := range all {
+				if h.subject.segKey == s.segKey && !yield(h) {
+					return
+				}
+			}
+		}, now)
 	case len(hs.byKey) >= maxHolds:
-		hs.evict(func(*hold) bool { return true }, now)
+		hs.evict(all, now)
 	}
 }
 
-// evict removes one of those that match: a stale one, else one that asked only
-// once, else the one idle for longest. It looks at some, not at all: a flood must
+// evict removes one of the candidates: a stale one, else one that asked only once,
+// else the one idle for longest. It looks at some of them, not at all: a flood must
 // not cost more than it does, and who just came is never the worst of many.
-func (hs *holds) evict(match func(*hold) bool, now time.Time) {
+func (hs *holds) evict(candidates iter.Seq[*hold], now time.Time) {
 	var worst *hold
 	looked := 0
-	for _, h := range hs.byKey {
-		if !match(h) {
-			continue
-		}
+	for h := range candidates {
 		if worst == nil || evictable(h, worst, now) {
 			worst = h
 		}
@@ -159,7 +165,8 @@ func (hs *holds) remove(h *hold) {
 	}
 	delete(hs.byKey, holdKeyOf(h.subject))
 	delete(hs.byCode, h.code)
-	if hs.perAddress[h.subject.addr]--; hs.perAddress[h.subject.addr] == 0 {
+	others := slices.DeleteFunc(hs.perAddress[h.subject.addr], func(o *hold) bool { return o == h })
+	if hs.perAddress[h.subject.addr] = others; len(others) == 0 {
 		delete(hs.perAddress, h.subject.addr)
 	}
 	if hs.perSegment[h.subject.segKey]--; hs.perSegment[h.subject.segKey] == 0 {

@@ -107,12 +107,13 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
-			if err := s.flushWaits(last, true); err != nil {
+			if _, err := s.flushWaits(last, true); err != nil {
 				return fmt.Errorf("auth: keep waits: %w", err)
 			}
 			return nil
 		case <-flush.C:
-			s.warn(ctx, "throttling waits could not be stored", s.flushWaits(ctx, false))
+			_, err := s.flushWaits(ctx, false)
+			s.warn(ctx, "throttling waits could not be stored", err)
 		case <-prune.C:
 			s.warn(ctx, "expired sign-ins could not be removed", s.prune(ctx))
 		}

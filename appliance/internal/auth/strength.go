@@ -22,8 +22,9 @@ const (
 
 // Strength estimates the bits of a secret. It covers the text with the cheapest
 // combination of single characters, runs ("aaaa"), sequences ("4567", "qwert"),
-// years, repeated blocks and common words, and adds what each costs to guess. It
-// is a floor against thoughtless choices, not a measure of randomness.
+// years, repeated blocks, common words and what sounds like a word, and adds what
+// each costs to guess. It is a floor against thoughtless choices, not a measure of
+// randomness, and errs on the low side.
 func Strength(secret string) float64 {
 	s := []rune(secret)
 	if len(s) == 0 {
@@ -69,6 +70,9 @@ func alphabet(s []rune) float64 {
 	return lower + upper + digit + other + beyond
 }
 
+// kindBits is for guessing which kind of thing a part is.
+const kindBits = 2
+
 // pattern is the cost of a part as one thing, when it is one.
 func pattern(part []rune, single float64) (bits float64, ok bool) {
 	bits = math.Inf(1)
@@ -85,7 +89,31 @@ func pattern(part []rune, single float64) (bits float64, ok bool) {
 	if cost, found := word(part); found {
 		bits = min(bits, cost)
 	}
-	return bits, !math.IsInf(bits, 1)
+	if soundsLikeWord(part) {
+		bits = min(bits, 11+0.5*float64(len(part))) // from a dictionary of some ten thousand
+	}
+	return bits + kindBits, !math.IsInf(bits, 1)
+}
+
+// soundsLikeWord reports whether letters of one case, but perhaps the first, have
+// the vowels of a word.
+func soundsLikeWord(part []rune) bool {
+	if len(part) < 4 || len(part) > 16 {
+		return false
+	}
+	vowels, row := 0, 0
+	for i, r := range part {
+		if !unicode.IsLetter(r) || i > 0 && unicode.IsUpper(r) {
+			return false
+		}
+		if strings.ContainsRune("aeiouyäöüåéèáàóíú", unicode.ToLower(r)) {
+			vowels++
+			row = 0
+		} else if row++; row > 4 {
+			return false
+		}
+	}
+	return vowels*6 >= len(part) && vowels*3 <= len(part)*2
 }
 
 func isRun(part []rune) bool {

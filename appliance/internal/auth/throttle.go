@@ -112,7 +112,10 @@ func (a *attempt) charge(s subject, now time.Time) {
 		if s.devKey != "" {
 			a.stairs = append(a.stairs, s.devKey)
 		}
-		a.drums = []string{s.segKey, totalKey}
+		a.drums = []string{s.segKey}
+		if a.limits.total.limited() {
+			a.drums = append(a.drums, totalKey)
+		}
 		a.score = t.level(s.segKey, a.limits.segment, now)
 	}
 	for _, k := range a.stairs {

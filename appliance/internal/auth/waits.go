@@ -125,36 +125,39 @@ func (t *throttle) giveBack(put []fleet.Wait, del []string) {
 	}
 }
 
-// flushWaits writes counters that changed. With all set it writes whatever there
-// is, as at the end of the process.
-func (s *Service) flushWaits(ctx context.Context, all bool) error {
+// flushWaits writes counters that changed, and returns how many rows it wrote.
+// With all set it writes whatever there is, as at the end of the process.
+func (s *Service) flushWaits(ctx context.Context, all bool) (rows int, err error) {
 	l, err := s.limits()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for {
 		put, del := s.throttle.collect(l, all)
 		if len(put)+len(del) == 0 {
-			return nil
+			return rows, nil
 		}
-		err := s.store.Update(ctx, func(tx *state.Tx) error {
-			var errs []error
-			for _, w := range put {
-				errs = append(errs, tx.Waits().Put(w))
-			}
-			for _, k := range del {
-				errs = append(errs, tx.Waits().Delete(k))
-			}
-			return errors.Join(errs...)
-		})
-		if err != nil {
+		if err := s.writeWaits(ctx, put, del); err != nil {
 			s.throttle.giveBack(put, del)
-			return err
+			return rows, err
 		}
-		if !all {
-			return nil
+		if rows += len(put) + len(del); !all {
+			return rows, nil
 		}
 	}
+}
+
+func (s *Service) writeWaits(ctx context.Context, put []fleet.Wait, del []string) error {
+	return s.store.Update(ctx, func(tx *state.Tx) error {
+		var errs []error
+		for _, w := range put {
+			errs = append(errs, tx.Waits().Put(w))
+		}
+		for _, k := range del {
+			errs = append(errs, tx.Waits().Delete(k))
+		}
+		return errors.Join(errs...)
+	})
 }
 
 // loadWaits takes up the counters of the process before.
