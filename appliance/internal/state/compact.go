@@ -92,13 +92,17 @@ func (s *Store) due() bool {
 	return s.raft.AppliedIndex()-s.snapped.Load() >= s.opts.SnapshotEvery || s.logs.bytes.Load() >= s.opts.SnapshotBytes
 }
 
-// snapshot writes the tables to a file and shortens the log.
+// snapshot writes the tables to a file and shortens the log. It leaves the space
+// that the log needs for its next segment.
 func (s *Store) snapshot() error {
+	if err := s.space.need(s.lowMark(0)); err != nil {
+		return err
+	}
 	bytes := s.logs.bytes.Load()
 	f := s.raft.Snapshot()
 	if err := f.Error(); err != nil {
 		// raft leaves the unfinished files of a snapshot that failed on a full disk
-		return errors.Join(err, removeLeftovers(s.opts.Dir))
+		return errors.Join(err, removeLeftovers(s.opts.Dir, halfSnapshots))
 	}
 	meta, rc, err := f.Open()
 	if err != nil {

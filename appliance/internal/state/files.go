@@ -130,18 +130,21 @@ func (f *syncFile) Sync() error {
 	}
 }
 
-// removeLeftovers deletes what a crash left half made: new files without their
-// name yet, and snapshots that were not finished.
-func removeLeftovers(dir string) error {
-	for _, pattern := range []string{"*" + newSuffix, filepath.Join("snapshots", "*.tmp")} {
-		names, err := filepath.Glob(filepath.Join(escape(dir), pattern))
-		if err != nil {
-			return fmt.Errorf("look for unfinished files: %w", err)
-		}
-		for _, name := range names {
-			if err := os.RemoveAll(name); err != nil {
-				return fmt.Errorf("remove an unfinished file: %w", err)
-			}
+// Patterns of what a crash leaves half made.
+const (
+	newFiles      = "*" + newSuffix   // files without their name yet
+	halfSnapshots = "snapshots/*.tmp" // snapshots that were not finished
+)
+
+// removeLeftovers deletes what a pattern below dir matches.
+func removeLeftovers(dir, pattern string) error {
+	names, err := filepath.Glob(filepath.Join(escape(dir), pattern))
+	if err != nil {
+		return fmt.Errorf("look for unfinished files: %w", err)
+	}
+	for _, name := range names {
+		if err := os.RemoveAll(name); err != nil {
+			return fmt.Errorf("remove an unfinished file: %w", err)
 		}
 	}
 	return nil

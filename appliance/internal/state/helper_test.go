@@ -34,7 +34,7 @@ func helper(t *testing.T, name, dir string, extra ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), append([]string{helperVariable + "=" + name, "SLIPWAY_STATE_DIR=" + dir}, extra...)...)
+	cmd.Env = append(os.Environ(), append([]string{"GORACE=atexit_sleep_ms=0", helperVariable + "=" + name, "SLIPWAY_STATE_DIR=" + dir}, extra...)...)
 	cmd.Stderr = os.Stderr
 	return cmd
 }

@@ -30,12 +30,12 @@ type logStore struct {
 	space *space
 	keep  func() (uint64, error) // entries up to here may go
 	bytes atomic.Int64           // stored since the last snapshot
+	full  atomic.Bool            // the last attempt to store met a full disk
 	dead  atomic.Pointer[error]  // why nothing can be stored any more
 
 	writing sync.Mutex   // one writer
 	mu      sync.RWMutex // guards wal
 	wal     *wal.WAL
-	closed  bool
 }
 
 // errNotStored marks entries that are certainly not in the log.
@@ -118,7 +118,7 @@ func (l *logStore) StoreLogs(logs []*raft.Log) error {
 	if err != nil {
 		err = l.retry(logs, err)
 	}
-	if err != nil {
+	if l.full.Store(errors.Is(err, ErrFull)); err != nil {
 		return err
 	}
 	for _, e := range logs {
@@ -133,12 +133,12 @@ func (l *logStore) retry(logs []*raft.Log, cause error) error {
 	if l.files.broken.Load() {
 		return l.die(fmt.Errorf("the disk failed to keep a write: check the disk, then start Slipway again: %w", cause))
 	}
-	gaveUp := l.space.release()
-	l.log.Warn("state: the log is opened anew", "cause", cause, "reserve", gaveUp)
+	if gaveUp := l.space.release(); !l.full.Load() { // said once, tried many times
+		l.log.Warn("state: the log is opened anew", "cause", cause, "reserve", gaveUp)
+	}
 	if err := l.reopen(); err != nil {
 		if errors.Is(err, ErrFull) {
-			time.Sleep(100 * time.Millisecond) // raft asks again at once
-			return fmt.Errorf("%w: %w", errNotStored, err)
+			return notStored(err)
 		}
 		return l.die(err)
 	}
@@ -146,9 +146,15 @@ func (l *logStore) retry(logs []*raft.Log, cause error) error {
 		return l.die(fmt.Errorf("%w: the log ends at entry %d instead of %d; start Slipway again", ErrDamaged, last, logs[0].Index-1))
 	}
 	if err := l.current().StoreLogs(logs); err != nil {
-		return fmt.Errorf("%w: %w", errNotStored, fullError(err))
+		return notStored(fullError(err))
 	}
 	return nil
+}
+
+// notStored holds raft up a little: it tries to lead again at once.
+func notStored(err error) error {
+	time.Sleep(50 * time.Millisecond)
+	return fmt.Errorf("%w: %w", errNotStored, err)
 }
 
 func (l *logStore) reopen() error {

@@ -19,7 +19,7 @@ type Options struct {
 	// SegmentSize is the size in bytes of one log file; default 16 MiB.
 	SegmentSize int
 	// Reserve is the space in bytes kept for the log when everything else filled the
-	// disk; default twice SegmentSize.
+	// disk; default two log files.
 	Reserve int64
 	// SnapshotEvery is after how many log entries a snapshot is taken; default 4096.
 	// SnapshotBytes does the same by the size of the entries; default 32 MiB.
@@ -39,7 +39,7 @@ func (o Options) withDefaults() Options {
 		o.SegmentSize = 16 << 20
 	}
 	if o.Reserve == 0 {
-		o.Reserve = 2 * int64(o.SegmentSize)
+		o.Reserve = 2 * int64(o.SegmentSize+segmentSlack)
 	}
 	if o.SnapshotEvery == 0 {
 		o.SnapshotEvery = 4096

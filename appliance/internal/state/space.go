@@ -39,21 +39,13 @@ func (s *space) free() (int64, error) {
 	return int64(st.Bavail) * st.Frsize, nil //nolint:gosec // fits: a disk of 8 EiB
 }
 
-// need answers ErrFull unless that many bytes are free. With reserve set the
-// reserve counts as free.
-func (s *space) need(bytes int64, reserve bool) error {
+// need answers ErrFull unless that many bytes are free.
+func (s *space) need(bytes int64) error {
 	free, err := s.free()
-	if err != nil {
-		return err
+	if err == nil && free < bytes {
+		err = ErrFull
 	}
-	if s.mu.Lock(); reserve && s.held {
-		free += s.reserve
-	}
-	s.mu.Unlock()
-	if free < bytes {
-		return ErrFull
-	}
-	return nil
+	return err
 }
 
 // release gives the reserve up and says whether there was one.

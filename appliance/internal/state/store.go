@@ -57,7 +57,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if s.lock, err = lockFolder(s.opts.Dir); err != nil {
 		return err
 	}
-	if err := removeLeftovers(s.opts.Dir); err != nil {
+	if err := errors.Join(removeLeftovers(s.opts.Dir, newFiles), removeLeftovers(s.opts.Dir, halfSnapshots)); err != nil {
 		return err
 	}
 	if s.machine, err = newMachine(s.hub.publish); err != nil {
@@ -203,8 +203,11 @@ func (s *Store) Ready() error {
 	if err := s.logs.deadErr(); err != nil {
 		return err
 	}
-	if err := s.space.need(s.lowMark(0), false); err != nil {
+	if err := s.space.need(s.lowMark(0)); err != nil {
 		return err
+	}
+	if s.logs.full.Load() {
+		return ErrFull
 	}
 	if s.raft.State() != raft.Leader {
 		return ErrNotReady

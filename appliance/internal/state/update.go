@@ -91,15 +91,15 @@ func (s *Store) attempt(ctx context.Context, key string, named, alone bool, fn f
 	return s.propose(ctx, key, data)
 }
 
-// room answers ErrFull while the disk is too full for a write. Removals may use the
-// reserve.
+// room answers ErrFull while the disk is too full for a write. Removals are tried as
+// long as the log has room of its own or a reserve: they are how room is made.
 func (s *Store) room(e *entry, size int) error {
 	for _, c := range e.changes {
 		if !c.remove {
-			return s.space.need(s.lowMark(size), false)
+			return s.space.need(s.lowMark(size))
 		}
 	}
-	return s.space.need(int64(s.opts.SegmentSize)+int64(size), true)
+	return nil
 }
 
 // usable tells early what would fail anyway.
@@ -164,6 +164,8 @@ func (s *Store) settle(ctx context.Context, key string, a answer) (outcome, erro
 		return 0, a.err // certainly not in the log; wraps ErrFull where it is that
 	case s.logs.deadErr() != nil:
 		return 0, s.logs.deadErr()
+	case errors.Is(a.err, raft.ErrNotLeader) && s.logs.full.Load():
+		return 0, ErrFull // nobody can lead while the log cannot grow
 	}
 	if err := s.waitLeader(context.WithoutCancel(ctx)); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrUnknown, a.err)
