@@ -469,3 +469,10 @@ func (f fakeLive) Subscribe(ctx context.Context) <-chan Change {
 	})
 	return ch
 }
+
+// brokenDevices fails in a way nobody foresaw.
+type brokenDevices struct{ Devices }
+
+func (brokenDevices) List(context.Context) ([]fleet.Device, error) {
+	return nil, fmt.Errorf("internal detail: %w", context.DeadlineExceeded)
+}

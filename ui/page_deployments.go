@@ -13,7 +13,7 @@ import (
 func deploymentColumns() []sortColumn {
 	return []sortColumn{
 		{key: "device", label: "Device"}, {label: "Status"}, {key: "sequence", label: "Task sequence"},
-		{label: "Step"}, {label: "Progress"}, {key: "started", label: "Started", descFirst: true}, {label: "Took", num: true}, {label: "By"},
+		{label: "Step"}, {key: "started", label: "Started", descFirst: true}, {label: "Took", num: true}, {label: "By"},
 	}
 }
 
