@@ -56,7 +56,7 @@ func reference(rest string) (name string, used int) {
 		if rest[i] == '%' {
 			return rest[:i], i + 1
 		}
-		if i >= MaxVariableName || !nameByte(rest[i], i == 0) {
+		if !nameByte(rest[i], i == 0) {
 			return "", 0
 		}
 	}

@@ -241,6 +241,10 @@ func TestInterruption(t *testing.T) {
 	if e, ok := r.Next().(Execute); !ok || !e.Interrupted || e.After != RunAgain {
 		t.Errorf("after the answer: %+v", r.Next())
 	}
+	record(t, r, Result{Path: "ask", Status: Running})
+	if ask, ok := r.Next().(Ask); !ok {
+		t.Errorf("interrupted once more, the person is asked once more: %+v", ask)
+	}
 	if err := r.RunAgain("set"); err == nil {
 		t.Error("a finished step may not run again")
 	}

@@ -202,6 +202,8 @@ func TestMasker(t *testing.T) {
 		{"", "nothing", "nothing"},
 		{"abc cdef", "abcdef", "***"},       // they overlap
 		{"ab abcd", "abcd ab", "*** ***"},   // one begins the other
+		{"aa", "xaaax", "x***x"},            // it overlaps itself
+		{"ab", "abab", "***"},               // it touches itself
 		{"aa", "aaaa b aa", "*** b ***"},    // they touch
 		{"p*ss ***", "p*ss ***", "*** ***"}, // they look like the mask
 		{"ü€", "xü€y", "x***y"},

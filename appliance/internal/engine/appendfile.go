@@ -33,8 +33,9 @@ type appendFile struct {
 }
 
 // openAppend opens or makes a file. A last line that a crash left incomplete is
-// cut off. visit is called with every complete line after the header.
-func openAppend(path string, h header, most int64, visit func(line []byte)) (*appendFile, error) {
+// cut off. visit is called with every complete line after the
+// header and where it begins.
+func openAppend(path string, h header, most int64, visit func(offset int64, line []byte)) (*appendFile, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", h.Slipway, full(err))
@@ -46,7 +47,7 @@ func openAppend(path string, h header, most int64, visit func(line []byte)) (*ap
 	return f, nil
 }
 
-func (f *appendFile) load(h header, visit func(line []byte)) error {
+func (f *appendFile) load(h header, visit func(offset int64, line []byte)) error {
 	text, err := io.ReadAll(io.LimitReader(f.file, f.cap+1<<20))
 	if err != nil {
 		return err
@@ -65,8 +66,10 @@ func (f *appendFile) load(h header, visit func(line []byte)) error {
 	if err := h.check(first); err != nil {
 		return err
 	}
+	offset := int64(len(first)) + 1
 	for line := range bytes.Lines(rest) {
-		visit(bytes.TrimRight(line, "\n"))
+		visit(offset, bytes.TrimRight(line, "\n"))
+		offset += int64(len(line))
 	}
 	return nil
 }

@@ -129,16 +129,22 @@ func New(o Options) (*Engine, error) {
 }
 
 // Run sweeps until ctx ends: cancellations that devices do not obey take effect on
-// the record, and files nobody writes to are closed.
+// the record, files nobody writes to are closed, and what nothing refers to is removed.
 func (e *Engine) Run(ctx context.Context) error {
 	tick := time.NewTicker(max(e.opts.SilentAfter/6, 10*time.Millisecond))
 	defer tick.Stop()
+	collect := time.NewTicker(collectEvery)
+	defer collect.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 			e.sweep(ctx)
+		case <-collect.C:
+			if err := e.collect(ctx); err != nil && ctx.Err() == nil {
+				e.opts.Logger.WarnContext(ctx, "old records were not removed", "error", err)
+			}
 		}
 	}
 }

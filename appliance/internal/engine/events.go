@@ -120,6 +120,7 @@ func (r *report) prepare() error {
 	if len(secrets) > 0 {
 		r.masker = r.s.masker.With(secrets)
 	}
+	r.s.masker = r.masker // at once: should the outcome be unknown, masking too much is right
 	r.plan, err = r.e.paths(r.s, r.before)
 	return err
 }
@@ -155,7 +156,6 @@ func (r *report) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.s.masker = r.masker
 	r.e.appendHistory(ctx, r.s, r.before.Epoch, r.fresh, r.masker)
 	if r.after.Status.Final() {
 		r.e.ended(ctx, r.s, r.after, Actor{Name: r.after.Actor, Address: r.token.Address})

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -60,7 +61,7 @@ func (e *Engine) openHistory(s *session, d fleet.Deployment) error {
 	}
 	h := &history{epoch: d.Epoch, digests: map[int64]string{}}
 	var err error
-	h.file, err = openAppend(e.historyPath(d.ID), header{Slipway: "deployment-events", Deployment: d.ID}, historyCap, func(line []byte) {
+	h.file, err = openAppend(e.historyPath(d.ID), header{Slipway: "deployment-events", Deployment: d.ID}, historyCap, func(_ int64, line []byte) {
 		var event HistoryEvent
 		if json.Unmarshal(line, &event) == nil && event.Epoch == d.Epoch && event.Number <= d.Kept {
 			h.remember(event.Number, event.Digest)
@@ -129,10 +130,11 @@ func (e *Engine) History(id string, from, n int) ([]HistoryEvent, error) {
 	if _, err := e.deployment(id); err != nil {
 		return nil, err
 	}
-	text, err := readFile(e.historyPath(id))
+	text, err := readFrom(e.historyPath(id), 0)
 	if err != nil {
 		return nil, err
 	}
+	_, text, _ = bytes.Cut(text, []byte("\n")) // the header
 	var events []HistoryEvent
 	for line := range bytes.Lines(text) {
 		if from > 0 {
@@ -150,15 +152,19 @@ func (e *Engine) History(id string, from, n int) ([]HistoryEvent, error) {
 	return events, nil
 }
 
-// readFile returns the lines after the header; nothing when there is no file yet.
-func readFile(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+// readFrom returns a file's text from an offset on; nothing when there is no file yet.
+func readFrom(path string, offset int64) ([]byte, error) {
+	file, err := os.Open(path)
 	if os.IsNotExist(err) {
 		return nil, nil
 	}
 	if err != nil {
+		return nil, fmt.Errorf("open a deployment's file: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	text, err := io.ReadAll(io.NewSectionReader(file, offset, 1<<62))
+	if err != nil {
 		return nil, fmt.Errorf("read a deployment's file: %w", err)
 	}
-	_, rest, _ := bytes.Cut(text, []byte("\n"))
-	return rest, nil
+	return text, nil
 }

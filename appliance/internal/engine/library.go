@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +20,7 @@ import (
 type LibraryOptions struct {
 	Store     Store
 	Auditor   Auditor
+	Logger    *slog.Logger            // default slog.Default()
 	Catalogue *tasksequence.Catalogue // default the built-in definitions
 	Now       func() time.Time
 	NewID     func() string // ids of new sequences; default random UUIDs
@@ -34,6 +36,9 @@ func NewLibrary(o LibraryOptions) (*Library, error) {
 	}
 	if o.Catalogue == nil {
 		o.Catalogue = tasksequence.BuiltinCatalogue()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -35,10 +35,17 @@ func (l *Library) Import(ctx context.Context, actor Actor, text []byte) (fleet.S
 		return fleet.Sequence{}, err
 	}
 	if changed {
-		err = l.opts.Auditor.Write(ctx, fleet.AuditEntry{Actor: actor.Name, Address: actor.Address, Action: "sequence.imported",
-			Object: fmt.Sprintf("%s:%d", stored.ID, stored.Version), Outcome: "ok", Reason: stored.Name})
+		l.audit(ctx, actor, stored)
 	}
-	return stored, err
+	return stored, nil
+}
+
+func (l *Library) audit(ctx context.Context, actor Actor, s fleet.Sequence) {
+	entry := fleet.AuditEntry{Actor: actor.Name, Address: actor.Address, Action: "sequence.imported",
+		Object: fmt.Sprintf("%s:%d", s.ID, s.Version), Outcome: "ok", Reason: s.Name}
+	if err := l.opts.Auditor.Write(context.WithoutCancel(ctx), entry); err != nil {
+		l.opts.Logger.ErrorContext(ctx, "audit entry was not written", "action", entry.Action, "sequence", entry.Object, "error", err)
+	}
 }
 
 // parse reads JSON or YAML strictly.

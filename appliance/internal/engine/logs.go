@@ -36,8 +36,20 @@ type logFile struct {
 	file  *appendFile
 	lines int64
 	epoch int64
-	kept  int64 // the device's number of the last line in epoch
-	full  bool  // the note that the log is full stands at its end
+	kept  int64   // the device's number of the last line in epoch
+	full  bool    // the note that the log is full stands at its end
+	index []int64 // where every indexStep-th line begins, so that readers need not begin at the start
+}
+
+// indexStep is how many lines lie between two entries of the index.
+const indexStep = 500
+
+// count notes one more line, which begins at an offset in the file.
+func (l *logFile) count(offset int64) {
+	if l.lines%indexStep == 0 {
+		l.index = append(l.index, offset)
+	}
+	l.lines++
 }
 
 func (e *Engine) logPath(id string) string { return filepath.Join(e.dir, id+".jsonl") }
@@ -86,8 +98,8 @@ func (e *Engine) openLog(s *session, epoch int64) error {
 		l := &logFile{}
 		var last []byte
 		var err error
-		l.file, err = openAppend(e.logPath(s.id), header{Slipway: "deployment-log", Deployment: s.id}, e.opts.LogCap, func(line []byte) {
-			l.lines++
+		l.file, err = openAppend(e.logPath(s.id), header{Slipway: "deployment-log", Deployment: s.id}, e.opts.LogCap, func(offset int64, line []byte) {
+			l.count(offset)
 			last = line
 		})
 		if err != nil {
@@ -110,7 +122,8 @@ const fullNote = "The log of this deployment is full; later lines are not kept."
 func (e *Engine) appendLog(ctx context.Context, s *session, lines []wire.LogLine) (wire.LogAnswer, error) {
 	l := s.log
 	var text []byte
-	count, kept, filled := int64(0), l.kept, l.full
+	var begins []int64
+	kept, filled := l.kept, l.full
 	for _, line := range lines {
 		if line.Number <= kept || filled {
 			continue
@@ -126,9 +139,9 @@ func (e *Engine) appendLog(ctx context.Context, s *session, lines []wire.LogLine
 				return wire.LogAnswer{}, fmt.Errorf("write a log line: %w", err)
 			}
 		}
+		begins = append(begins, l.file.size+int64(len(text)))
 		text = append(append(text, encoded...), '\n')
 		kept = line.Number
-		count++
 	}
 	if len(text) > 0 {
 		if err := l.file.append(text); err != nil {
@@ -138,8 +151,11 @@ func (e *Engine) appendLog(ctx context.Context, s *session, lines []wire.LogLine
 			e.opts.Logger.WarnContext(ctx, "deployment log was not synced", "deployment", s.id, "error", err)
 		}
 	}
-	l.lines, l.kept, l.full = l.lines+count, kept, filled
-	if count > 0 {
+	l.kept, l.full = kept, filled
+	for _, offset := range begins {
+		l.count(offset)
+	}
+	if len(begins) > 0 {
 		e.hub.publish(Update{Kind: UpdateLog, DeploymentID: s.id, LastLine: l.lines})
 	}
 	answer := wire.LogAnswer{Kept: kept, Full: filled}
@@ -172,21 +188,43 @@ func (e *Engine) ReadLog(id string, from int64, n int) (lines []fleet.LogLine, l
 	if _, err := e.deployment(id); err != nil {
 		return nil, 0, err
 	}
-	text, err := readFile(e.logPath(id))
+	offset, number := e.logOffset(id, from)
+	text, err := readFrom(e.logPath(id), offset)
 	if err != nil {
 		return nil, 0, err
+	}
+	if offset == 0 {
+		_, text, _ = bytes.Cut(text, []byte("\n")) // the header
 	}
 	for line := range bytes.Lines(text) {
 		if !bytes.HasSuffix(line, []byte("\n")) {
 			break // being written at this moment
 		}
-		last++
-		if last < from || len(lines) >= n {
+		number++
+		if number < from || len(lines) >= n {
 			continue
 		}
-		lines = append(lines, readLine(line, last))
+		lines = append(lines, readLine(line, number))
 	}
-	return lines, last, nil
+	return lines, number, nil
+}
+
+// logOffset returns where to begin reading for a line, and the number of the line
+// before that place. Only the log of a deployment that reports now has an index.
+func (e *Engine) logOffset(id string, from int64) (offset, before int64) {
+	e.mu.Lock()
+	s := e.sessions[id]
+	e.mu.Unlock()
+	if s == nil || from <= indexStep {
+		return 0, 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.log == nil || len(s.log.index) == 0 {
+		return 0, 0
+	}
+	entry := min((from-1)/indexStep, int64(len(s.log.index)-1))
+	return s.log.index[entry], entry * indexStep
 }
 
 func readLine(text []byte, number int64) fleet.LogLine {

@@ -166,3 +166,26 @@ func TestWatchersSeeProgressAndLines(t *testing.T) {
 	_, ok = b.engine.Progress(d.ID)
 	b.expect("progress after the end", ok, false)
 }
+
+// TestLongLogsAreReadFromTheMiddle compares pages read by the index, before and
+// after it was built anew from the file.
+func TestLongLogsAreReadFromTheMiddle(t *testing.T) {
+	b := newBench(t)
+	d := b.begin()
+	for n := int64(1); n < 3*indexStep; n += 300 {
+		b.log(d.ID, 1, logLines(n, n+299, "x")...)
+	}
+	for range 2 {
+		for _, from := range []int64{1, 2, indexStep, indexStep + 1, 2*indexStep - 1, 2*indexStep + 1, 1499, 1500} {
+			want := fmt.Sprintf("%d:x %d, %d:x %d of 1500", from, from, from+1, from+1)
+			if from == 1500 {
+				want = "1500:x 1500 of 1500"
+			}
+			b.expect(fmt.Sprintf("page from %d", from), b.readLog(d.ID, from, 2), want)
+		}
+		b.expect("beyond the end", b.readLog(d.ID, 99_999, 2), " of 1500")
+		b.restart(true)
+		b.log(d.ID, 1, logLines(1500, 1500, "x")...)
+		b.expect("index entries", len(b.engine.sessions[d.ID].log.index), 3)
+	}
+}
