@@ -150,7 +150,7 @@ func TestHTTPScript(t *testing.T) {
 		t.Errorf("%s %v\n%s", res.Status, res.Header, body)
 	}
 	checkScript(t, body)
-	c := s.policy.decides[0]
+	_, c := s.policy.first()
 	if c.UUID != "7a5e0d10-1c2d-4e3f-8a4b-5c6d7e8f9a0b" || c.MAC.String() != "52:54:00:00:00:01" || c.Firmware != UEFI || c.Arch != ArchX64 ||
 		!c.Loader || c.Address != netip.MustParseAddr("127.0.0.1") || c.Server != netip.MustParseAddr(host) {
 		t.Errorf("the policy was asked for %+v", c)
@@ -176,7 +176,7 @@ func TestHTTPScriptClaims(t *testing.T) {
 		}
 	}
 	s.do("GET", "/boot/script/525400000001?uuid=x&arch=%24%7Bx%7D&fw=usb&serial=a%0Ab&model="+strings.Repeat("m", 65)+"&manufacturer=ACME%20Inc.")
-	c := s.policy.decides[0]
+	_, c := s.policy.first()
 	if c.UUID != "" || c.Arch != ArchX64 || c.Firmware != BIOS || c.Serial != "" || c.Model != "" || c.Manufacturer != "ACME Inc." {
 		t.Errorf("%+v", c)
 	}
@@ -198,7 +198,7 @@ func TestHTTPScriptOutcomes(t *testing.T) {
 			"chain --replace --autofree http://127.0.0.1:8080/boot/script/525400000001?uuid=7a5e0d10-1c2d-4e3f-8a4b-5c6d7e8f9a0b&arch=x64&fw=uefi"},
 		{"unsafe", &Boot{Target: TargetImage, Kernel: "a b"}, nil, 500, ""},
 	} {
-		s.policy.boot = func(Client) (*Boot, error) { return c.boot, c.err }
+		s.policy.set(func(Client) (*Boot, error) { return c.boot, c.err })
 		res, body := s.do("GET", scriptPath)
 		if res.StatusCode != c.status || !strings.Contains(body, c.want) || strings.Contains(body, "secret") {
 			t.Errorf("%s: %s\n%s", c.name, res.Status, body)

@@ -13,11 +13,21 @@ type fakePolicy struct {
 	peeks, decides []Client
 }
 
+// set changes the answer while a server runs.
+func (p *fakePolicy) set(f func(Client) (*Boot, error)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.boot = f
+}
+
 func (p *fakePolicy) answer(c Client) (*Boot, error) {
-	if p.boot == nil {
+	p.mu.Lock()
+	boot := p.boot
+	p.mu.Unlock()
+	if boot == nil {
 		return &Boot{Target: TargetImage, Kernel: "abc/vmlinuz", Initrds: []string{"abc/initrd.img"}, Cmdline: []string{"quiet"}}, nil
 	}
-	return p.boot(c)
+	return boot(c)
 }
 
 func (p *fakePolicy) Peek(_ context.Context, c Client) (*Boot, error) {
@@ -32,6 +42,19 @@ func (p *fakePolicy) Decide(_ context.Context, c Client) (*Boot, error) {
 	p.decides = append(p.decides, c)
 	p.mu.Unlock()
 	return p.answer(c)
+}
+
+// first returns the first clients asked about.
+func (p *fakePolicy) first() (peek, decide Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.peeks) > 0 {
+		peek = p.peeks[0]
+	}
+	if len(p.decides) > 0 {
+		decide = p.decides[0]
+	}
+	return peek, decide
 }
 
 func (p *fakePolicy) asked() (peeks, decides int) {

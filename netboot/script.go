@@ -75,7 +75,7 @@ func isAlphanumeric(c byte) bool {
 // characters become spaces: a message is for people and must not be lost.
 func safeText(s string) string {
 	clean := strings.Map(func(r rune) rune {
-		if r < 0x80 && (isAlphanumeric(byte(r)) || strings.ContainsRune(".,:;()/'?!=_+-", r)) {
+		if r < 0x80 && (isAlphanumeric(byte(r)) || strings.ContainsRune(".,:;()/?!=_+-", r)) {
 			return r
 		}
 		return ' '

@@ -82,7 +82,7 @@ func TestServerDHCP(t *testing.T) {
 	if p.from.String() != "10.77.0.2:67" || p.to.String() != "255.255.255.255:68" || m.BootFileName != "snponly.efi" || m.MessageType() != dhcpv4.MessageTypeOffer {
 		t.Errorf("EDK2: %s -> %s, %s %q", p.from, p.to, m.MessageType(), m.BootFileName)
 	}
-	if c := policy.peeks[0]; c.Server != netip.MustParseAddr("10.77.0.2") || c.MAC.String() != "52:54:00:00:00:03" {
+	if c, _ := policy.first(); c.Server != netip.MustParseAddr("10.77.0.2") || c.MAC.String() != "52:54:00:00:00:03" {
 		t.Errorf("the policy was asked for %+v", c)
 	}
 	w.send(fromFirmware, toAll, readPacket(t, "bios-ipxe-rom-virtio-discover-ipxe-67"))
@@ -118,7 +118,7 @@ func TestServerDHCP(t *testing.T) {
 			t.Errorf("%s was answered: %s -> %s", name, p.from, p.to)
 		}
 	}
-	policy.boot = func(Client) (*Boot, error) { return nil, nil }
+	policy.set(func(Client) (*Boot, error) { return nil, nil })
 	w.send(fromFirmware, toAll, readPacket(t, "uefi-edk2-pxe-dnsmasq-proxy-discover-firmware-67"))
 	if p := w.receive(quick); p != nil {
 		t.Error("a silent device got an offer")
