@@ -25,7 +25,7 @@ func (f figures) Collect(ch chan<- prometheus.Metric) {
 		if strings.HasSuffix(name, "_total") {
 			kind = prometheus.CounterValue
 		}
-		desc := prometheus.NewDesc(f.prefix+name, "See docs/metrics.md.", nil, nil)
+		desc := prometheus.NewDesc(f.prefix+name, "Count since the start of the appliance, or a present number.", nil, nil)
 		ch <- prometheus.MustNewConstMetric(desc, kind, value)
 	}
 }

@@ -63,6 +63,9 @@ func (e *ProblemError) Error() string {
 		text = e.Title
 	}
 	for _, f := range e.Errors {
+		if f.Detail == e.Detail {
+			continue // said already
+		}
 		text += "\n  " + f.Field + ": " + f.Detail
 	}
 	return text

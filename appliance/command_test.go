@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func command(args ...string) (code int, out, errText string) {
+	var o, e bytes.Buffer
+	code = run(context.Background(), args, streams{in: strings.NewReader(""), out: &o, err: &e})
+	return code, o.String(), e.String()
+}
+
+func TestPartsThatDoNotExistYetSaySo(t *testing.T) {
+	for _, line := range []string{"content add x --purpose Other .", "content list", "backup /tmp/x", "restore /tmp/x", "image build winpe --source x.iso",
+		"auth set anonymous=true", "step import x", "step export x", "ca rotate", "dhcp-options"} {
+		code, _, errText := command(strings.Fields(line)...)
+		if code != exitNotInThisVersion || !strings.Contains(errText, "not in this version") {
+			t.Errorf("%s: exit %d, %q", line, code, errText)
+		}
+	}
+}
+
+func TestWrongUsageIsOneLineAndExitTwo(t *testing.T) {
+	for _, line := range []string{"nonsense", "passcode", "device assign one", "serve --no-such-flag", "image build floppy", "account add", "auth set anonymous"} {
+		code, _, errText := command(strings.Fields(line)...)
+		if code != exitNotInThisVersion || strings.Count(errText, "\n") != 1 || !strings.HasPrefix(errText, "slipway: ") {
+			t.Errorf("%s: exit %d, %q", line, code, errText)
+		}
+	}
+}
+
+func TestEveryCommandHasHelp(t *testing.T) {
+	a := &app{}
+	var walk func(path []string)
+	walk = func(path []string) {
+		code, out, errText := command(append(path, "--help")...)
+		if code != 0 || !strings.Contains(out, "Usage:") || errText != "" {
+			t.Errorf("%v --help: exit %d, %q", path, code, errText)
+		}
+		c, _, err := a.root().Find(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sub := range c.Commands() {
+			walk(append(append([]string{}, path...), sub.Name()))
+		}
+	}
+	walk(nil)
+}
+
+func TestWithoutAnApplianceTheErrorSaysHowToStartOne(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "slipway.yaml")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errText := command("device", "list", "--config", file)
+	if code != exitFailed || !strings.Contains(errText, "slipway serve") {
+		t.Errorf("exit %d, %q", code, errText)
+	}
+}
+
+func TestWhatKeepsServeFromStartingIsOneClearLine(t *testing.T) {
+	used, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer used.Close()
+	p := freePorts(t, 3)
+	base := fmt.Sprintf("dhcp: {mode: 'off'}\ntftp: {listen: '127.0.0.1:%d'}\nhttp: {listen: '127.0.0.1:%d'}\nhttps: {listen: '127.0.0.1:%d'}\n", p[0], p[1], p[2])
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, yaml, want string }{
+		{"port in use", strings.Replace(base, fmt.Sprintf("127.0.0.1:%d'}\nhttps", p[1]), used.Addr().String()+"'}\nhttps", 1), "is in use by another program"},
+		{"foreign address", base + "", ""}, // replaced below
+		{"data is a file", base + "data: " + plain + "\n", "is not a folder"},
+		{"malformed", "data: [", "line 1"},
+		{"unknown key", base + "dhpc: {}\n", `unknown key "dhpc"`},
+		{"future mode", "dhcp: {mode: authoritative}\n", "not in this version"},
+		{"long path", base + "data: /" + strings.Repeat("d", 110) + "\n", "too long for a socket"},
+	} {
+		if c.name == "foreign address" {
+			c.yaml = strings.Replace(base, fmt.Sprintf("https: {listen: '127.0.0.1:%d'}", p[2]), "https: {listen: '192.0.2.1:8443'}", 1)
+			c.want = "does not have the address"
+		}
+		file := filepath.Join(dir, "slipway.yaml")
+		if err := os.WriteFile(file, []byte(c.yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, _, errText := command("serve", "--config", file)
+		last := lastLine(errText)
+		if code == 0 || !strings.Contains(last, c.want) || !strings.HasPrefix(last, "slipway: ") {
+			t.Errorf("%s: exit %d, %q", c.name, code, errText)
+		}
+	}
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return lines[len(lines)-1]
+}
+
+func TestASecondApplianceOnTheSameDataIsRefused(t *testing.T) {
+	r := start(t, t.TempDir())
+	code, _, errText := command("serve", "--config", r.config)
+	if code == 0 || !strings.Contains(errText, "another slipway is running with this data folder") {
+		t.Errorf("exit %d, %q", code, errText)
+	}
+	if out := r.must("", "sequence", "list"); !strings.Contains(out, "Hello from Slipway") {
+		t.Errorf("the first one was disturbed: %s", out)
+	}
+}
+
+func TestSequencesTravelByCommand(t *testing.T) {
+	r := start(t, t.TempDir())
+	dir := t.TempDir()
+	good := filepath.Join(dir, "good.yaml")
+	bad := filepath.Join(dir, "bad.json")
+	if err := os.WriteFile(good, []byte("format: 1\nname: From YAML\nstatus: active\nsteps:\n  - name: Say\n    definition: run-command-line\n    settings: {Command: echo hi}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bad, []byte(`{"format":1,"name":"","steps":[{"name":"x","definition":"no-such-step"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := r.must("", "sequence", "validate", good); !strings.Contains(out, "valid") {
+		t.Errorf("validate: %s", out)
+	}
+	code, _, errText := r.cli("", "sequence", "validate", bad)
+	if code == 0 || !strings.Contains(errText, "no-such-step") {
+		t.Errorf("a bad document: exit %d, %s", code, errText)
+	}
+	out := r.must("", "sequence", "import", good)
+	id, _, _ := strings.Cut(out, ":")
+	exported := filepath.Join(dir, "exported.json")
+	if err := os.WriteFile(exported, []byte(r.must("", "sequence", "export", id)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.must("", "sequence", "import", exported) // the same content again is no new version
+	if list := r.must("", "sequence", "list"); strings.Count(list, "From YAML") != 1 {
+		t.Errorf("list:\n%s", list)
+	}
+	if yaml := r.must("", "sequence", "export", id, "--format", "yaml"); !strings.Contains(yaml, "name: From YAML") {
+		t.Errorf("yaml:\n%s", yaml)
+	}
+	if code, _, errText := r.cli("", "sequence", "import", bad); code == 0 || !strings.Contains(errText, "no-such-step") {
+		t.Errorf("import of a bad document: exit %d, %s", code, errText)
+	}
+}
