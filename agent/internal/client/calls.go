@@ -51,14 +51,8 @@ func (c *Client) Renew(ctx context.Context) error {
 // error, when the appliance does not know the token any more.
 func (c *Client) KeepToken(ctx context.Context, renewed func()) error {
 	for {
-		left := c.Token().ExpiresAt.Sub(c.options.Now())
-		wait := min(max(left*2/3, 15*time.Second), 12*time.Hour)
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
+		if err := Wait(ctx, renewWait(c.Token().ExpiresAt, c.options.Now())); err != nil {
+			return err
 		}
 		switch err := c.Renew(ctx); {
 		case err == nil:
@@ -67,6 +61,12 @@ func (c *Client) KeepToken(ctx context.Context, renewed func()) error {
 			return err
 		}
 	}
+}
+
+// renewWait is how long a token is used before it is renewed: two thirds of
+// what is left of it, but never so short that failures become a storm.
+func renewWait(expires, now time.Time) time.Duration {
+	return min(max(expires.Sub(now)*2/3, 10*time.Second), 12*time.Hour)
 }
 
 // TaskSequences asks what this device may run.

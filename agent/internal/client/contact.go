@@ -89,7 +89,7 @@ func Explain(err error) string {
 		return "its certificate is not the one this boot image trusts"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "its certificate is not valid at this time"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "it does not speak HTTPS"
 	case errors.As(err, &answer):
 		return answer.Error()
