@@ -119,6 +119,11 @@ func (s *Service) inTurn(b *build, o bootimages.Options) (image fleet.BootImage,
 	if err != nil {
 		return image, err
 	}
+	// An appliance without a package source has its loaders from the folder that
+	// the image came from.
+	if _, err := s.c.Builder.EnsureLoaders(s.ctx, o.Packages); err != nil {
+		return image, err
+	}
 	// Within the turn: an image found to exist must not be collected meanwhile.
 	return image, s.record(image)
 }
