@@ -20,8 +20,8 @@ type Capture struct {
 func (n *Network) StartCapture(name string) (*Capture, error) {
 	c := &Capture{Path: n.run.Path(name + ".pcap")}
 	var err error
-	// -U: every packet is in the file at once. Long payloads are of no use.
-	c.Process, err = n.run.Start("tcpdump", n.Bridge, "tcpdump", "-i", "br0", "-n", "-U", "-s", "700",
+	// Immediate mode and -U: every packet is in the file at once. Long payloads are of no use.
+	c.Process, err = n.run.Start("tcpdump", n.Bridge, "tcpdump", "-i", "br0", "-n", "--immediate-mode", "-U", "-s", "700",
 		"-Z", "root", "-w", c.Path, "udp or tcp or icmp6")
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 // The console account of a prepared appliance.
 const (
 	Administrator         = "admin"
-	AdministratorPassword = "slipway-lab-admin"
+	AdministratorPassword = "harbour pencil seven lantern"
 )
 
 // Prepared is a data folder of an appliance that has the lab's passcode, an

@@ -62,7 +62,7 @@ generated() { # the committed *_templ.go are what templ makes of the *.templ
 scripts() { git ls-files -z '*.sh' .ci/run | xargs -0 -r -n1 bash -n; }
 
 vagrantfile() { # needs no provider, no box and no network
-  VAGRANT_HOME=$scratch/vagrant VAGRANT_CHECKPOINT_DISABLE=1 vagrant validate --ignore-provider
+  VAGRANT_HOME=$scratch/vagrant VAGRANT_DOTFILE_PATH=$scratch/dot VAGRANT_CHECKPOINT_DISABLE=1 vagrant validate --ignore-provider
 }
 
 lint() {
