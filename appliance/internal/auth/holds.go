@@ -190,6 +190,14 @@ func (hs *holds) prune(now time.Time) {
 	}
 }
 
+// reasons say in words why a scope holds a device back.
+var reasons = map[string]string{
+	"address": "many failed attempts from this network link",
+	"device":  "many failed attempts for this device",
+	"segment": "many failed attempts from this network segment",
+	"total":   "the daily number of failed attempts is used up",
+}
+
 // list is the waiting list for people, oldest first.
 func (hs *holds) list(now time.Time) []fleet.Held {
 	out := []fleet.Held{}
@@ -199,7 +207,7 @@ func (hs *holds) list(now time.Time) []fleet.Held {
 		}
 		out = append(out, fleet.Held{
 			Code: h.code, Address: h.subject.addr.String(), Device: h.subject.device,
-			Reason: h.reason, Since: h.since, Released: h.active(now),
+			Reason: reasons[h.reason], Since: h.since, Released: h.active(now),
 		})
 	}
 	slices.SortFunc(out, func(a, b fleet.Held) int {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"strings"
@@ -191,4 +192,24 @@ func TestStateHoldsNoSecret(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A right passcode is no failure, even if the rest cannot be done.
+func TestTroubleOfOursIsNotCounted(t *testing.T) {
+	b := newBench(t)
+	b.setPasscode(t, rightPasscode)
+	trouble := errors.New("no room for another device")
+	b.resolve = func(context.Context, fleet.Claim, netip.Addr) (fleet.Device, error) { return fleet.Device{}, trouble }
+	for range 20 {
+		wants(t, b.try(rightPasscode, "192.0.2.7", "a"), trouble)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.restart(t)
+	for range 20 {
+		if _, _, err := b.SignInPasscode(ctx, rightPasscode, "", machine("a"), from("192.0.2.7")); err == nil {
+			t.Error("a token that is not stored was given out")
+		}
+	}
+	wants(t, b.try(rightPasscode, "192.0.2.7", "a"), nil)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -181,6 +182,15 @@ func TestSegmentIsHeldAndReleased(t *testing.T) {
 	held, err := b.Held(t.Context())
 	if err != nil || len(held) < 2 {
 		t.Fatalf("held %+v, err %v", held, err)
+	}
+	mine := held[len(held)-1]
+	for _, h := range held {
+		if h.Code == e.HoldCode {
+			mine = h
+		}
+	}
+	if mine.Address != "192.0.2.252" || !strings.Contains(mine.Device, "mine") || !strings.Contains(mine.Reason, "segment") || mine.Released {
+		t.Errorf("listed as %+v", mine)
 	}
 	wants(t, b.Release(t.Context(), Actor{Name: "anna"}, "NOPE1"), ErrNoHold)
 	if err := b.Release(t.Context(), Actor{Name: "anna", Address: "10.0.0.1"}, " "+e.HoldCode+"\n"); err != nil {
