@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"compress/bzip2"
 	"compress/gzip"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"path"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
 )
 
 // maxDictionary bounds the memory a compressed member may ask for; dpkg-deb's
@@ -19,7 +21,8 @@ const maxDictionary = 128 << 20
 // decompress opens the archive in a member by the suffix of the member's name,
 // as deb(5) defines it.
 func decompress(r io.Reader, member string) (io.ReadCloser, error) {
-	r = bufio.NewReaderSize(r, 256<<10)
+	in := bufio.NewReaderSize(r, 256<<10)
+	r = in
 	switch ext := path.Ext(member); ext {
 	case ".tar":
 		return io.NopCloser(r), nil
@@ -28,6 +31,10 @@ func decompress(r io.Reader, member string) (io.ReadCloser, error) {
 	case ".bz2":
 		return io.NopCloser(bzip2.NewReader(r)), nil
 	case ".xz":
+		head, _ := in.Peek(xzEdge + xzBlockHead)
+		if err := checkDictionary(head[min(xzEdge, len(head)):]); err != nil {
+			return nil, err
+		}
 		c := xz.ReaderConfig{DictCap: 1 << 16}
 		x, err := c.NewReader(r)
 		if err != nil {
@@ -43,4 +50,35 @@ func decompress(r io.Reader, member string) (io.ReadCloser, error) {
 	default:
 		return nil, fmt.Errorf("member %s: unknown compression", member)
 	}
+}
+
+// xzBlockHead is how much of a block's header checkDictionary looks at: sizes and
+// filter flags of the one filter that Debian's packages use.
+const xzBlockHead = 32
+
+// checkDictionary refuses an xz block that wants a dictionary of up to 4 GiB: the
+// decoder would allocate it before the first byte comes out. A header that is not
+// understood here is left to the decoder.
+func checkDictionary(head []byte) error {
+	if len(head) < 2 || head[0] == 0 {
+		return nil
+	}
+	rest := head[2:]
+	for _, flag := range []byte{0x40, 0x80} { // compressed size, uncompressed size
+		if head[1]&flag != 0 {
+			_, n := binary.Uvarint(rest)
+			if n <= 0 {
+				return nil
+			}
+			rest = rest[n:]
+		}
+	}
+	const lzma2 = 0x21
+	if len(rest) < 3 || rest[0] != lzma2 || rest[1] != 1 {
+		return nil
+	}
+	if size, err := lzma.DecodeDictCap(rest[2]); err == nil && size > maxDictionary {
+		return fmt.Errorf("xz dictionary of %d MiB is larger than any package needs", size>>20)
+	}
+	return nil
 }

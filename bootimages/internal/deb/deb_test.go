@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"strings"
 	"testing"
@@ -60,7 +62,7 @@ func file(name, content string) tar.Header {
 
 func xzOf(b []byte) []byte {
 	var out bytes.Buffer
-	w, _ := xz.NewWriter(&out)
+	w, _ := xz.WriterConfig{DictCap: 1 << 16}.NewWriter(&out)
 	_, _ = w.Write(b)
 	_ = w.Close()
 	return out.Bytes()
@@ -130,6 +132,26 @@ func TestBadPackagesAreRefused(t *testing.T) {
 	} {
 		if err := Walk(bytes.NewReader(pkg), func(Entry, io.Reader) error { return nil }); err == nil {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// The decoder allocates the dictionary a block asks for: 4 GiB must not come true.
+func TestHugeDictionariesAreRefused(t *testing.T) {
+	for _, z := range [][]byte{xzOf(tarOf(file("a", "b"))), blocksOf(t, tarOf(file("a", strings.Repeat("b", 5000))), 1000)} {
+		at := bytes.Index(z, []byte{0x21, 1})
+		if at < 0 {
+			t.Fatal("no LZMA2 filter")
+		}
+		z[at+2] = 40
+		size := int(z[12]+1) * 4 // the block's header, which ends with its check value
+		binary.LittleEndian.PutUint32(z[12+size-4:], crc32.ChecksumIEEE(z[12:12+size-4]))
+		pkg := archive(version, member{"data.tar.xz", z})
+		for _, r := range []io.Reader{bytes.NewReader(pkg), bytes.NewBuffer(pkg)} {
+			err := Walk(r, func(_ Entry, r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+			if err == nil || !strings.Contains(err.Error(), "dictionary of 4095 MiB") {
+				t.Errorf("got %v", err)
+			}
 		}
 	}
 }

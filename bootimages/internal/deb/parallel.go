@@ -106,6 +106,13 @@ func (p *parallelReader) Close() error {
 // readBlock decompresses one block as a stream of its own: the same header, the
 // block, an index of one record and a footer.
 func readBlock(r io.ReaderAt, head []byte, b xzBlock) ([]byte, error) {
+	start := make([]byte, min(xzBlockHead, b.padded()))
+	if !readAt(r, start, b.offset) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if err := checkDictionary(start); err != nil {
+		return nil, err
+	}
 	index := []byte{0, 1}
 	index = binary.AppendUvarint(index, uint64(b.unpadded))
 	index = binary.AppendUvarint(index, uint64(b.size))

@@ -12,7 +12,7 @@ import (
 // blocksOf compresses into blocks of the given size, as xz -T does.
 func blocksOf(t testing.TB, content []byte, block int64) []byte {
 	var b bytes.Buffer
-	w, err := xz.WriterConfig{BlockSize: block}.NewWriter(&b)
+	w, err := xz.WriterConfig{BlockSize: block, DictCap: 1 << 16}.NewWriter(&b)
 	if err != nil {
 		t.Fatal(err)
 	}
