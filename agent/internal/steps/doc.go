@@ -52,7 +52,8 @@ type Exec interface {
 	Run(ctx context.Context, c Command) (exitCode int, err error)
 }
 
-// Command is a program to run. Its output comes line by line.
+// Command is a program to run. Its output comes line by line, never two lines
+// at once.
 type Command struct {
 	Args   []string
 	Dir    string

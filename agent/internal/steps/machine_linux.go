@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -28,7 +29,8 @@ func (LinuxExec) Run(ctx context.Context, c Command) (int, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = killWait
-	out, errs := &lineWriter{emit: c.Stdout}, &lineWriter{emit: c.Stderr}
+	var one sync.Mutex // the callers see one line at a time
+	out, errs := &lineWriter{emit: c.Stdout, lock: &one}, &lineWriter{emit: c.Stderr, lock: &one}
 	cmd.Stdout, cmd.Stderr = out, errs
 	err := cmd.Run()
 	out.flush()
@@ -54,6 +56,7 @@ const maxLine = 4000
 // progress bars. Control characters become blanks.
 type lineWriter struct {
 	emit func(string)
+	lock *sync.Mutex
 	rest []byte
 }
 
@@ -76,7 +79,9 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 
 func (w *lineWriter) flush() {
 	if len(w.rest) > 0 && w.emit != nil {
+		w.lock.Lock()
 		w.emit(string(bytes.ToValidUTF8(w.rest, []byte("?"))))
+		w.lock.Unlock()
 	}
 	w.rest = w.rest[:0]
 }
