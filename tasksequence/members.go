@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -132,14 +133,16 @@ func (c *memberCheck) report(p Problem) {
 
 // suggest names the member that was probably meant, or all there are.
 func suggest[T any](name string, members map[string]T) string {
-	var names []string
-	for known := range members {
-		if strings.EqualFold(known, name) || distance(strings.ToLower(known), strings.ToLower(name)) <= 2 {
-			return fmt.Sprintf("Did you mean %q?", known)
+	names := slices.Sorted(maps.Keys(members))
+	closest, best := "", 3
+	for _, known := range names {
+		if d := distance(strings.ToLower(known), strings.ToLower(name)); d < best {
+			closest, best = known, d
 		}
-		names = append(names, known)
 	}
-	slices.Sort(names)
+	if closest != "" {
+		return fmt.Sprintf("Did you mean %q?", closest)
+	}
 	return "Known here: " + strings.Join(names, ", ") + "."
 }
 

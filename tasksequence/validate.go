@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -71,11 +72,11 @@ func (v *validator) sequence(s Sequence) {
 	check(len(s.Description) > MaxDescription, "description", fmt.Sprintf("the description is longer than %d bytes", MaxDescription), "Shorten it.")
 	check(len(s.Steps) == 0, "steps", "the task sequence has no steps", "Add at least one.")
 	vars := NewVariables()
-	for name, value := range s.Variables {
+	for _, name := range slices.Sorted(maps.Keys(s.Variables)) {
 		if _, twice := vars.Get(name); twice {
 			check(true, "variables."+name, "this variable is given twice; case does not matter in names", "Keep one of them.")
 		}
-		if err := vars.Set(name, value); err != nil {
+		if err := vars.Set(name, s.Variables[name]); err != nil {
 			check(true, "variables."+name, err.Error(), "")
 		}
 	}
@@ -169,7 +170,7 @@ func (c nodeCheck) step(n *Node) {
 	}
 	c.environments(n.Environments, define.Environments)
 	c.numbers(n, define)
-	for name := range n.Settings {
+	for _, name := range slices.Sorted(maps.Keys(n.Settings)) {
 		if _, known := define.Option(name); !known {
 			c.report("settings."+name, fmt.Sprintf("%s has no option %q", define.Name, name), suggestOption(name, define))
 		}
