@@ -64,23 +64,27 @@ func TestCancelOfARestartingDevice(t *testing.T) {
 }
 
 func TestADeviceThatFallsSilentBeforeItObeys(t *testing.T) {
-	b := newBench(t, func(o *Options) { o.SilentAfter = 300 * time.Millisecond })
-	d := b.begin()
-	b.check(b.engine.Order(t.Context(), boss, d.ID, "cancel"))
-	b.restart(true) // the order is remembered
-	ctx, cancel := context.WithCancel(t.Context())
-	ran := make(chan error, 1)
-	go func() { ran <- b.engine.Run(ctx) }()
-	b.clock.add(time.Second)
-	deadline := time.Now().Add(10 * time.Second)
-	for b.record(d.ID).Status != "cancelled" {
-		if time.Now().After(deadline) {
-			t.Fatal("the cancellation never took effect")
+	for _, restart := range []bool{false, true} { // the order is remembered
+		b := newBench(t, func(o *Options) { o.SilentAfter = 300 * time.Millisecond })
+		d := b.begin()
+		b.check(b.engine.Order(t.Context(), boss, d.ID, "cancel"))
+		if restart {
+			b.restart(true)
 		}
-		time.Sleep(5 * time.Millisecond)
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- b.engine.Run(ctx) }()
+		b.clock.add(time.Second)
+		deadline := time.Now().Add(10 * time.Second)
+		for b.record(d.ID).Status != "cancelled" {
+			if time.Now().After(deadline) {
+				t.Fatalf("restart %v: the cancellation never took effect", restart)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		cancel()
+		b.check(<-ran)
 	}
-	cancel()
-	b.check(<-ran)
 }
 
 func TestPauseAndContinue(t *testing.T) {
