@@ -88,8 +88,8 @@ func work(ctx context.Context, log *ring, logger *slog.Logger) (boot.Way, error)
 	s := &session.Session{Display: display, Network: manager, Changed: hw.changed, Settled: hw.settled, Hardware: hw.troubles,
 		Rescan: hw.rescan, Image: image, ImageErr: imageErr, Args: args, Facts: gathered, Identity: identity, Version: version,
 		Now: time.Now, SetClock: boot.SetClock, Keyboard: keyboard.suggest, Log: logger,
-		Machine:   steps.Machine{Exec: steps.LinuxExec{}, Files: steps.LinuxFiles{Dir: filepath.Join(stateDir, "tmp")}},
-		TokenFile: filepath.Join(stateDir, "token.json")}
+		Machine:  steps.Machine{Exec: steps.LinuxExec{}, Files: steps.LinuxFiles{Dir: filepath.Join(stateDir, "tmp")}},
+		StateDir: stateDir}
 	failed := make(chan error, 1)
 	parts.Go(func() {
 		way, err := s.Run(ctx)

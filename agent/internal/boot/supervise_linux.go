@@ -189,8 +189,15 @@ func describe(status syscall.WaitStatus) string {
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
 
-// crashText is what a person sees between a crash and the next start.
+// crashText is what a person sees between a crash and the next start. It fits
+// the smallest screen.
 func crashText(status syscall.WaitStatus, words, next string) string {
+	lines := strings.Split(strings.ReplaceAll(words, "\t", "  "), "\n")
+	lines = lines[:min(len(lines), 12)]
+	for i, l := range lines {
+		lines[i] = l[:min(len(l), 76)]
+	}
+	words = strings.Join(lines, "\n")
 	return fmt.Sprintf("\x1b[0m\x1b[2J\x1b[H\r\n  Slipway\r\n\r\n  The agent ended unexpectedly (%s).\r\n  %s\r\n\r\n  %s\r\n",
 		describe(status), next, strings.ReplaceAll(words, "\n", "\r\n  "))
 }

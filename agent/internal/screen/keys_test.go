@@ -51,7 +51,7 @@ func TestEscapeAlone(t *testing.T) {
 }
 
 func TestControlStandIns(t *testing.T) {
-	for r, want := range map[rune]KeyCode{'r': F2, 'k': F3, 't': F5, 'a': F6, 'l': F8, 'x': F9, 'p': F10, 'u': Ctrl} {
+	for r, want := range map[rune]KeyCode{'r': F2, 'k': F3, 't': F5, 'e': F6, 'l': F8, 'x': F9, 'p': F10, 'u': Ctrl} {
 		if got := (Key{Ctrl, r}).Plain().Code; got != want {
 			t.Errorf("Ctrl-%c is %d, want %d", r, got, want)
 		}

@@ -51,7 +51,7 @@ func hintReveal(shown bool) Hint {
 
 func hintKeyboard() Hint { return Hint{"F3", "^K", "Keyboard"} }
 func hintRetry() Hint    { return Hint{"F5", "^T", "Try again"} }
-func hintAddress() Hint  { return Hint{"F6", "^A", "Type address"} }
+func hintAddress() Hint  { return Hint{"F6", "^E", "Type address"} }
 func hintDetails() Hint  { return Hint{"F8", "^L", "Log"} }
 func hintShell() Hint    { return Hint{"F9", "^X", "Shell"} }
 func hintPower() Hint    { return Hint{"F10", "^P", "Power"} }
@@ -68,7 +68,7 @@ func (k Key) Plain() Key {
 		return Key{Code: F3}
 	case 't':
 		return Key{Code: F5}
-	case 'a':
+	case 'e': // not ^A: terminal programs keep that for themselves
 		return Key{Code: F6}
 	case 'l':
 		return Key{Code: F8}
@@ -119,6 +119,7 @@ type panel struct {
 	c          *Canvas
 	x, y, w, h int // the box; content starts at x+3
 	row        int // next free row
+	border     Style
 }
 
 // panelWidth is the box's width on a screen of w columns.
@@ -128,7 +129,7 @@ func panelWidth(w int) int { return min(w-4, 76) }
 // the wordmark where the screen is tall enough for one.
 func openPanel(c *Canvas, title string, rows int, border Style) *panel {
 	h := min(rows+4, c.H-3)
-	p := &panel{c: c, w: panelWidth(c.W), h: h}
+	p := &panel{c: c, w: panelWidth(c.W), h: h, border: border}
 	p.x = (c.W - p.w) / 2
 	top, logo := 1, 0
 	if !c.Serial && c.H-2 >= h+wordmarkRows+2 {
@@ -165,7 +166,7 @@ func (p *panel) gap() { p.row++ }
 
 func (p *panel) rule() {
 	if p.row < p.y+p.h-1 {
-		p.c.Rule(p.x, p.row, p.w, Accent)
+		p.c.Rule(p.x, p.row, p.w, p.border)
 	}
 	p.row++
 }

@@ -198,6 +198,7 @@ func (s *Session) askAddress(ctx context.Context) error {
 				continue
 			}
 			s.typed = strings.TrimSpace(text)
+			s.keep("address", s.typed)
 			return nil
 		}
 	}

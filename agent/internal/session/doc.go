@@ -7,6 +7,8 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"slipway/agent/internal/boot"
@@ -23,24 +25,24 @@ type Network interface {
 
 // Session holds what the way of a device needs. All fields are set by the caller.
 type Session struct {
-	Display   *screen.Display
-	Network   Network
-	Changed   <-chan struct{} // network or hardware changed; one pending message is enough
-	Settled   <-chan struct{} // closed when the first look at the hardware is over
-	Hardware  func() []string // adapters that cannot be used, with the reason, one line each
-	Rescan    func()          // looks at the hardware again
-	Image     boot.Image
-	ImageErr  error // why Image is not complete
-	Args      boot.Args
-	Facts     facts.Facts
-	Identity  tls.Certificate
-	Version   string
-	Now       func() time.Time
-	SetClock  func(time.Time) error
-	Keyboard  func(code string) // sets the layout, unless the technician chose one
-	Machine   steps.Machine
-	TokenFile string // in memory; survives a crash of the agent
-	Log       *slog.Logger
+	Display  *screen.Display
+	Network  Network
+	Changed  <-chan struct{} // network or hardware changed; one pending message is enough
+	Settled  <-chan struct{} // closed when the first look at the hardware is over
+	Hardware func() []string // adapters that cannot be used, with the reason, one line each
+	Rescan   func()          // looks at the hardware again
+	Image    boot.Image
+	ImageErr error // why Image is not complete
+	Args     boot.Args
+	Facts    facts.Facts
+	Identity tls.Certificate
+	Version  string
+	Now      func() time.Time
+	SetClock func(time.Time) error
+	Keyboard func(code string) // sets the layout, unless the technician chose one
+	Machine  steps.Machine
+	StateDir string // in memory; what is kept there survives a crash of the agent
+	Log      *slog.Logger
 
 	typed string // address typed by the technician
 	tried bool   // the passcode of the command line was tried
@@ -51,6 +53,7 @@ func (s *Session) Run(ctx context.Context) (boot.Way, error) {
 	if s.ImageErr != nil {
 		return s.damaged(ctx)
 	}
+	s.typed = s.kept("address")
 	for {
 		c, err := s.connect(ctx)
 		if err != nil {
@@ -62,6 +65,18 @@ func (s *Session) Run(ctx context.Context) (boot.Way, error) {
 			return way, err
 		}
 	}
+}
+
+// keep writes a small file that outlives a crash of the agent; kept reads it.
+func (s *Session) keep(name, text string) {
+	if err := os.WriteFile(filepath.Join(s.StateDir, name), []byte(text), 0o600); err != nil {
+		s.Log.Warn("not kept over a crash", "what", name, "error", err)
+	}
+}
+
+func (s *Session) kept(name string) string {
+	text, _ := os.ReadFile(filepath.Join(s.StateDir, name))
+	return string(text)
 }
 
 // damaged is the end of the way for an image that lacks its own description.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,6 +16,8 @@ import (
 
 // mechanismPasscode is the one way to sign in that this version of the agent has.
 const mechanismPasscode = "passcode"
+
+const tokenFile = "token.json"
 
 // signIn gets a token, by what is kept from before a crash or by asking.
 // again says that the appliance has to be looked for anew.
@@ -145,23 +148,18 @@ func (s *Session) callFailed(ctx context.Context, err error) (again bool, _ erro
 // remember keeps the token in memory, so that a crash of the agent does not
 // send a technician to the machine.
 func (s *Session) remember(c *client.Client) {
-	text, err := json.Marshal(c.Token())
-	if err == nil {
-		err = os.WriteFile(s.TokenFile, text, 0o600)
-	}
-	if err != nil {
-		s.Log.Warn("token not kept", "error", err)
+	if text, err := json.Marshal(c.Token()); err == nil {
+		s.keep(tokenFile, string(text))
 	}
 }
 
 func (s *Session) recall(c *client.Client) bool {
 	var t wire.Token
-	text, err := os.ReadFile(s.TokenFile)
-	if err != nil || json.Unmarshal(text, &t) != nil || t.Token == "" || !s.Now().Before(t.ExpiresAt) {
+	if json.Unmarshal([]byte(s.kept(tokenFile)), &t) != nil || t.Token == "" || !s.Now().Before(t.ExpiresAt) {
 		return false
 	}
 	c.SetToken(t)
 	return true
 }
 
-func (s *Session) forget() { _ = os.Remove(s.TokenFile) }
+func (s *Session) forget() { _ = os.Remove(filepath.Join(s.StateDir, tokenFile)) }
