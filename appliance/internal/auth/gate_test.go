@@ -130,3 +130,17 @@ func TestGivingUpLosesNoTurn(t *testing.T) {
 		t.Errorf("afterwards %d are free and %d wait", g.free, len(g.waiting))
 	}
 }
+
+// The same, made to happen: the turn came before the giving up was noticed.
+func TestGivingUpAfterTheTurnCame(t *testing.T) {
+	g := fullGate(t)
+	w := &waiter{turn: make(chan error, 1)}
+	g.waiting = append(g.waiting, w)
+	g.leave()
+	if err := g.giveUp(w, context.Canceled); !errors.Is(err, context.Canceled) {
+		t.Errorf("err = %v", err)
+	}
+	if g.free != 1 {
+		t.Errorf("%d are free, want 1: the turn was lost", g.free)
+	}
+}
