@@ -19,7 +19,7 @@ const (
 	// flushEvery is how often changed counters are written; a counter that begins
 	// to hold somebody back is written with the next second. That much can be
 	// forgotten when the process is killed.
-	flushEvery = 10 * time.Second
+	flushEvery = 2 * time.Second
 )
 
 // book notes which counters differ from what the state holds. The throttle's
