@@ -1,0 +1,106 @@
+package main
+
+import (
+	"crypto/rand"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/appliance/internal/api"
+)
+
+// smallDisk mounts a file system of its own, so that it can be filled.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Fatalf("mount a small file system (the tests run as root): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	return dir
+}
+
+// fill takes all the space there is.
+func fill(t *testing.T, dir string) (ballast string) {
+	t.Helper()
+	ballast = filepath.Join(dir, "ballast")
+	f, err := os.Create(ballast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for block := 1 << 20; block >= 1; block /= 2 {
+		for {
+			if _, err := f.Write(make([]byte, block)); err != nil {
+				break
+			}
+		}
+	}
+	return ballast
+}
+
+// TestAFullDisk: boot files are served, writes answer 507, reads go on, and all
+// resumes by itself when there is space again.
+func TestAFullDisk(t *testing.T) {
+	dir := smallDisk(t, "400m")
+	r := start(t, dir)
+	r.must("slipway-lab\n", "passcode", "set")
+	token := r.must("", "token", "add", "script", "--role", "administrator")
+	token = token[:len(token)-1]
+	boot := filepath.Join(dir, "data", "boot", "loaders")
+	if err := os.MkdirAll(boot, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	content := make([]byte, 70<<10)
+	if _, err := rand.Read(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(boot, "undionly.kpxe"), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ballast := fill(t, dir)
+
+	client := insecure(nil, "")
+	body := api.SetPasscode{Passcode: "another-lab-code-7"}
+	if code := r.request(client, "PUT", "/api/v1/admin/passcode", token, body, nil); code != http.StatusInsufficientStorage {
+		t.Errorf("a write on a full disk answers %d, want 507", code)
+	}
+	if code := r.request(client, "GET", "/api/v1/admin/devices", token, nil, nil); code != http.StatusOK {
+		t.Errorf("a read on a full disk answers %d", code)
+	}
+	resp, err := http.Get("http://" + r.http + "/boot/loaders/undionly.kpxe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || len(got) != len(content) {
+		t.Errorf("a boot file on a full disk: %d bytes of %d, %v", len(got), len(content), err)
+	}
+
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for r.request(client, "PUT", "/api/v1/admin/passcode", token, body, nil) != http.StatusNoContent {
+		if time.Now().After(deadline) {
+			t.Fatalf("writes did not resume; log: %s", r.log)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	r.stop()
+	r = start(t, dir)
+	if code := r.request(client, "GET", "/api/v1/admin/devices", token, nil, nil); code != http.StatusOK {
+		t.Errorf("after a restart the token answers %d", code)
+	}
+	r.stop()
+}
