@@ -78,7 +78,7 @@ func crashKey(w, n int) string { return fmt.Sprintf("w%d-%08d", w, n) }
 func TestAcknowledgedWritesSurviveSIGKILL(t *testing.T) {
 	rounds, longest := 12, 250*time.Millisecond
 	if soak() {
-		rounds, longest = 400, 1500*time.Millisecond
+		rounds, longest = 200, time.Second
 	}
 	rnd := random(t)
 	dir := t.TempDir()
