@@ -301,9 +301,12 @@ func TestOrders(t *testing.T) {
 				return nil
 			}
 		})
-		if out, err := b.run(t, d); err != nil || out.Status != Succeeded || heartbeats == 0 {
-			t.Errorf("got %+v, %v, alerts %q", out, err, b.face.alerts)
-		}
+		out, err := b.run(t, d)
+		b.Do(func() {
+			if err != nil || out.Status != Succeeded || heartbeats == 0 {
+				t.Errorf("got %+v, %v, alerts %q", out, err, b.face.alerts)
+			}
+		})
 	})
 }
 
