@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -111,9 +113,15 @@ func TestIdleSessionsAreClosed(t *testing.T) {
 	b := newBench(t)
 	d := b.begin()
 	b.log(d.ID, 1, logLines(1, 1, "x")...)
+	old := b.engine.sessions[d.ID]
+	file := old.log.file.file
 	b.clock.add(idleAfter*time.Minute + time.Second)
 	b.engine.sweep(t.Context())
 	b.expect("sessions", len(b.engine.sessions), 0)
+	if _, err := file.Stat(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("its log is still open: %v", err)
+	}
+	b.expect("whoever holds the old session is told", old.gone, true)
 	b.expect("kept", b.log(d.ID, 1, logLines(1, 2, "x")...).Kept, 2)
 	b.expect("log", b.readLog(d.ID, 1, 9), "1:x 1, 2:x 2 of 2")
 }
