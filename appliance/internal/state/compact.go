@@ -16,7 +16,6 @@ func raftConfig(id raft.ServerID, o Options, log hclog.Logger) *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = id
 	c.Logger = log
-	c.BatchApplyCh = true
 	c.MaxAppendEntries = 256
 	c.SnapshotInterval = 10 * 365 * 24 * time.Hour
 	c.SnapshotThreshold = 1 << 60

@@ -216,6 +216,18 @@ func TestANewerFormatRefusesToStart(t *testing.T) {
 			return data
 		})
 	}))
+	t.Run("record in a snapshot", newer(func(t *testing.T, s *Store, dir string) {
+		if err := s.snapshot(); err != nil {
+			t.Fatal(err)
+		}
+		m := machineFor(t)
+		txn := m.db.Load().Txn(true)
+		if err := txn.Insert("waits", &row{key: "a", version: 1, data: []byte{recordFormat + 1, '{', '}'}, rec: &waitRecord{}}); err != nil {
+			t.Fatal(err)
+		}
+		txn.Commit()
+		forgeSnapshot(t, dir, func([]byte) []byte { return dump(t, m) })
+	}))
 	t.Run("meta", newer(func(t *testing.T, s *Store, _ string) {
 		s.logs.meta.mu.Lock()
 		defer s.logs.meta.mu.Unlock()

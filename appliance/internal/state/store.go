@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,9 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(s.opts.Dir, 0o700); err != nil {
 		return fmt.Errorf("make the state folder: %w", err)
 	}
+	if err := os.Chmod(s.opts.Dir, 0o700); err != nil { // it holds hashes and addresses
+		return fmt.Errorf("make the state folder: %w", err)
+	}
 	if s.lock, err = lockFolder(s.opts.Dir); err != nil {
 		return err
 	}
@@ -79,7 +83,7 @@ func (s *Store) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.raft, err = raft.NewRaft(conf, s.machine, s.logs, s.logs, snaps, s.trans); err != nil {
-		return errors.Join(s.machine.err(), fmt.Errorf("start the state: %w", err))
+		return cmp.Or(s.machine.err(), fmt.Errorf("start the state: %w", err))
 	}
 	s.id = id
 	return s.settleIn(ctx)

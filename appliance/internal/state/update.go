@@ -20,8 +20,8 @@ const (
 
 // Update runs fn and makes its changes durable: when it returns nil they are on
 // disk and every later View sees them. fn runs on a private copy and is run again
-// when another write got in between, so it must have no side effects. An error of
-// fn is returned as it is and nothing is written.
+// when another write got in between, so it must have no side effects, and must not
+// call Update itself. An error of fn is returned as it is and nothing is written.
 //
 // Errors: ErrFull, ErrConflict, ErrTooLarge, ErrNotReady, ErrClosed, and ErrUnknown
 // when ctx ended before the outcome was known.
@@ -122,7 +122,7 @@ type answer struct {
 func (s *Store) propose(ctx context.Context, key string, data []byte) (outcome, error) {
 	done := make(chan answer, 1)
 	future := s.raft.Apply(data, enqueueWait)
-	go func() { // ends with the future, which ends with raft at the latest
+	go func() { // ends with the future: raft answers all it has taken, at its end at the latest
 		err := future.Error()
 		done <- answer{future.Response(), err}
 	}()
@@ -168,6 +168,9 @@ func (s *Store) settle(ctx context.Context, key string, a answer) (outcome, erro
 		return 0, ErrFull // nobody can lead while the log cannot grow
 	}
 	if err := s.waitLeader(context.WithoutCancel(ctx)); err != nil {
+		if errors.Is(a.err, raft.ErrNotLeader) || errors.Is(a.err, raft.ErrEnqueueTimeout) {
+			return 0, ErrNotReady // it was never taken
+		}
 		return 0, fmt.Errorf("%w: %w", ErrUnknown, a.err)
 	}
 	seen, err := s.machine.db.Load().Txn(false).First(appliedTable, idIndex, key)
