@@ -19,6 +19,29 @@ type proxy struct {
 	interfaces *interfaces
 	log        *slog.Logger
 	count      *Counters
+	warned     warnings
+}
+
+// warnings keeps a standing mistake (no loader for a kind of machine) from
+// filling the log: each kind is told once a minute.
+type warnings struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// due reports whether a warning of this kind should be written now. The kinds
+// are few and ours, so the map stays small.
+func (w *warnings) due(kind string, now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last, ok := w.last[kind]; ok && now.Sub(last) < time.Minute {
+		return false
+	}
+	if w.last == nil {
+		w.last = map[string]time.Time{}
+	}
+	w.last[kind] = now
+	return true
 }
 
 // job is a packet on its way to a worker.
@@ -138,6 +161,10 @@ func (p *proxy) handle(ctx context.Context, j job) error {
 		return errNotOurs
 	}
 	a, err := p.ask(ctx, r, s)
+	if errors.Is(err, errNoLoader) && p.warned.due(r.client.Arch+" "+string(r.client.Firmware), p.cfg.Now()) {
+		p.log.WarnContext(ctx, "a machine cannot boot: no loader for it is here; loaders come with the ipxe package at the first image build, others can be added by hand",
+			"mac", r.client.MAC.String(), "arch", r.client.Arch, "firmware", string(r.client.Firmware), "wanted", loaderNames(r.client))
+	}
 	if err != nil {
 		return fmt.Errorf("client %s: %w", r.client.MAC, err)
 	}

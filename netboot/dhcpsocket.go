@@ -19,7 +19,6 @@ type datagram struct {
 	from    netip.AddrPort
 	to      netip.Addr // destination address of the packet
 	ifIndex int
-	number  uint64 // in order of arrival, where the receiver counts
 }
 
 // packetSocket is a UDP socket that tells the interface of each packet.

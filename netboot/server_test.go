@@ -1,12 +1,15 @@
 package netboot
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,6 +186,48 @@ func TestServerInterfaces(t *testing.T) {
 			t.Errorf("from %s with %s", p.from, m.ServerIPAddr)
 		}
 	})
+}
+
+// A standing mistake is told, but does not fill the log.
+func TestServerWarnsOfMissingLoaders(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	w := newWire(t, "srv0", "10.77.0.2/24")
+	var text lockedBuffer
+	s, _ := runServer(t, func(c *Config) {
+		c.Loaders = NewDir(filepath.Join(t.TempDir(), "not-there-yet"))
+		c.Logger = slog.New(slog.NewTextHandler(&text, nil))
+	})
+	for range 5 {
+		w.send(fromFirmware, toAll, readPacket(t, "uefi-edk2-pxe-dnsmasq-proxy-discover-firmware-67"))
+	}
+	w.send(fromFirmware, toAll, readPacket(t, "bios-ipxe-lkrn-plain-userclass-discover-firmware-67"))
+	waitFor(t, "six requests handled", func() bool { return s.Counters().Snapshot()["dhcp_errors"] == 6 })
+	if n := strings.Count(text.String(), "no loader for it is here"); n != 2 {
+		t.Errorf("%d warnings:\n%s", n, text.String())
+	}
+	// An iPXE that can load by HTTP needs no loader.
+	w.send(fromFirmware, toAll, readPacket(t, "bios-ipxe-rom-virtio-discover-ipxe-67"))
+	expectReply(t, w, "iPXE")
+}
+
+// lockedBuffer is a log that may be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func TestListenErrors(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 )
 
 // tftpGuard is the net.PacketConn that the TFTP library serves from. It yields
-// only read requests that were parsed, resolved and admitted, rewritten by us,
-// each with the loopback address of its relay as the sender.
+// only read requests that were parsed, resolved and acknowledged, rewritten by
+// us, each with the loopback address of its relay as the sender.
 type tftpGuard struct {
 	queue chan guarded
 	done  chan struct{}
@@ -21,8 +21,8 @@ type guarded struct {
 	from    netip.AddrPort
 }
 
-func newTFTPGuard(depth int) *tftpGuard {
-	return &tftpGuard{queue: make(chan guarded, depth), done: make(chan struct{})}
+func newTFTPGuard() *tftpGuard {
+	return &tftpGuard{queue: make(chan guarded), done: make(chan struct{})}
 }
 
 // push hands a request to the library; false when the guard is closed.

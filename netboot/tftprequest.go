@@ -133,8 +133,8 @@ func (r *tftpRequest) options(fields [][]byte) *tftpRefusal {
 }
 
 // marshal writes the request anew for the library, which thus sees only what
-// was understood here, in one spelling. maxBlock caps the block size.
-func (r *tftpRequest) marshal(maxBlock int) []byte {
+// was understood here, in one spelling. The size was told the client already.
+func (r *tftpRequest) marshal() []byte {
 	mode := "octet"
 	if r.netascii {
 		mode = "netascii"
@@ -144,10 +144,7 @@ func (r *tftpRequest) marshal(maxBlock int) []byte {
 		b = append(append(b, s...), 0)
 	}
 	if r.blksize > 0 {
-		b = append(b, "blksize\x00"+strconv.Itoa(min(r.blksize, maxBlock))+"\x00"...)
-	}
-	if r.tsize {
-		b = append(b, "tsize\x000\x00"...)
+		b = append(b, "blksize\x00"+strconv.Itoa(r.blksize)+"\x00"...)
 	}
 	return b
 }

@@ -2,130 +2,122 @@ package netboot
 
 import (
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 )
 
-// tftpSlots admits transfers. A request costs its sender nothing and may carry
-// a forged address, so a transfer proves itself by its first acknowledgement;
-// when all slots are taken, the one that never did and whose request is oldest
-// makes room, and after these one that has been silent for stalledAfter. A
-// newcomer that is older still (see requestStack) is the one to go.
+// tftpSlots holds the transfers under way, those acknowledged at least once.
+// When all slots are taken, one that has been silent for stalledAfter makes room.
 type tftpSlots struct {
 	max, perAddress int
 	now             func() time.Time
 
 	mu     sync.Mutex
-	active []*tftpTransfer
+	byPeer map[netip.AddrPort]*tftpTransfer
 }
 
-// stalledAfter is when an acknowledged transfer may lose its slot: several
-// retransmissions have gone unanswered then.
-const stalledAfter = 4 * time.Second
+const (
+	// stalledAfter is when a transfer may lose its slot: several retransmissions
+	// have gone unanswered then.
+	stalledAfter = 4 * time.Second
+	// repeatWithin is how long the same request from the same port is taken for
+	// one that was repeated and overtaken by the acknowledgement.
+	repeatWithin = 500 * time.Millisecond
+)
 
-// admit gives a slot to t, or says no. The evicted transfers no longer hold a
-// slot and must be cancelled by the caller. A repeated request of a client that
-// is being served already is refused with duplicate set: its answer is on the way.
-func (s *tftpSlots) admit(t *tftpTransfer) (evicted []*tftpTransfer, duplicate, ok bool) {
+func newTFTPSlots(limit, perAddress int, now func() time.Time) *tftpSlots {
+	return &tftpSlots{max: limit, perAddress: perAddress, now: now, byPeer: map[netip.AddrPort]*tftpTransfer{}}
+}
+
+// admit gives a slot to t, or says no. The evicted transfer no longer holds one
+// and must be cancelled by the caller.
+func (s *tftpSlots) admit(t *tftpTransfer) (evicted *tftpTransfer, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.byPeer(t.peer); old != nil {
-		if !old.acked && old.request == t.request {
-			return nil, true, false
-		}
-		// The client has moved on and reuses its port (tftp-hpa does).
-		s.remove(old)
-		evicted = append(evicted, old)
-	}
-	if s.countAddress(t.peer.Addr()) >= s.perAddress {
-		v := s.victim(t, func(x *tftpTransfer) bool { return x.peer.Addr() == t.peer.Addr() })
-		if v == nil {
-			return evicted, false, false
-		}
-		s.remove(v)
-		evicted = append(evicted, v)
-	}
-	if len(s.active) >= s.max {
-		v := s.victim(t, func(*tftpTransfer) bool { return true })
-		if v == nil {
-			return evicted, false, false
-		}
-		s.remove(v)
-		evicted = append(evicted, v)
-	}
-	t.lastHeard = s.now()
-	s.active = append(s.active, t)
-	return evicted, false, true
-}
-
-// victim finds the transfer that makes room for t, nil when none should.
-func (s *tftpSlots) victim(t *tftpTransfer, match func(*tftpTransfer) bool) *tftpTransfer {
-	var oldest, stalled *tftpTransfer
-	for _, x := range s.active {
-		switch {
-		case !match(x):
-		case !x.acked:
-			if oldest == nil || x.number < oldest.number {
-				oldest = x
-			}
-		case s.now().Sub(x.lastHeard) > stalledAfter:
-			if stalled == nil || x.lastHeard.Before(stalled.lastHeard) {
-				stalled = x
-			}
-		}
-	}
+	own := func(x *tftpTransfer) bool { return x.peer.Addr() == t.peer.Addr() }
+	anyone := func(*tftpTransfer) bool { return true }
+	var makesRoom func(*tftpTransfer) bool
 	switch {
-	case oldest == nil:
-		return stalled
-	case oldest.number > t.number:
-		return nil
+	case s.count(own) >= s.perAddress:
+		makesRoom = own
+	case len(s.byPeer) >= s.max:
+		makesRoom = anyone
 	}
-	return oldest
+	if makesRoom != nil {
+		if evicted = s.stalled(makesRoom); evicted == nil {
+			return nil, false
+		}
+		delete(s.byPeer, evicted.peer)
+	}
+	t.startedAt = s.now()
+	t.heardAt, t.heard = t.startedAt, 1
+	s.byPeer[t.peer] = t
+	return evicted, true
 }
 
-// heard notes an acknowledgement.
-func (s *tftpSlots) heard(t *tftpTransfer) {
+// stalled finds the transfer silent for longest, nil when all are alive.
+func (s *tftpSlots) stalled(among func(*tftpTransfer) bool) (found *tftpTransfer) {
+	for _, t := range s.byPeer {
+		if among(t) && s.now().Sub(t.heardAt) > stalledAfter && (found == nil || t.heardAt.Before(found.heardAt)) {
+			found = t
+		}
+	}
+	return found
+}
+
+func (s *tftpSlots) count(among func(*tftpTransfer) bool) (n int) {
+	for _, t := range s.byPeer {
+		if among(t) {
+			n++
+		}
+	}
+	return n
+}
+
+// find returns the transfer of a peer and notes that it was heard of.
+func (s *tftpSlots) find(peer netip.AddrPort) *tftpTransfer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t.acked, t.lastHeard = true, s.now()
+	t := s.byPeer[peer]
+	if t != nil {
+		t.heardAt = s.now()
+		t.heard++
+	}
+	return t
+}
+
+// requested is called for each new request. It returns the peer's transfer when
+// that is over, because the client asks for something from the same port
+// (tftp-hpa does); repeated says that the request is the one being served.
+func (s *tftpSlots) requested(peer netip.AddrPort, r tftpRequest) (over *tftpTransfer, repeated bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.byPeer[peer]
+	if t == nil {
+		return nil, false
+	}
+	if t.heard <= 1 && t.request == r && s.now().Sub(t.startedAt) < repeatWithin {
+		return nil, true
+	}
+	delete(s.byPeer, peer)
+	return t, false
 }
 
 // release gives the slot back; it may have been taken already.
 func (s *tftpSlots) release(t *tftpTransfer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.remove(t)
+	if s.byPeer[t.peer] == t {
+		delete(s.byPeer, t.peer)
+	}
 }
 
 // all returns the transfers under way.
-func (s *tftpSlots) all() []*tftpTransfer {
+func (s *tftpSlots) all() (out []*tftpTransfer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.active)
-}
-
-func (s *tftpSlots) remove(t *tftpTransfer) {
-	if i := slices.Index(s.active, t); i >= 0 {
-		s.active = slices.Delete(s.active, i, i+1)
+	for _, t := range s.byPeer {
+		out = append(out, t)
 	}
-}
-
-func (s *tftpSlots) byPeer(p netip.AddrPort) *tftpTransfer {
-	for _, t := range s.active {
-		if t.peer == p {
-			return t
-		}
-	}
-	return nil
-}
-
-func (s *tftpSlots) countAddress(a netip.Addr) int {
-	n := 0
-	for _, t := range s.active {
-		if t.peer.Addr() == a {
-			n++
-		}
-	}
-	return n
+	return out
 }

@@ -6,122 +6,124 @@ import (
 	"time"
 )
 
-// slotsAt returns slots with a clock that the test moves.
-func slotsAt(limit, perAddress int) (*tftpSlots, *time.Time) {
-	now := time.Unix(1_000_000, 0)
-	return &tftpSlots{max: limit, perAddress: perAddress, now: func() time.Time { return now }}, &now
+// clock is a time that the test moves.
+type clock struct{ t time.Time }
+
+func newClock() *clock                   { return &clock{time.Unix(1_000_000, 0)} }
+func (c *clock) now() time.Time          { return c.t }
+func (c *clock) forward(d time.Duration) { c.t = c.t.Add(d) }
+
+func pendingOf(peer string) *pendingRequest {
+	return &pendingRequest{peer: netip.MustParseAddrPort(peer), request: tftpRequest{name: "a"}, first: []byte(peer), expect: 1}
 }
 
-var transferNumber uint64
-
-func transfer(peer string) *tftpTransfer {
-	transferNumber++
-	return &tftpTransfer{number: transferNumber, peer: netip.MustParseAddrPort(peer), request: tftpRequest{name: "a"}}
-}
-
-func mustAdmit(t *testing.T, s *tftpSlots, x *tftpTransfer, want ...*tftpTransfer) {
-	t.Helper()
-	evicted, _, ok := s.admit(x)
-	if !ok || len(evicted) != len(want) {
-		t.Fatalf("%s: admitted %v, %d evicted, want %d", x.peer, ok, len(evicted), len(want))
+func TestPendingMakesRoom(t *testing.T) {
+	p := newPendingTable(3, 2, newClock().now)
+	known := func(peer string) bool { return p.find(netip.MustParseAddrPort(peer), 1) != nil }
+	add := func(peer string, evicted int) {
+		t.Helper()
+		if n := p.add(pendingOf(peer)); n != evicted {
+			t.Errorf("%s: %d evicted, want %d", peer, n, evicted)
+		}
 	}
-	for i := range want {
-		if evicted[i] != want[i] {
-			t.Fatalf("%s: evicted %s, want %s", x.peer, evicted[i].peer, want[i].peer)
+	add("192.0.2.1:1", 0)
+	add("192.0.2.1:2", 0)
+	add("192.0.2.1:2", 0) // repeated
+	add("192.0.2.1:3", 1) // its own oldest
+	add("192.0.2.2:1", 0)
+	add("192.0.2.3:1", 1) // the oldest of all
+	for peer, want := range map[string]bool{"192.0.2.1:1": false, "192.0.2.1:2": false, "192.0.2.1:3": true, "192.0.2.2:1": true, "192.0.2.3:1": true} {
+		if known(peer) != want {
+			t.Errorf("%s known: %v", peer, !want)
+		}
+	}
+	p.remove(netip.MustParseAddrPort("192.0.2.2:1"))
+	p.remove(netip.MustParseAddrPort("192.0.2.2:1"))
+	if p.len() != 2 || len(p.byAddress) != 2 || len(p.byPeer) != 2 {
+		t.Errorf("%d, %d addresses, %d peers", p.len(), len(p.byAddress), len(p.byPeer))
+	}
+}
+
+func TestPendingExpectsItsBlock(t *testing.T) {
+	p := newPendingTable(3, 2, newClock().now)
+	p.add(pendingOf("192.0.2.1:1"))
+	for block, want := range map[uint16]bool{0: false, 1: true, 2: false} {
+		if got := p.find(netip.MustParseAddrPort("192.0.2.1:1"), block) != nil; got != want {
+			t.Errorf("block %d: %v", block, got)
 		}
 	}
 }
 
-func TestSlotsEvictOldestUnacknowledged(t *testing.T) {
-	s, _ := slotsAt(3, 3)
-	a, b, c := transfer("192.0.2.1:1"), transfer("192.0.2.2:1"), transfer("192.0.2.3:1")
-	mustAdmit(t, s, a)
-	mustAdmit(t, s, b)
-	mustAdmit(t, s, c)
-	s.heard(a)
-	mustAdmit(t, s, transfer("192.0.2.4:1"), b) // a is alive
-	mustAdmit(t, s, transfer("192.0.2.5:1"), c)
-}
-
-func TestSlotsFullOfLivingTransfers(t *testing.T) {
-	s, now := slotsAt(2, 2)
-	a, b := transfer("192.0.2.1:1"), transfer("192.0.2.2:1")
-	for _, x := range []*tftpTransfer{a, b} {
-		mustAdmit(t, s, x)
-		s.heard(x)
+func TestPendingResends(t *testing.T) {
+	c := newClock()
+	p := newPendingTable(10, 10, c.now)
+	p.add(pendingOf("192.0.2.1:1"))
+	sent := 1
+	for range 40 { // ten seconds
+		c.forward(tftpRetransmit / 4)
+		sent += len(p.due())
 	}
-	if evicted, duplicate, ok := s.admit(transfer("192.0.2.3:1")); ok || duplicate || len(evicted) != 0 {
-		t.Fatal("a living transfer was evicted")
-	}
-	*now = now.Add(stalledAfter + time.Second)
-	s.heard(a)
-	mustAdmit(t, s, transfer("192.0.2.3:1"), b) // b went silent
-}
-
-func TestSlotsPerAddress(t *testing.T) {
-	s, _ := slotsAt(10, 2)
-	other := transfer("192.0.2.9:1") // the oldest of all
-	a, b := transfer("192.0.2.1:1"), transfer("192.0.2.1:2")
-	mustAdmit(t, s, other)
-	mustAdmit(t, s, a)
-	mustAdmit(t, s, b)
-	mustAdmit(t, s, transfer("192.0.2.1:3"), a) // its own, not the older one of another
-	s.heard(b)
-	for i := range 5 {
-		s.admit(transfer(netip.AddrPortFrom(b.peer.Addr(), uint16(10+i)).String()))
-	}
-	if s.byPeer(b.peer) == nil || s.byPeer(other.peer) == nil || s.countAddress(b.peer.Addr()) != 2 {
-		t.Error("the wrong transfer made room")
+	if sent != tftpRetries || p.len() != 0 {
+		t.Errorf("sent %d times, %d left", sent, p.len())
 	}
 }
 
-// Requests are taken newest first; what was overtaken must not push out the
-// newer one that is about to be acknowledged.
-func TestSlotsOvertakenRequest(t *testing.T) {
-	s, _ := slotsAt(2, 2)
-	late, a, b := transfer("192.0.2.1:1"), transfer("192.0.2.1:2"), transfer("192.0.2.1:3")
-	mustAdmit(t, s, b)
-	mustAdmit(t, s, a)
-	if evicted, _, ok := s.admit(late); ok || len(evicted) != 0 {
-		t.Error("an older request pushed out a newer one")
+func admitted(t *testing.T, s *tftpSlots, peer string, evicts *tftpTransfer) *tftpTransfer {
+	t.Helper()
+	x := &tftpTransfer{peer: netip.MustParseAddrPort(peer), request: tftpRequest{name: "a"}}
+	evicted, ok := s.admit(x)
+	if !ok || evicted != evicts {
+		t.Fatalf("%s: admitted %v, evicted %v, want %v", peer, ok, evicted, evicts)
 	}
-	mustAdmit(t, s, transfer("192.0.2.1:4"), a)
+	return x
 }
 
-func TestSlotsRepeatedRequest(t *testing.T) {
-	s, _ := slotsAt(10, 10)
-	a := transfer("192.0.2.1:1")
-	mustAdmit(t, s, a)
-	if _, duplicate, ok := s.admit(transfer("192.0.2.1:1")); ok || !duplicate {
-		t.Error("a repeated request started a second transfer")
+func refusedSlot(t *testing.T, s *tftpSlots, peer string) {
+	t.Helper()
+	if evicted, ok := s.admit(&tftpTransfer{peer: netip.MustParseAddrPort(peer)}); ok || evicted != nil {
+		t.Fatalf("%s was admitted", peer)
 	}
-	next := transfer("192.0.2.1:1")
-	next.request.name = "b"
-	mustAdmit(t, s, next, a) // another file from the same port
-	s.heard(next)
-	mustAdmit(t, s, transfer("192.0.2.1:1"), next) // the same again after it was served
-	s.release(next)                                // late, changes nothing
-	if len(s.all()) != 1 {
+}
+
+func TestSlotsLimits(t *testing.T) {
+	c := newClock()
+	s := newTFTPSlots(3, 2, c.now)
+	other := admitted(t, s, "192.0.2.9:1", nil)
+	a := admitted(t, s, "192.0.2.1:1", nil)
+	b := admitted(t, s, "192.0.2.1:2", nil)
+	refusedSlot(t, s, "192.0.2.1:3") // two for one address
+	refusedSlot(t, s, "192.0.2.2:1") // three in all
+	c.forward(stalledAfter + time.Second)
+	if s.find(b.peer) != b {
+		t.Fatal("b is lost")
+	}
+	x := admitted(t, s, "192.0.2.1:3", a) // its own stalled one, not that of another
+	admitted(t, s, "192.0.2.2:1", other)
+	refusedSlot(t, s, "192.0.2.3:1")
+	s.release(a) // late, changes nothing
+	if len(s.all()) != 3 {
 		t.Errorf("%d transfers", len(s.all()))
 	}
+	s.release(x)
+	admitted(t, s, "192.0.2.3:1", nil)
 }
 
-func TestRequestStack(t *testing.T) {
-	s := newRequestStack(3)
-	for i, want := range []bool{false, false, false, true, true} {
-		if got := s.push(datagram{ifIndex: i}); got != want {
-			t.Errorf("push %d dropped %v", i, got)
-		}
+func TestSlotsRequestedAgain(t *testing.T) {
+	c := newClock()
+	s := newTFTPSlots(3, 2, c.now)
+	a := admitted(t, s, "192.0.2.1:1", nil)
+	if over, repeated := s.requested(a.peer, a.request); over != nil || !repeated {
+		t.Errorf("overtaken by its acknowledgement: over %v, repeated %v", over, repeated)
 	}
-	for _, want := range []int{4, 3, 2} {
-		if d, ok := s.pop(); !ok || d.ifIndex != want {
-			t.Errorf("popped %d, %v; want %d", d.ifIndex, ok, want)
-		}
+	if over, _ := s.requested(a.peer, tftpRequest{name: "b"}); over != a {
+		t.Error("another file from the same port does not end the transfer")
 	}
-	done := make(chan bool)
-	go func() { _, ok := s.pop(); done <- ok }()
-	s.close()
-	if <-done {
-		t.Error("a closed stack yielded a request")
+	a = admitted(t, s, "192.0.2.1:1", nil)
+	s.find(a.peer)
+	if over, _ := s.requested(a.peer, a.request); over != a {
+		t.Error("the same file once more from the same port does not end the transfer")
+	}
+	if over, repeated := s.requested(a.peer, a.request); over != nil || repeated {
+		t.Error("a new request is taken for an old one")
 	}
 }

@@ -2,7 +2,6 @@ package netboot
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -10,54 +9,29 @@ import (
 	"time"
 )
 
-// tftpTransfer relays one transfer between the client and the library's own
-// socket on loopback. The library knows neither a way to end a transfer that
-// waits for its client, nor the address a request was sent to, nor which packets
-// were really acknowledged; the relay knows all three.
+// tftpTransfer is one transfer whose client has acknowledged our first packet.
+// It relays between the client and the library's own socket on loopback. The
+// library has no way to end a transfer that waits for its client, and does not
+// know the address a request was sent to; the relay does.
 //
-//	client <-> outer (source: the address the client asked) | inner <-> library
+//	client <-> the server's transfer socket | inner <-> library
 type tftpTransfer struct {
 	peer    netip.AddrPort
-	number  uint64 // of the request, in order of arrival
+	local   netip.Addr // address of ours that the client talks to
 	request tftpRequest
+	expect  uint16 // what the client has acknowledged: 0 or 1
 	file    *File
 
-	acked     bool // guarded by tftpSlots.mu, as is lastHeard
-	lastHeard time.Time
+	// Guarded by tftpSlots.mu.
+	startedAt, heardAt time.Time
+	heard              int // acknowledgements
 
-	outer *net.UDPConn // connected to the client: the kernel drops other senders' packets
 	inner *net.UDPConn // on loopback
 
 	mu        sync.Mutex
 	library   netip.AddrPort // the library's socket, once it has sent
 	cancelled bool
-}
-
-// errCancelled says that the transfer was evicted before it began.
-var errCancelled = errors.New("transfer cancelled")
-
-// open opens the two sockets. local is the address the request was sent to;
-// unset lets the kernel choose.
-func (t *tftpTransfer) open(local netip.Addr) error {
-	var from *net.UDPAddr
-	if local.IsValid() {
-		from = &net.UDPAddr{IP: local.AsSlice()}
-	}
-	outer, err := net.DialUDP("udp4", from, net.UDPAddrFromAddrPort(t.peer))
-	if err != nil {
-		return fmt.Errorf("open transfer socket: %w", err)
-	}
-	inner, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopbackAddr.AsSlice()})
-	if err != nil {
-		return errors.Join(fmt.Errorf("open transfer socket on loopback: %w", err), outer.Close())
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.cancelled {
-		return errors.Join(errCancelled, outer.Close(), inner.Close())
-	}
-	t.outer, t.inner = outer, inner
-	return nil
+	moving    bool // the library was sent an acknowledgement of the client
 }
 
 var (
@@ -65,46 +39,68 @@ var (
 	broadcastAddr = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 )
 
+// newTransfer opens the loopback side.
+func newTransfer(p *pendingRequest, f *File) (*tftpTransfer, error) {
+	inner, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopbackAddr.AsSlice()})
+	if err != nil {
+		return nil, fmt.Errorf("open transfer socket on loopback: %w", err)
+	}
+	return &tftpTransfer{peer: p.peer, local: p.local, request: p.request, expect: p.expect, file: f, inner: inner}, nil
+}
+
 // key is how the library names this client.
 func (t *tftpTransfer) key() netip.AddrPort { return t.inner.LocalAddr().(*net.UDPAddr).AddrPort() }
 
-// cancel ends the transfer: the client hears no more, and the library's sender,
-// which would wait for seconds, is told that the client gave up. When the
-// library has not sent yet, it is told once it does.
+// cancel ends the transfer: nothing more goes to the client, and the library's
+// sender, which would wait for seconds, is told that the client gave up. When
+// the library has not sent yet, it is told once it does.
 func (t *tftpTransfer) cancel() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.cancelled {
-		return
-	}
-	t.cancelled = true
-	if t.outer != nil {
-		_ = t.outer.Close()
-	}
-	t.stopLibrary()
-}
-
-// stopLibrary sends the library an ERROR in the client's name; t.mu is held.
-func (t *tftpTransfer) stopLibrary() {
-	if t.library.IsValid() {
-		_, _ = t.inner.WriteToUDPAddrPort(refuseEnded.marshal(), t.library)
+	if !t.cancelled {
+		t.cancelled = true
+		t.toLibraryLocked(refuseEnded.marshal())
 	}
 }
 
-// close releases the sockets after the library is done with the transfer.
+// close releases what the transfer holds, after the library is done with it.
 func (t *tftpTransfer) close() {
 	t.cancel()
-	if t.inner != nil {
-		_ = t.inner.Close()
-	}
+	_ = t.inner.Close()
 	_ = t.file.Close()
 }
 
+// toLibrary passes a packet on in the client's name.
+func (t *tftpTransfer) toLibrary(p []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.cancelled {
+		t.toLibraryLocked(p)
+	}
+}
+
+// acknowledged passes an acknowledgement of the client on. A repetition of the
+// first one is left out: the library has had it from us.
+func (t *tftpTransfer) acknowledged(p []byte) {
+	if binary.BigEndian.Uint16(p[2:]) == t.expect && t.firstTime() {
+		return
+	}
+	t.mu.Lock()
+	t.moving = true
+	t.mu.Unlock()
+	t.toLibrary(p)
+}
+
+func (t *tftpTransfer) toLibraryLocked(p []byte) {
+	if t.library.IsValid() {
+		_, _ = t.inner.WriteToUDPAddrPort(p, t.library)
+	}
+}
+
 // fromLibrary moves the library's packets to the client until the inner socket
-// closes. Only DATA and option acknowledgements pass: the library's error texts
-// are not for clients.
-func (t *tftpTransfer) fromLibrary(maxBlock int) {
-	buf := make([]byte, maxBlock+64)
+// closes.
+func (t *tftpTransfer) fromLibrary(toClient func(p []byte)) {
+	buf := make([]byte, tftpMaxBlock+64)
 	for {
 		n, from, err := t.inner.ReadFromUDPAddrPort(buf)
 		if err != nil {
@@ -113,56 +109,50 @@ func (t *tftpTransfer) fromLibrary(maxBlock int) {
 		if n < 4 || !t.meetLibrary(from) {
 			continue
 		}
-		switch binary.BigEndian.Uint16(buf) {
-		case tftpData, tftpOACK:
-			_, _ = t.outer.Write(buf[:n]) // a refused packet shows in fromClient's read
-		case tftpError:
-			_, _ = t.outer.Write(refuseEnded.marshal())
+		if out := t.translate(buf[:n]); out != nil {
+			toClient(out)
 		}
 	}
 }
 
+// translate decides on one packet of the library. What the client has had
+// already is acknowledged here; the library's error texts are not for clients.
+func (t *tftpTransfer) translate(p []byte) []byte {
+	switch binary.BigEndian.Uint16(p) {
+	case tftpOACK:
+		t.toLibrary([]byte{0, tftpAck, 0, 0})
+		return nil
+	case tftpData:
+		if t.expect == 1 && p[2] == 0 && p[3] == 1 && t.firstTime() {
+			t.toLibrary([]byte{0, tftpAck, 0, 1})
+			return nil
+		}
+		return p
+	case tftpError:
+		return refuseEnded.marshal()
+	}
+	return nil
+}
+
+// firstTime is true until the client has acknowledged more than our first
+// packet: block number 1 comes around again after 65,535 others.
+func (t *tftpTransfer) firstTime() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.moving
+}
+
 // meetLibrary learns the library's socket from its first packet and reports
-// whether the packet should go on.
+// whether the packet should be looked at.
 func (t *tftpTransfer) meetLibrary(from netip.AddrPort) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	if !t.library.IsValid() && from.Addr() == loopbackAddr {
 		t.library = from
 	}
 	if t.cancelled {
-		t.stopLibrary()
+		t.toLibraryLocked(refuseEnded.marshal())
 	}
 	return !t.cancelled && from == t.library
-}
-
-// fromClient moves the client's acknowledgements to the library until the
-// transfer ends. heard is called for each.
-func (t *tftpTransfer) fromClient(heard func()) {
-	defer t.cancel() // closed by a cancel, or the client's port is unreachable
-	buf := make([]byte, maxTFTPRequest)
-	for {
-		n, err := t.outer.Read(buf)
-		if err != nil {
-			return
-		}
-		if n < 4 {
-			continue
-		}
-		switch binary.BigEndian.Uint16(buf) {
-		case tftpAck:
-			heard()
-			t.toLibrary(buf[:4])
-		case tftpError: // "user aborted" after EDK2's size probe: normal
-			return
-		}
-	}
-}
-
-func (t *tftpTransfer) toLibrary(p []byte) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.library.IsValid() && !t.cancelled {
-		_, _ = t.inner.WriteToUDPAddrPort(p, t.library)
-	}
 }
