@@ -166,13 +166,16 @@ func TestCountersAreBounded(t *testing.T) {
 func TestWaitingListIsBounded(t *testing.T) {
 	c := newClock()
 	hs := newHolds()
-	technician := newSubject(from("192.0.2.250"), machine("technician"))
+	technician := newSubject(from("2001:db8:0:1:ffff::1"), machine("technician"))
 	h, _ := hs.enter(technician, "segment", c.now())
 	code := h.code
 	for i := range 15000 {
-		addr := fmt.Sprintf("192.0.2.%d", i%249)
-		if i%3 == 0 {
+		addr := fmt.Sprintf("2001:db8:0:1::%x", i) // a new one each time, in the same link
+		switch i % 8 {
+		case 0:
 			addr = fmt.Sprintf("10.%d.%d.1", i%200, i/200)
+		case 1:
+			addr = fmt.Sprintf("192.0.2.%d", i%249)
 		}
 		hs.enter(newSubject(from(addr), machine(fmt.Sprint(i))), "segment", c.now())
 		c.add(5 * time.Millisecond) // 200 a second
@@ -183,7 +186,7 @@ func TestWaitingListIsBounded(t *testing.T) {
 	if n := len(hs.byKey); n > maxHolds || len(hs.byCode) != n {
 		t.Errorf("%d holds, %d codes", n, len(hs.byCode))
 	}
-	if n := hs.perSegment["seg:192.0.2.0/24"]; n > maxHoldsPerSegment {
+	if n := hs.perSegment[technician.segKey]; n != maxHoldsPerSegment {
 		t.Errorf("%d holds of one segment", n)
 	}
 	if n := len(hs.perAddress[from("192.0.2.1").Addr]); n > maxHoldsPerAddress {
