@@ -44,7 +44,7 @@ func (h *health) loaders() ui.Check {
 	for _, name := range []string{"undionly.kpxe", "snponly.efi"} {
 		f, err := h.a.images.Loaders().Open(name)
 		if err != nil {
-			return ui.Check{Name: "Boot loaders", State: ui.CheckFailed, Text: name + " is missing", Next: "Build a boot image: the loaders come with it."}
+			return ui.Check{Name: "Boot loaders", State: ui.CheckFailed, Text: name + " is missing.", Next: "Build a boot image: the loaders come with it."}
 		}
 		if c, ok := any(f).(interface{ Close() error }); ok {
 			_ = c.Close()
@@ -56,7 +56,7 @@ func (h *health) loaders() ui.Check {
 func (h *health) image() ui.Check {
 	image, ok := h.a.images.Current(bootimages.X64)
 	if !ok {
-		return ui.Check{Name: "Boot image", State: ui.CheckWarning, Text: "None has been built", Next: "Build the Linux boot image."}
+		return ui.Check{Name: "Boot image", State: ui.CheckWarning, Text: "None has been built.", Next: "Build the Linux boot image."}
 	}
 	return ui.Check{Name: "Boot image", State: ui.CheckOK, Text: "Serving " + image.ID[:min(12, len(image.ID))]}
 }
