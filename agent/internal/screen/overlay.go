@@ -7,11 +7,17 @@ func (p *logPage) Hints() []Hint { return []Hint{{"Esc", "Esc", "Back"}} }
 func (p *logPage) Key(Key)       {}
 
 func (p *logPage) Draw(c *Canvas, _ Frame) {
-	lines := p.lines()
-	room := c.H - 3
-	lines = lines[max(0, len(lines)-room):]
-	for i, l := range lines {
-		c.Text(1, 1+i, Cut(l, c.W-2), Normal)
+	var lines []string
+	for _, l := range p.lines() {
+		for i, part := range Wrap(l, c.W-4) {
+			if i > 0 {
+				part = "  " + part
+			}
+			lines = append(lines, part)
+		}
+	}
+	for i, l := range lines[max(0, len(lines)-(c.H-3)):] {
+		c.Text(1, 1+i, l, Normal)
 	}
 }
 

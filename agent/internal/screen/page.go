@@ -122,6 +122,10 @@ type panel struct {
 	border     Style
 }
 
+// tallScreen is the number of lines from which on a screen shows the wordmark.
+// VGA's 25 do not: it would come and go with the size of the pages' boxes.
+const tallScreen = 30
+
 // panelWidth is the box's width on a screen of w columns.
 func panelWidth(w int) int { return min(w-4, 76) }
 
@@ -132,7 +136,7 @@ func openPanel(c *Canvas, title string, rows int, border Style) *panel {
 	p := &panel{c: c, w: panelWidth(c.W), h: h, border: border}
 	p.x = (c.W - p.w) / 2
 	top, logo := 1, 0
-	if !c.Serial && c.H-2 >= h+wordmarkRows+2 {
+	if !c.Serial && c.H >= tallScreen && c.H-2 >= h+wordmarkRows+2 {
 		logo = wordmarkRows + 1
 	}
 	p.y = top + max(0, (c.H-2-h-logo)/2) + logo

@@ -145,8 +145,9 @@ func (s *Session) noAnswer(ctx context.Context, tried []string, wrong bool) erro
 	n.Text = "It was looked for here:"
 	if wrong {
 		n.Headline = "This is not the appliance that this boot image belongs to"
-		n.Text = "An appliance answers, but its certificate is not the one that this boot image trusts. Nothing was sent to it. " +
-			"Build the boot image again on the appliance that shall be used, or start from the right network."
+		n.Text = "No answer from the appliance that built this boot image: what answers here shows a certificate that this image " +
+			"does not trust. Nothing was sent to it. Build the boot image again on the appliance that shall be used, " +
+			"or start from the right network."
 	}
 	if len(tried) == 0 {
 		n.Text = "Neither the boot loader, nor DHCP, nor this boot image names an appliance. Its address can be typed (F6)."
