@@ -3,6 +3,8 @@ package settings
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -10,57 +12,70 @@ import (
 	"slipway/fleet"
 )
 
-type recorder []fleet.AuditEntry
+// entries is an audit log in memory.
+type entries []fleet.AuditEntry
 
-func (r *recorder) Write(_ context.Context, e fleet.AuditEntry) error {
-	*r = append(*r, e)
+func (e *entries) Write(_ context.Context, a fleet.AuditEntry) error {
+	*e = append(*e, a)
 	return nil
 }
 
-func TestSettingsHoldAfterARestartAndAreAudited(t *testing.T) {
-	dir := t.TempDir()
-	open := func() *state.Store {
-		s, err := state.Open(t.Context(), state.Options{Dir: dir})
-		if err != nil {
-			t.Fatal(err)
+func service(t *testing.T) (*Service, *entries) {
+	t.Helper()
+	store, err := state.Open(t.Context(), state.Options{Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler), SegmentSize: 256 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
 		}
-		return s
+	})
+	log := new(entries)
+	return New(store, log), log
+}
+
+func TestDefaultsHoldUntilSomethingIsSet(t *testing.T) {
+	s, log := service(t)
+	got, err := s.Get(t.Context())
+	if err != nil || !reflect.DeepEqual(got, Default()) {
+		t.Fatalf("%+v, %v", got, err)
 	}
-	store := open()
-	var log recorder
-	s := New(store, &log)
-	if got, err := s.Get(t.Context()); err != nil || got.Keyboard != "us" {
-		t.Errorf("default %+v, %v", got, err)
+	if err := Validate(Default()); err != nil {
+		t.Errorf("the defaults are not valid: %v", err)
 	}
-	want := fleet.Settings{Keyboard: "de", SharedMACs: []string{"00:11:22:33:44:55"}, PasscodeMaxAgeDays: 30}
+	want := fleet.Settings{Keyboard: "de", PasscodeMaxAgeDays: 0, SharedMACs: []string{"52:54:00:00:00:01"}}
 	if err := s.Set(t.Context(), "anna", want); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Close(); err != nil {
-		t.Fatal(err)
+	if got, err := s.Get(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
 	}
-	store = open()
-	defer store.Close()
-	got, err := New(store, &log).Get(t.Context())
-	if err != nil || got.Keyboard != "de" || got.PasscodeMaxAgeDays != 30 || len(got.SharedMACs) != 1 {
-		t.Errorf("after a restart %+v, %v", got, err)
-	}
-	if len(log) != 1 || log[0].Actor != "anna" || log[0].Action != "settings.changed" {
-		t.Errorf("audit %+v", log)
+	if len(*log) != 1 || (*log)[0].Actor != "anna" || (*log)[0].Action != "settings.changed" || (*log)[0].Outcome != "ok" {
+		t.Errorf("audit: %+v", *log)
 	}
 }
 
-func TestValidateNamesTheSetting(t *testing.T) {
-	for want, v := range map[string]fleet.Settings{
-		"keyboard":           {Keyboard: "DE; rm"},
-		"passcodeMaxAgeDays": {Keyboard: "us", PasscodeMaxAgeDays: -1},
-		"sharedMacs":         {Keyboard: "us", SharedMACs: []string{"nonsense"}},
-	} {
-		if err := Validate(v); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v", v, err)
-		}
+func TestWhatIsNotValidChangesNothing(t *testing.T) {
+	many := make([]string, maxSharedMACs+1)
+	for i := range many {
+		many[i] = "52:54:00:00:00:01"
 	}
-	if err := Validate(Default()); err != nil {
-		t.Errorf("the default is refused: %v", err)
+	for says, change := range map[string]func(*fleet.Settings){
+		"keyboard":           func(v *fleet.Settings) { v.Keyboard = "../us" },
+		"passcodeMaxAgeDays": func(v *fleet.Settings) { v.PasscodeMaxAgeDays = -1 },
+		"3650 days":          func(v *fleet.Settings) { v.PasscodeMaxAgeDays = maxAgeDays + 1 },
+		"not a MAC address":  func(v *fleet.Settings) { v.SharedMACs = []string{"52:54:00:00:00:01:02:03"} },
+		"1001 addresses":     func(v *fleet.Settings) { v.SharedMACs = many },
+	} {
+		s, log := service(t)
+		v := Default()
+		change(&v)
+		if err := s.Set(t.Context(), "anna", v); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", says, err)
+		}
+		if got, err := s.Get(t.Context()); err != nil || !reflect.DeepEqual(got, Default()) || len(*log) != 0 {
+			t.Errorf("%s: something changed: %+v, %v, %v", says, got, *log, err)
+		}
 	}
 }
