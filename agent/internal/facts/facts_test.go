@@ -32,7 +32,7 @@ func TestGatherALaptop(t *testing.T) {
 	}), "amd64")
 	want := map[string]string{
 		"Make": "LENOVO", "MakeAlias": "Lenovo", "Model": "20XW0001GE", "ModelAlias": "20XW", "SystemAlias": "20XWCTO1WW", "SerialNumber": "PF-1234",
-		"UUID": "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "Memory": "15700", "ProcessorSpeed": "2800", "Architecture": "x64",
+		"UUID": "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "Memory": "15701", "ProcessorSpeed": "2800", "Architecture": "x64",
 		"IsUEFI": "True", "SecureBoot": "True", "TPM": "True", "Chassis": "Laptop", "IsLaptop": "True", "IsDesktop": "False", "IsServer": "False",
 		"IsVM": "False", "IsOnBattery": "True", "OSVersion": "LinuxPE", "Disks": "nvme0n1 512 GB SAMSUNG MZVLB512",
 	}

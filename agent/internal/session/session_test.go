@@ -142,7 +142,8 @@ func (d *device) sees(text string) {
 		d.mu.Unlock()
 		time.Sleep(5 * time.Millisecond)
 	}
-	d.t.Fatalf("%q never came; the console has:\n%s", text, d.seen.String())
+	seen := d.seen.String()
+	d.t.Fatalf("%q never came; the console ends with:\n%s", text, seen[max(0, len(seen)-3000):])
 }
 
 func (d *device) types(text string) {
@@ -272,7 +273,7 @@ func TestWrongApplianceIsSaidPlainly(t *testing.T) {
 	d.session.Args.Server = other.appliance.Address
 	d.powerOn()
 	d.sees("This is not the appliance that this boot image belongs to")
-	d.sees("Nothing was sent to it")
+	d.sees("No answer from the appliance that built this boot image")
 }
 
 func TestOldImageIsTold(t *testing.T) {
