@@ -3,6 +3,9 @@ package state
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -82,5 +85,40 @@ func TestBadOptionsAreRefusedBeforeAnythingIsMade(t *testing.T) {
 			t.Errorf("%s: opened", name)
 			s.Close()
 		}
+	}
+}
+
+// Whatever a store starts ends with it.
+func TestCloseLeavesNothingRunning(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for range 3 {
+		o := smallSegments(t.TempDir())
+		s, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Subscribe(t.Context(), "devices")
+		writeNumbered(t, s, 0, 50, 3000)
+		if err := s.snapshot(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// raft-wal's own goroutine and raft's timers end a moment later
+	eventually(t, "all goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+	var open []string
+	links, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range links {
+		if to, err := os.Readlink(l); err == nil && strings.Contains(to, "TestCloseLeavesNothingRunning") {
+			open = append(open, to)
+		}
+	}
+	if len(open) > 0 {
+		t.Errorf("files are still open: %v", open)
 	}
 }
