@@ -101,6 +101,24 @@ func TestSharedMACs(t *testing.T) {
 	}
 }
 
+// A loader that tells nothing but the MAC of a shared adapter makes no device,
+// least of all one each time.
+func TestSharedMACAlone(t *testing.T) {
+	b := newBench(t)
+	b.update(func(tx *state.Tx) error { return tx.Settings().Put(fleet.Settings{SharedMACs: []string{macA}}) })
+	for range 3 {
+		if _, err := b.boot(fleet.Claim{MACs: []string{macA}}); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%v", err)
+		}
+	}
+	if n := b.count(); n != 0 {
+		t.Errorf("%d devices", n)
+	}
+	if d := b.signIn(fleet.Claim{MACs: []string{macA}}); d.ID == "" {
+		t.Error("a sign-in was turned away")
+	}
+}
+
 // What a claim adds is kept, what it contradicts is not overwritten.
 func TestResolveFillsIn(t *testing.T) {
 	b := newBench(t)

@@ -90,15 +90,19 @@ func (s *Service) ResolveSignIn(ctx context.Context, c fleet.Claim, from netip.A
 // identifies nothing, and those of the state.
 func (s *Service) Resolve(ctx context.Context, claim fleet.Claim, seen Seen) (fleet.Device, error) {
 	c := normal(claim)
-	if c.UUID == "" && len(c.MACs) == 0 && (c.Serial == "" || c.Model == "") {
+	if blank(c, nil) {
 		return fleet.Device{}, fmt.Errorf("%w: the machine tells no UUID, serial number or MAC address", ErrInvalid)
 	}
 	if seen.At.IsZero() {
 		seen.At = s.now()
 	}
-	old, found, err := s.find(c)
+	old, found, shared, err := s.find(c)
 	if err != nil {
 		return fleet.Device{}, err
+	}
+	if !found && !seen.SignedIn && blank(c, shared) {
+		// It would be a new device each time. After a sign-in that is for people to sort out.
+		return fleet.Device{}, fmt.Errorf("%w: the machine tells nothing but the MAC address of a shared adapter", ErrInvalid)
 	}
 	if found {
 		if _, worth := refresh(old, c, seen); !worth {
@@ -116,18 +120,25 @@ func (s *Service) Resolve(ctx context.Context, claim fleet.Claim, seen Seen) (fl
 }
 
 // Find is Resolve without writing: false when the claim fits no device.
-func (s *Service) Find(claim fleet.Claim) (fleet.Device, bool, error) { return s.find(normal(claim)) }
+func (s *Service) Find(claim fleet.Claim) (fleet.Device, bool, error) {
+	d, found, _, err := s.find(normal(claim))
+	return d, found, err
+}
 
-func (s *Service) find(c fleet.Claim) (d fleet.Device, found bool, err error) {
+func (s *Service) find(c fleet.Claim) (d fleet.Device, found bool, shared []string, err error) {
 	err = s.store.View(func(tx *state.Tx) error {
-		shared, err := sharedMACs(tx)
-		if err != nil {
+		if shared, err = sharedMACs(tx); err != nil {
 			return err
 		}
 		d, found, _ = match(tx, c, shared)
 		return nil
 	})
-	return d, found, err
+	return d, found, shared, err
+}
+
+// blank reports that a claim holds nothing to recognise a machine by.
+func blank(c fleet.Claim, shared []string) bool {
+	return c.UUID == "" && (c.Serial == "" || c.Model == "") && len(unshared(c.MACs, shared)) == 0
 }
 
 func sharedMACs(tx *state.Tx) ([]string, error) {
