@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"slipway/fleet"
 )
@@ -89,6 +90,13 @@ type Deployments interface {
 	// Cancel orders the device to stop after its current step. *Refused when it
 	// has ended already.
 	Cancel(ctx context.Context, by Actor, id string) error
+}
+
+// Hearing may be implemented by Deployments as well: when a device last called,
+// heartbeats without news included; zero when unknown. Without it a step that
+// reports nothing for minutes looks like a device that fell silent.
+type Hearing interface {
+	LastHeard(id string) time.Time
 }
 
 // Sequences is the library of task sequences.

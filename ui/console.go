@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -70,7 +71,12 @@ func New(c Config) (*Console, error) {
 
 // Run carries changes to open browsers until ctx ends.
 func (c *Console) Run(ctx context.Context) error {
-	c.hub.run(ctx, c.backend.Live.Subscribe(ctx))
+	inner, stop := context.WithCancel(ctx)
+	var watchers sync.WaitGroup
+	watchers.Go(func() { c.watchSilence(inner) })
+	c.hub.run(inner, c.backend.Live.Subscribe(inner))
+	stop()
+	watchers.Wait()
 	return ctx.Err()
 }
 

@@ -336,3 +336,40 @@ func FuzzNext(f *testing.F) {
 		}
 	})
 }
+
+// TestSilenceIsTold: nobody reports that nothing comes, so the console looks.
+func TestSilenceIsTold(t *testing.T) {
+	f, c := furnished(t)
+	start, _ := c.hub.parse(c.hub.position())
+	silent := c.tellSilence(t.Context(), nil)
+	if len(silent) != 0 {
+		t.Fatalf("silent at once: %v", silent)
+	}
+	f.mu.Lock()
+	d := f.deployments["run1"]
+	d.UpdatedAt = f.now().Add(-time.Hour)
+	f.deployments["run1"] = d
+	delete(f.progress, "run1")
+	f.mu.Unlock()
+	silent = c.tellSilence(t.Context(), silent)
+	keys, at, _, _ := c.hub.since(start)
+	if !silent["run1"] || len(keys) != 1 || keys[0].id != "run1" {
+		t.Fatalf("silent %v, told %v", silent, keys)
+	}
+	c.tellSilence(t.Context(), silent)
+	if again, _, _, _ := c.hub.since(at); len(again) != 0 {
+		t.Errorf("told again: %v", again)
+	}
+	c.backend.Deployments = hearingDeployments{c.backend.Deployments}
+	if silent = c.tellSilence(t.Context(), silent); len(silent) != 0 {
+		t.Error("a heartbeat is not heard")
+	}
+	if back, _, _, _ := c.hub.since(at); len(back) != 1 {
+		t.Error("that it is heard again is not told")
+	}
+}
+
+// hearingDeployments hears a heartbeat from every device just now.
+type hearingDeployments struct{ Deployments }
+
+func (hearingDeployments) LastHeard(string) time.Time { return time.Now() }

@@ -24,7 +24,7 @@ func (c *Console) deployment(v *visit, status int, problem string) error {
 	if err != nil {
 		return err
 	}
-	out := view.DeploymentView{D: d, F: view.DeploymentFields(d, c.progress(v.ctx(), d), p.Now), Problem: problem}
+	out := view.DeploymentView{D: d, F: c.deploymentRow(v.ctx(), d, p.Now).F, Problem: problem}
 	if out.Steps, err = c.stepRows(v.ctx(), d, p.Now); err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (c *Console) deviceDeployments(v *visit, out *view.DeviceView, p view.Page)
 	if len(own) > 0 {
 		out.Current = &own[0]
 	}
-	out.F = view.DeviceFields(out.D, out.Current, p.Now)
+	out.F = view.DeviceFields(out.D, out.Current, c.heardCurrent(v.ctx(), out.Current), p.Now)
 	for _, x := range own[:min(len(own), historyMost)] {
 		out.Deployments = append(out.Deployments, c.deploymentRow(v.ctx(), x, p.Now))
 	}

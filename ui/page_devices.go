@@ -44,7 +44,7 @@ func (c *Console) showDevices(v *visit) error {
 	out := view.DevicesView{Q: t.text, Status: t.status, Any: len(all) > 0, Columns: t.columns(cols), Pager: pager,
 		Facets: deviceFacets(t, counts)}
 	for _, d := range matching[from:to] {
-		out.Rows = append(out.Rows, view.DeviceRow{D: d, F: view.DeviceFields(d, latest[d.ID], p.Now), Sequence: names.of(d.Sequence)})
+		out.Rows = append(out.Rows, view.DeviceRow{D: d, F: view.DeviceFields(d, latest[d.ID], c.heardCurrent(v.ctx(), latest[d.ID]), p.Now), Sequence: names.of(d.Sequence)})
 	}
 	return c.draw(v, http.StatusOK, view.Devices(p, out))
 }

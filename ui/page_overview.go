@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -124,22 +123,6 @@ func firstTasks(p view.Page, images []fleet.BootImage, deployments []fleet.Deplo
 		tasks[1].Href, tasks[1].Action = "/boot/images", "Boot images"
 	}
 	return tasks
-}
-
-// deploymentRow reads the progress of one deployment and makes its fields.
-func (c *Console) deploymentRow(ctx context.Context, d fleet.Deployment, now time.Time) view.DeploymentRow {
-	return view.DeploymentRow{D: d, F: view.DeploymentFields(d, c.progress(ctx, d), now)}
-}
-
-// progress of a deployment that still runs; nil when there is none.
-func (c *Console) progress(ctx context.Context, d fleet.Deployment) *fleet.Progress {
-	if d.Status.Final() {
-		return nil
-	}
-	if p, ok := c.backend.Deployments.Progress(ctx, d.ID); ok {
-		return &p
-	}
-	return nil
 }
 
 func newestFirst(list []fleet.Deployment) {

@@ -119,7 +119,7 @@ func (c *Console) devicePatch(ctx context.Context, id string, now time.Time) ([]
 	if err != nil {
 		return nil, err
 	}
-	f := view.DeviceFields(d, nil, now)
+	f := view.DeviceFields(d, nil, time.Time{}, now)
 	delete(f, "now") // comes with its deployment
 	return []patch{{Key: "device:" + id, F: f, Born: view.Stamp(d.FirstSeen)}}, nil
 }
@@ -134,7 +134,7 @@ func (c *Console) listedDeployment(ctx context.Context, t topics, id string, now
 	if err != nil {
 		return nil, err
 	}
-	status := view.DeploymentStatus(d, view.Heard(d, c.progress(ctx, d)), now)
+	status := view.DeploymentStatus(d, c.heard(ctx, d), now)
 	return append(out, patch{Key: "device:" + d.DeviceID, F: view.Fields{"now": status}}), nil
 }
 

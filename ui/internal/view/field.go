@@ -84,17 +84,9 @@ func DeploymentStatus(d fleet.Deployment, heard, now time.Time) Field {
 	return Field{Status: Running, Text: "Running"}
 }
 
-// Heard is when the device last reported anything about this deployment.
-func Heard(d fleet.Deployment, p *fleet.Progress) time.Time {
-	if p != nil && p.At.After(d.UpdatedAt) {
-		return p.At
-	}
-	return d.UpdatedAt
-}
-
-// DeploymentFields are the changing values of a deployment.
-func DeploymentFields(d fleet.Deployment, p *fleet.Progress, now time.Time) Fields {
-	heard := Heard(d, p)
+// DeploymentFields are the changing values of a deployment. p is the progress of
+// its running step, nil when there is none; heard as for DeploymentStatus.
+func DeploymentFields(d fleet.Deployment, p *fleet.Progress, heard, now time.Time) Fields {
 	f := Fields{
 		"status":  DeploymentStatus(d, heard, now),
 		"step":    {Text: stepText(d)},
@@ -147,8 +139,8 @@ func progressField(d fleet.Deployment, p *fleet.Progress) Field {
 }
 
 // DeviceFields are the changing values of a device. current is its unfinished
-// or last deployment, nil when it never had one.
-func DeviceFields(d fleet.Device, current *fleet.Deployment, now time.Time) Fields {
+// or last deployment, nil when it never had one; heard is when that one reported.
+func DeviceFields(d fleet.Device, current *fleet.Deployment, heard, now time.Time) Fields {
 	f := Fields{
 		"name":    {Text: DeviceName(d), Href: DeviceURL(d.ID)},
 		"model":   {Text: or(ModelName(d), "not reported yet")},
@@ -158,7 +150,7 @@ func DeviceFields(d fleet.Device, current *fleet.Deployment, now time.Time) Fiel
 		"now":     {Text: "–"},
 	}
 	if current != nil {
-		f["now"] = DeploymentStatus(*current, current.UpdatedAt, now)
+		f["now"] = DeploymentStatus(*current, heard, now)
 	}
 	return f
 }

@@ -42,23 +42,23 @@ func TestSizes(t *testing.T) {
 func TestNoStaleTruth(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	d := fleet.Deployment{Status: fleet.DeploymentRunning, UpdatedAt: now.Add(-10 * time.Minute), CurrentStep: "a"}
-	if f := DeploymentFields(d, nil, now)["status"]; f.Status != Offline || f.Text != "No report" {
+	if f := DeploymentFields(d, nil, d.UpdatedAt, now)["status"]; f.Status != Offline || f.Text != "No report" {
 		t.Errorf("silent for 10 min: %+v", f)
 	}
 	p := &fleet.Progress{Path: "a", Percent: 3, At: now.Add(-5 * time.Second)}
-	if f := DeploymentFields(d, p, now); f["status"].Status != Running || *f["progress"].Percent != 3 {
+	if f := DeploymentFields(d, p, p.At, now); f["status"].Status != Running || *f["progress"].Percent != 3 {
 		t.Errorf("progress 5 s ago: %+v", f)
 	}
 	p.Path = "another"
-	if f := DeploymentFields(d, p, now); *f["progress"].Percent != -1 {
+	if f := DeploymentFields(d, p, p.At, now); *f["progress"].Percent != -1 {
 		t.Error("the progress of another step was shown")
 	}
 	d.WaitsFor = fleet.BootDisk
-	if f := DeploymentFields(d, nil, now); f["status"].Status != Booting {
+	if f := DeploymentFields(d, nil, d.UpdatedAt, now); f["status"].Status != Booting {
 		t.Errorf("restarting: %+v", f["status"])
 	}
 	d.Status = fleet.DeploymentSucceeded
-	if f := DeploymentFields(d, p, now); f["status"].Status != Done || f["progress"].Percent != nil {
+	if f := DeploymentFields(d, p, p.At, now); f["status"].Status != Done || f["progress"].Percent != nil {
 		t.Errorf("ended: %+v", f)
 	}
 }
