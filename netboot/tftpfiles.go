@@ -1,0 +1,79 @@
+package netboot
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/netip"
+	"strings"
+)
+
+func (s *tftpServer) open(ctx context.Context, name string, local netip.Addr) (*File, error) {
+	f, err := s.resolve(name, local)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.ErrorContext(ctx, "TFTP file cannot be opened", "name", name, "err", err)
+	}
+	return f, err
+}
+
+func refusalFor(err error) *tftpRefusal {
+	if errors.Is(err, fs.ErrNotExist) {
+		return refuseNotFound
+	}
+	return refuseInternal
+}
+
+// resolve finds the file for a requested name: `\` is `/`, leading and repeated
+// slashes and case do not matter, and no name leads out of the root.
+func (s *tftpServer) resolve(name string, local netip.Addr) (*File, error) {
+	clean, ok := cleanTFTPName(name)
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	f, err := s.cfg.Loaders.Open(clean)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if folder, can := s.cfg.Loaders.(Folder); can {
+		if found, ok := folder.Fold(clean); ok {
+			return s.cfg.Loaders.Open(found)
+		}
+	}
+	if strings.EqualFold(clean, "autoexec.ipxe") {
+		return s.autoexec(local)
+	}
+	return nil, fs.ErrNotExist
+}
+
+// cleanTFTPName turns a client's spelling into a relative path of plain names.
+func cleanTFTPName(name string) (string, bool) {
+	var parts []string
+	for p := range strings.SplitSeq(strings.ReplaceAll(name, `\`, "/"), "/") {
+		if p == "" || p == "." {
+			continue
+		}
+		if !safeSegment(p) {
+			return "", false
+		}
+		parts = append(parts, p)
+	}
+	return strings.Join(parts, "/"), len(parts) > 0
+}
+
+// autoexec is the generated script for loaders that look for one.
+func (s *tftpServer) autoexec(local netip.Addr) (*File, error) {
+	st := site{addr: s.cfg.Advertise, httpPort: s.cfg.HTTPPort, httpsPort: s.cfg.HTTPSPort}
+	if !st.addr.IsValid() {
+		st.addr = unicast(local)
+	}
+	if !st.addr.IsValid() {
+		return nil, fs.ErrNotExist
+	}
+	text := autoexecScript(st)
+	return &File{ReadSeekCloser: nopCloser{strings.NewReader(text)}, Size: int64(len(text))}, nil
+}
+
+type nopCloser struct{ io.ReadSeeker }
+
+func (nopCloser) Close() error { return nil }
