@@ -32,7 +32,7 @@ type Facts struct {
 	Image     string // short id of the boot image
 	Keyboard  string // layout's name
 	Lab       bool
-	Note      string // e.g. that the lease could not be renewed
+	Note      string // what is wrong with the network while something else is shown
 }
 
 // Hint names a key in the last line: a function key, and the control key that
@@ -89,7 +89,11 @@ func compose(c *Canvas, page Page, f Frame, extra []Hint) {
 
 func drawHeader(c *Canvas, f Facts) {
 	c.Fill(0, 0, c.W, 1, Header)
-	x := c.Text(2, 0, "Slipway", Header)
+	product := f.Product
+	if product == "" {
+		product = "Slipway"
+	}
+	x := c.Text(2, 0, product, Header)
 	if f.Lab {
 		c.Text(x+2, 0, "[ lab image ]", Header)
 	}

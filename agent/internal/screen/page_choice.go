@@ -83,10 +83,13 @@ func (p *Choice) first() int { return p.at / p.page * p.page }
 
 // Draw implements Page.
 func (p *Choice) Draw(c *Canvas, f Frame) {
-	p.page = max(1, min(pageRows, c.H-13))
+	headline := Wrap(p.Headline, panelWidth(c.W)-6)
+	p.page = max(1, min(pageRows, c.H-12-len(headline)))
 	shown := min(p.page, len(p.items))
-	box := openPanel(c, p.Title, shown+7, Accent)
-	box.line(p.Headline, Strong)
+	box := openPanel(c, p.Title, shown+6+len(headline), Accent)
+	for _, l := range headline {
+		box.line(l, Strong)
+	}
 	box.gap()
 	first := p.first()
 	for i := first; i < min(first+p.page, len(p.items)); i++ {
@@ -97,7 +100,7 @@ func (p *Choice) Draw(c *Canvas, f Frame) {
 		}
 		box.line(fmt.Sprintf("%d  %s", i-first+1, p.items[i].Name), style)
 	}
-	box.row = box.y + 4 + shown
+	box.row = box.y + 3 + len(headline) + shown
 	pages := (len(p.items) + p.page - 1) / p.page
 	if pages > 1 {
 		box.line(fmt.Sprintf("Page %d of %d", first/p.page+1, pages), Dim)

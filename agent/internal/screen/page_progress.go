@@ -57,9 +57,12 @@ func (p *Progress) Draw(c *Canvas, f Frame) {
 	box.line(p.Step, Accent)
 	box.gap()
 	p.bar(box)
-	if p.Alert != "" {
+	switch {
+	case p.Alert != "":
 		box.banner(p.Alert, BadBanner)
-	} else {
+	case f.Facts.Note != "":
+		box.banner(f.Facts.Note, BadBanner)
+	default:
 		box.line(p.Detail, Dim)
 	}
 	box.rule()

@@ -75,6 +75,10 @@ func pages() map[string]func() Page {
 			}
 			return p
 		},
+		"question": func() Page {
+			return NewChoice("Interrupted step", "\"Format the disk\" was interrupted while it ran, and it is not known how far it came. Run it again?",
+				[]Item{{"Run it again", "Choose this when doing it twice does no harm."}, {"Do not run it again", "The step counts as failed."}})
+		},
 		"progress-lost": func() Page {
 			p := NewProgress("Windows 11 for offices", 4, testNow())
 			p.Number, p.Step, p.Alert = 1, "Format the disk", "No answer from the appliance since 09:26:40: no answer in time"
@@ -114,6 +118,16 @@ func TestGoldenTallScreen(t *testing.T) {
 	c := NewCanvas(160, 50, false)
 	compose(c, pages()["passcode"](), Frame{testNow(), testFacts()}, nil)
 	compareGolden(t, "tall", c.String())
+}
+
+func TestTroubleOfTheNetworkIsShownDuringAStep(t *testing.T) {
+	facts := testFacts()
+	facts.Note = "The lease of 192.0.2.50 is not renewed"
+	c := NewCanvas(80, 24, true)
+	compose(c, pages()["progress"](), Frame{testNow(), facts}, nil)
+	if !strings.Contains(c.String(), facts.Note) {
+		t.Errorf("not shown:\n%s", c)
+	}
 }
 
 func compareGolden(t *testing.T, name, got string) {

@@ -132,7 +132,7 @@ func resultPage(d wire.Deployment, o runner.Outcome) *screen.Notice {
 		if o.Step != "" {
 			n.Text = fmt.Sprintf("Step %q failed:\n%s", o.Step, o.Message)
 		}
-		n.Text += "\nF8 shows the last lines of the log; the whole log is in the console."
+		n.Text += "\nThe whole log is in the console."
 		n.Actions = append(n.Actions, screen.ActionSignIn())
 	case runner.Cancelled:
 		n.Headline, n.Tone = "Cancelled", screen.Trouble

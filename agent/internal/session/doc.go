@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"slipway/agent/internal/boot"
@@ -54,6 +55,11 @@ func (s *Session) Run(ctx context.Context) (boot.Way, error) {
 		return s.damaged(ctx)
 	}
 	s.typed = s.kept("address")
+	ctx, stop := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer stop()
+	watching.Go(func() { s.watchNetwork(ctx) })
 	for {
 		c, err := s.connect(ctx)
 		if err != nil {

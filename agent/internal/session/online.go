@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"slipway/agent/internal/network"
@@ -106,16 +107,38 @@ func (s *Session) describeOffline(n *screen.Notice, adapters []network.Adapter, 
 
 // showAdapter keeps the page's facts about the network up to date.
 func (s *Session) showAdapter(adapters []network.Adapter) {
-	mac, address := "", ""
+	mac, address, note := "", "", "No network adapter is left"
 	if len(adapters) > 0 {
 		a := adapters[0]
-		mac = a.MAC.String()
-		if a.State >= network.Leased {
+		mac, note = a.MAC.String(), ""
+		switch a.State {
+		case network.Leased:
 			address = a.Lease.Address.Addr().String()
+		case network.Renewing:
+			address = a.Lease.Address.Addr().String()
+			note = fmt.Sprintf("The lease of %s is not renewed: its DHCP server does not answer", address)
+		case network.NoLink:
+			note = a.Name + " has no link. Is the cable plugged in?"
+		default:
+			note = a.Name + " has no address: asking for one"
 		}
 	}
-	if f := s.Display.Facts(); f.MAC != mac || f.Address != address {
-		s.Display.SetFacts(func(f *screen.Facts) { f.MAC, f.Address = mac, address })
+	if f := s.Display.Facts(); f.MAC != mac || f.Address != address || f.Note != note {
+		s.Display.SetFacts(func(f *screen.Facts) { f.MAC, f.Address, f.Note = mac, address, note })
+	}
+}
+
+// watchNetwork keeps the facts up to date while other pages are shown.
+func (s *Session) watchNetwork(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.showAdapter(s.Network.Adapters())
+		}
 	}
 }
 
