@@ -1,8 +1,10 @@
 package ui
 
 import (
+	"context"
 	"strconv"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -13,8 +15,24 @@ func clickAt(x, y float64) chromedp.Action[chromedp.Void] { return chromedp.Mous
 
 func escape() chromedp.Action[chromedp.Void] { return chromedp.KeyEvent(kb.Escape) }
 
-// keys types into whatever has the focus.
+// keys types text into whatever has the focus.
 func (tb *tab) keys(text string) {
 	tb.t.Helper()
 	tb.do(chromedp.KeyEvent(text))
+}
+
+// taps presses keys one by one without the characters they would type: the
+// protocol sends those apart, and they could land in a field that a key focused.
+func (tb *tab) taps(keys string) {
+	tb.t.Helper()
+	for _, key := range keys {
+		tb.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeRawKeyDown, input.DispatchKeyEventTypeKeyUp} {
+				if _, err := chromedp.Call(ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: kind, Key: string(key)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
 }
