@@ -1,12 +1,12 @@
 package netboot
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -93,31 +93,15 @@ func (p *proxy) run(ctx context.Context, dhcp, boot packetSocket) error {
 // read moves packets from a socket to the workers. A full queue drops: a burst
 // must not make the answers of later clients late.
 func (p *proxy) read(s packetSocket, bootPort bool, jobs chan<- job) error {
-	buf := make([]byte, 64<<10)
-	var failures int
-	for {
-		d, err := s.Receive(buf)
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			// An interface going down surfaces here as an error of the socket that
-			// outlives it. Only a lasting failure ends the server.
-			if failures++; failures > 100 {
-				return fmt.Errorf("read: %w", err)
-			}
-			time.Sleep(10 * time.Millisecond)
-			continue
-		}
-		failures = 0
+	return receive(s, func(d datagram) {
 		p.count.dhcpReceived.Add(1)
-		d.payload = append([]byte(nil), d.payload...)
+		d.payload = bytes.Clone(d.payload)
 		select {
 		case jobs <- job{datagram: d, socket: s, bootPort: bootPort}:
 		default:
 			p.count.dhcpDropped.Add(1)
 		}
-	}
+	})
 }
 
 // serve answers one packet.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
@@ -103,6 +104,29 @@ func (s *udpSocket) Send(payload []byte, to netip.AddrPort, ifIndex int, source 
 }
 
 func (s *udpSocket) Close() error { return s.conn.Close() }
+
+// receive reads a socket until it is closed. An interface going down may show as
+// an error that the socket outlives; only a lasting failure is one. The payload
+// is good until each returns.
+func receive(socket packetSocket, each func(d datagram)) error {
+	buf := make([]byte, 64<<10)
+	failures := 0
+	for {
+		d, err := socket.Receive(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			if failures++; failures > 100 {
+				return fmt.Errorf("read: %w", err)
+			}
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		failures = 0
+		each(d)
+	}
+}
 
 // listenError makes one clear line of a failed listen that says what to do.
 func listenError(proto string, port uint16, err error) error {

@@ -124,28 +124,6 @@ func probeLoopback() error {
 	return c.Close()
 }
 
-// receive reads a socket until it is closed. An interface going down may show as
-// an error that the socket outlives; only a lasting failure is one.
-func receive(socket packetSocket, each func(d datagram)) error {
-	buf := make([]byte, 64<<10)
-	failures := 0
-	for {
-		d, err := socket.Receive(buf)
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			if failures++; failures > 100 {
-				return fmt.Errorf("read: %w", err)
-			}
-			time.Sleep(10 * time.Millisecond)
-			continue
-		}
-		failures = 0
-		each(d)
-	}
-}
-
 // readRequests takes requests off the socket as fast as it can: what does not
 // fit the kernel's buffer is lost to its sender for a retransmission time.
 func (s *tftpServer) readRequests(socket packetSocket, queue chan<- datagram) error {

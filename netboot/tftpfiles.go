@@ -9,6 +9,7 @@ import (
 	"strings"
 )
 
+// open is resolve, whose unexpected errors are logged: they are not for clients.
 func (s *tftpServer) open(ctx context.Context, name string, local netip.Addr) (*File, error) {
 	f, err := s.resolve(name, local)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -17,6 +18,7 @@ func (s *tftpServer) open(ctx context.Context, name string, local netip.Addr) (*
 	return f, err
 }
 
+// refusalFor turns an error into one of the fixed texts.
 func refusalFor(err error) *tftpRefusal {
 	if errors.Is(err, fs.ErrNotExist) {
 		return refuseNotFound
