@@ -2,9 +2,6 @@ package bootimages
 
 import (
 	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -151,56 +148,6 @@ func TestBuildLinux(t *testing.T) {
 	}
 }
 
-// The hash of a small image built from fixed inputs. When it changes although the
-// test's inputs did not, images of one id would differ: raise builderFormat, then
-// run the test with SLIPWAY_UPDATE_GOLDEN=1.
-func TestGoldenInitrd(t *testing.T) {
-	b, o := small(t)
-	b.Recipes = os.DirFS("testdata/recipe")
-	image := build(t, b, o)
-	golden(t, "testdata/initrd.golden", fmt.Sprintf("builder %d, id %s, initrd %s\n", builderFormat, image.ID, image.Files[1].SHA256))
-}
-
-func TestGoldenManifest(t *testing.T) {
-	image := fleet.BootImage{ID: strings.Repeat("0a", 16), Kind: "linux", Architecture: "x64", Size: 7, KernelRelease: "6.1", ModuleCount: 3, AgentVersion: "1", Protocol: 1,
-		Files: []fleet.ImageFile{{Name: "vmlinuz", Size: 7, SHA256: "ab"}}, CASet: []string{"cd"}, Lab: true, BuiltAt: time.Unix(1700000000, 0).UTC(), Inputs: []string{"kind linux"}}
-	raw, err := encodeManifest(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "testdata/manifest-1.golden", string(raw))
-	stored, err := os.ReadFile("testdata/manifest-1.golden")
-	if err != nil {
-		t.Fatal(err)
-	}
-	back, err := decodeManifest(stored)
-	if err != nil || fmt.Sprint(back) != fmt.Sprint(image) {
-		t.Errorf("%v, error %v", back, err)
-	}
-	if _, err := decodeManifest(bytes.Replace(stored, []byte(`"format": 1`), []byte(`"format": 2`), 1)); err == nil || !strings.Contains(err.Error(), "newer") {
-		t.Errorf("a newer format: %v", err)
-	}
-	if _, err := decodeManifest(bytes.Replace(stored, []byte(`"vmlinuz"`), []byte(`"../vmlinuz"`), 1)); err == nil {
-		t.Error("a file name that leaves the folder was accepted")
-	}
-}
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if os.Getenv("SLIPWAY_UPDATE_GOLDEN") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s", path, got)
-	}
-}
-
 // Every input is in the id; what does not matter is not.
 func TestIDFollowsInputs(t *testing.T) {
 	b, o := small(t)
@@ -292,90 +239,6 @@ func TestFirmwareIsASecondArchive(t *testing.T) {
 	}
 }
 
-func TestBuildErrorsSayWhatToDo(t *testing.T) {
-	empty := t.TempDir()
-	for name, c := range map[string]struct {
-		change func(t *testing.T, b *Builder, o *Options)
-		is     error
-		says   string
-	}{
-		"no package source": {func(_ *testing.T, b *Builder, o *Options) {
-			o.Packages, b.Source = "", func(cache string) Source { return &AptSource{Cache: cache, Path: empty} }
-		}, ErrNoSource, "--packages DIR"},
-		"empty folder":   {func(_ *testing.T, _ *Builder, o *Options) { o.Packages = empty }, ErrNoPackage, "holds no .deb files"},
-		"missing kernel": {func(t *testing.T, _ *Builder, o *Options) { remove(t, o.Packages, "kernel.deb") }, ErrNoPackage, "kernel package: package not found: linux-image-amd64 (amd64) is not in the folder"},
-		"missing shell":  {func(t *testing.T, _ *Builder, o *Options) { remove(t, o.Packages, "busybox.deb") }, ErrNoPackage, "busybox-static (amd64) is not in the folder"},
-		"torn package":   {func(t *testing.T, _ *Builder, o *Options) { truncate(t, filepath.Join(o.Packages, "kernel.deb")) }, nil, "kernel.deb: "},
-		"agent missing":  {func(_ *testing.T, _ *Builder, o *Options) { o.Agent = filepath.Join(empty, "slipway-agent") }, ErrNoAgent, "looked at " + empty},
-		"agent nowhere":  {func(_ *testing.T, _ *Builder, o *Options) { o.Agent = "" }, ErrNoAgent, "/usr/lib/slipway/slipway-agent; run \"make build\""},
-		"agent dynamic": {func(t *testing.T, _ *Builder, o *Options) {
-			o.Agent = filepath.Join(t.TempDir(), "a")
-			if err := os.WriteFile(o.Agent, bootimagetest.Program(true), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}, ErrNoAgent, "CGO_ENABLED=0"},
-		"agent of another machine": {func(_ *testing.T, _ *Builder, o *Options) { o.Architecture = ARM64 }, ErrNoAgent, "EM_X86_64, the image is for arm64"},
-		"no CA":                    {func(_ *testing.T, _ *Builder, o *Options) { o.CAs = nil }, ErrOption, "CA set is empty"},
-		"a key among the CAs": {func(_ *testing.T, _ *Builder, o *Options) {
-			o.CAs = append([]byte(testPrivateKey), o.CAs...)
-		}, ErrOption, "holds a EC PRIVATE KEY"},
-		"architecture": {func(_ *testing.T, _ *Builder, o *Options) { o.Architecture = "mips" }, ErrOption, "x64"},
-		"profile":      {func(_ *testing.T, _ *Builder, o *Options) { o.Profile = "toaster" }, ErrOption, "client, server"},
-		"keyboard":     {func(_ *testing.T, _ *Builder, o *Options) { o.Keyboard = "de\nlab" }, ErrOption, "keyboard"},
-		"server":       {func(_ *testing.T, _ *Builder, o *Options) { o.Servers = []string{"example"} }, ErrOption, "address:port"},
-		"overlay over init": {func(t *testing.T, _ *Builder, o *Options) {
-			o.Overlay = t.TempDir()
-			if err := os.WriteFile(filepath.Join(o.Overlay, "init"), nil, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}, ErrOption, "may not hold init"},
-		"link out of the overlay": {func(t *testing.T, _ *Builder, o *Options) {
-			o.Overlay = t.TempDir()
-			if err := os.Symlink("../../etc/shadow", filepath.Join(o.Overlay, "x")); err != nil {
-				t.Fatal(err)
-			}
-		}, ErrOption, "leaves the folder"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b, o := small(t)
-			c.change(t, b, &o)
-			_, err := b.BuildLinux(t.Context(), o, quiet)
-			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("got %v", err)
-			}
-			onlyComplete(t, b)
-		})
-	}
-}
-
-// onlyComplete fails when a build left anything but whole images.
-func onlyComplete(t *testing.T, b *Builder) {
-	t.Helper()
-	left, _ := os.ReadDir(b.BootDir())
-	for _, e := range left {
-		if _, err := Verify(filepath.Join(b.BootDir(), e.Name())); err != nil {
-			t.Errorf("left behind: %s (%v)", e.Name(), err)
-		}
-	}
-}
-
-func TestCancelledBuildLeavesNothing(t *testing.T) {
-	b, o := small(t)
-	for _, stage := range []string{"resolving packages", "fetching packages", "unpacking the kernel", "writing the initrd"} {
-		ctx, cancel := context.WithCancel(t.Context())
-		_, err := b.BuildLinux(ctx, o, func(p Progress) {
-			if p.Stage == stage {
-				cancel()
-			}
-		})
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("cancelled while %s: %v", stage, err)
-		}
-		onlyComplete(t, b)
-		cancel()
-	}
-}
-
 // A damaged image is not reused: the same build replaces it.
 func TestDamagedImageIsBuiltAnew(t *testing.T) {
 	b, o := small(t)
@@ -415,37 +278,6 @@ func TestCleanAndRemove(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(b.BootDir()); len(left) != 0 {
 		t.Errorf("left: %v", left)
-	}
-}
-
-func TestLoaders(t *testing.T) {
-	b, o := small(t)
-	l, err := b.EnsureLoaders(t.Context(), o.Packages)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{"undionly.kpxe": "undionly", "snponly.efi": "snponly", "ipxe.efi": "ipxe efi", "ipxe.lkrn": "ipxe lkrn"} {
-		got, _ := os.ReadFile(filepath.Join(b.LoadersDir(), name))
-		sum := sha256.Sum256(got)
-		if string(got) != want || !slices.Contains(l.Files, fleet.ImageFile{Name: name, Size: int64(len(want)), SHA256: hex.EncodeToString(sum[:])}) {
-			t.Errorf("%s is %q; manifest %v", name, got, l.Files)
-		}
-	}
-	// Whole loaders need no package source any more; damaged ones are replaced.
-	if _, err := b.EnsureLoaders(t.Context(), t.TempDir()); err != nil {
-		t.Error(err)
-	}
-	if err := os.WriteFile(filepath.Join(b.LoadersDir(), "snponly.efi"), []byte("torn"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.EnsureLoaders(t.Context(), t.TempDir()); !errors.Is(err, ErrNoPackage) {
-		t.Errorf("damaged loaders were accepted: %v", err)
-	}
-	if _, err := b.EnsureLoaders(t.Context(), o.Packages); err != nil {
-		t.Error(err)
-	}
-	if got, _ := os.ReadFile(filepath.Join(b.LoadersDir(), "snponly.efi")); string(got) != "snponly" {
-		t.Errorf("snponly.efi is %q", got)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"slipway/fleet"
@@ -40,10 +41,14 @@ func (b *Builder) LoadersDir() string { return filepath.Join(b.BootDir(), "loade
 // EnsureLoaders takes the loaders out of the ipxe package, unless they are there
 // already and whole. packages may name a folder of .deb files.
 func (b *Builder) EnsureLoaders(ctx context.Context, packages string) (Loaders, error) {
-	if have, err := b.readLoaders(); err == nil {
+	var r loaderRecipe
+	if err := new(recipe).readJSON(b.Recipes, "loaders/recipe.json", &r); err != nil {
+		return Loaders{}, err
+	}
+	if have, err := b.readLoaders(); err == nil && have.complete(r) {
 		return have, nil
 	}
-	out, err := b.extractLoaders(ctx, packages)
+	out, err := b.extractLoaders(ctx, r, packages)
 	if err != nil {
 		return Loaders{}, fmt.Errorf("network boot loaders: %w", plain(err, b.Data))
 	}
@@ -72,11 +77,18 @@ func (b *Builder) readLoaders() (Loaders, error) {
 	return l, nil
 }
 
-func (b *Builder) extractLoaders(ctx context.Context, packages string) (Loaders, error) {
-	var r loaderRecipe
-	if err := new(recipe).readJSON(b.Recipes, "loaders/recipe.json", &r); err != nil {
-		return Loaders{}, err
+// complete reports whether every loader of the recipe is there: an update of the
+// program may want more of them.
+func (l Loaders) complete(r loaderRecipe) bool {
+	for _, want := range r.Files {
+		if !slices.ContainsFunc(l.Files, func(f fleet.ImageFile) bool { return f.Name == want.Name }) {
+			return false
+		}
 	}
+	return true
+}
+
+func (b *Builder) extractLoaders(ctx context.Context, r loaderRecipe, packages string) (Loaders, error) {
 	source, err := b.source(ctx, packages)
 	if err != nil {
 		return Loaders{}, err
