@@ -129,8 +129,12 @@ func TestTFTPSizeProbe(t *testing.T) {
 	if strings.Contains(oack, "windowsize") || !strings.HasPrefix(oack, "\x00\x06") {
 		t.Errorf("OACK %q", oack)
 	}
+	start := time.Now()
 	c.send("\x00\x05\x00\x08User aborted\x00", c.peer)
 	waitFor(t, "request forgotten", func() bool { return f.server.pending.len() == 0 })
+	if d := time.Since(start); d > 3*time.Second {
+		t.Errorf("forgotten after %v, by its age", d)
+	}
 	if n := f.count.tftpStarted.Load(); n != 0 {
 		t.Errorf("the probe took %d slots", n)
 	}
