@@ -51,6 +51,7 @@ type Appliance struct {
 	Requests   []string // "METHOD path"
 	Headers    http.Header
 	Bindings   []string // subjects of client certificates, by sign-in
+	Certified  []string // "METHOD path" of calls that came with a client certificate
 	Heartbeats int
 
 	mu     sync.Mutex
@@ -136,6 +137,9 @@ func (a *Appliance) serve(w http.ResponseWriter, r *http.Request) {
 	defer a.mu.Unlock()
 	a.Requests = append(a.Requests, r.Method+" "+r.URL.Path)
 	a.Headers = r.Header.Clone()
+	if len(r.TLS.PeerCertificates) > 0 {
+		a.Certified = append(a.Certified, r.Method+" "+r.URL.Path)
+	}
 	w.Header().Set("Date", a.Now().UTC().Format(http.TimeFormat))
 	if a.Answer != nil {
 		if p := a.Answer(r); p != nil {

@@ -109,6 +109,22 @@ func TestColdplugGoesOnUntilQuiet(t *testing.T) {
 	}
 }
 
+// TestColdplugWaitsForSlowBuses: a bus may make its devices known a little after
+// its driver came, when a round has already found nothing.
+func TestColdplugWaitsForSlowBuses(t *testing.T) {
+	b := &bus{sys: fstest.MapFS{"devices/usb1/modalias": {Data: []byte("usb:unknown\n")}}}
+	naps := 0
+	d := NewDrivers(readModules(t), b, slog.New(slog.DiscardHandler))
+	err := d.Coldplug(context.Background(), b.sys, func(time.Duration) {
+		if naps++; naps == 1 {
+			b.sys["devices/usb1/1-1/modalias"] = &fstest.MapFile{Data: []byte("pci:v000010ECd00008168sv0sd0bc02sc00i00\n")}
+		}
+	})
+	if want := []string{"realtek.ko", "r8169.ko.xz"}; err != nil || !slices.Equal(b.loaded, want) {
+		t.Errorf("loaded %v, %v", b.loaded, err)
+	}
+}
+
 func TestColdplugSurvivesAModuleThatFails(t *testing.T) {
 	b := newBus()
 	b.broken = "failover.ko"

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
@@ -49,8 +48,8 @@ func TestFirstContactDoesNotLookAtTheTime(t *testing.T) {
 		t.Error("a call with all checks passed with a wrong clock")
 	}
 	a.Do(func() {
-		if len(a.Requests) != 1 || a.Headers.Get("Authorization") != "" {
-			t.Errorf("requests %v with %v", a.Requests, a.Headers)
+		if len(a.Requests) != 1 || a.Headers.Get("Authorization") != "" || len(a.Certified) != 0 {
+			t.Errorf("requests %v with %v, certificates on %v", a.Requests, a.Headers, a.Certified)
 		}
 	})
 }
@@ -198,5 +197,4 @@ func TestIdentityOutlivesACrash(t *testing.T) {
 	if err != nil || len(unkept.Certificate) != 1 {
 		t.Errorf("cannot run without a place for its key: %v", err)
 	}
-	var _ tls.Certificate = unkept
 }

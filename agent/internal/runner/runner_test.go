@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -266,6 +268,48 @@ func TestApplianceLostMidway(t *testing.T) {
 			if e.Number != int64(i+1) {
 				t.Errorf("event %d has number %d", i, e.Number)
 			}
+		}
+	})
+}
+
+func TestAStepBeginsOnlyWhenTheRecordSaysSo(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "ran")
+	b := newBench(t, run("x", "touch "+mark))
+	d := b.start(t)
+	b.Do(func() {
+		b.Answer = func(r *http.Request) *wire.Problem {
+			if strings.HasSuffix(r.URL.Path, "/events") {
+				return &wire.Problem{Title: "Service Unavailable", Status: 503}
+			}
+			return nil
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	if _, err := b.runner.Run(ctx, d); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("the step ran although the appliance had not kept that it begins")
+	}
+}
+
+func TestSecretsStayOutOfWhatTheRunnerSays(t *testing.T) {
+	skipped := run("skipped", "true", func(n *tasksequence.Node) {
+		if err := json.Unmarshal([]byte(`{"variable":"Pw","equals":"x"}`), &n.Condition); err != nil {
+			t.Fatal(err)
+		}
+	})
+	named := run("named", "exit 1")
+	named.Name = "Set hunter2"
+	b := newBench(t, set("Pw", "hunter2", true), skipped, named)
+	if _, err := b.run(t, b.start(t)); err != nil {
+		t.Fatal(err)
+	}
+	b.Do(func() {
+		text, _ := json.Marshal(b.Logs)
+		if strings.Contains(string(text)+strings.Join(b.face.lines, "\n"), "hunter2: the command") || strings.Contains(string(text), "hunter2") {
+			t.Errorf("log %s", text)
 		}
 	})
 }
