@@ -150,6 +150,13 @@ func TestAptErrors(t *testing.T) {
 	if _, err := a.Fetch(t.Context(), p, func(int64) {}); !errors.Is(err, ErrNoSpace) {
 		t.Errorf("a full disk: %v", err)
 	}
+	a, _ = fakeApt(t, `case "$*" in
+*Dir::State::lists=*download*) echo "E: Unable to locate package linux" >&2; exit 100 ;;
+*download*) echo "E: Failed to fetch linux_1_amd64.deb  Could not resolve host" >&2; exit 100 ;;
+esac`, show(t, "linux", "1", "kernel", ""))
+	if _, err := a.Fetch(t.Context(), p, func(int64) {}); err == nil || !strings.Contains(err.Error(), "Could not resolve host") {
+		t.Errorf("no network: %v", err)
+	}
 	a, _ = fakeApt(t, "", "echo Package: linux; echo Version: 1")
 	if _, err := a.show(t.Context(), "linux", "", "amd64"); !errors.Is(err, ErrNoPackage) || !strings.Contains(err.Error(), "no hash") {
 		t.Errorf("an index without hashes: %v", err)

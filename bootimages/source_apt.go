@@ -196,11 +196,14 @@ func (a *AptSource) download(ctx context.Context, p Package, dir string, got fun
 	}
 	// The machine's lists may name a file that the source has since replaced, or
 	// its lock may be held: our own lists are neither.
+	// Without a network "apt-get update" succeeds and leaves empty lists: the first
+	// error is the one that says what is wrong.
+	first := fmt.Errorf("package %s could not be downloaded: %w", p, err)
 	if err := a.refresh(ctx); err != nil {
-		return err
+		return first
 	}
 	if _, err := a.run(ctx, dir, "apt-get", "download", target); err != nil {
-		return fmt.Errorf("package %s could not be downloaded: %w", p, err)
+		return first
 	}
 	return nil
 }
