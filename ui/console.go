@@ -46,6 +46,8 @@ type Console struct {
 	hub     *hub
 	engine  *gin.Engine
 	origin  *http.CrossOriginProtection
+
+	writeLimit time.Duration // for one message of a live stream
 }
 
 // New makes a console; it starts nothing.
@@ -57,7 +59,7 @@ func New(c Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Console{backend: c.Backend, log: c.Logger, now: c.Now, assets: set, origin: http.NewCrossOriginProtection()}
+	k := &Console{backend: c.Backend, log: c.Logger, now: c.Now, assets: set, origin: http.NewCrossOriginProtection(), writeLimit: writeLimit}
 	if k.log == nil {
 		k.log = slog.Default()
 	}

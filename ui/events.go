@@ -236,14 +236,25 @@ func (s *stream) event(name string, data any) error {
 	return s.write(b.String())
 }
 
-// write sends at once; the deadline is this message's own, whatever the server
-// allows for a whole answer.
+// write sends at once. The deadline is this message's own, whatever the server
+// allows for a whole answer, and is taken away afterwards: over HTTP/2 one that
+// passes ends the stream even while nothing is being written.
 func (s *stream) write(text string) error {
-	if err := s.out.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := s.deadline(time.Now().Add(s.c.writeLimit)); err != nil {
 		return err
 	}
 	if _, err := s.v.w.Write([]byte(text)); err != nil {
 		return err
 	}
-	return s.out.Flush()
+	if err := s.out.Flush(); err != nil {
+		return err
+	}
+	return s.deadline(time.Time{})
+}
+
+func (s *stream) deadline(at time.Time) error {
+	if err := s.out.SetWriteDeadline(at); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }

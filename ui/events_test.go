@@ -205,6 +205,20 @@ func TestStreamIsCoalesced(t *testing.T) {
 	}
 }
 
+// TestQuietStreamStaysOpen: neither the server's limit for an answer nor the limit
+// for one message ends a stream on which nothing happens. Both protocols differ
+// in what a passed deadline does.
+func TestQuietStreamStaysOpen(t *testing.T) {
+	f, c, srv, v := streamSite(t)
+	c.writeLimit = 300 * time.Millisecond
+	l := listen(t, srv, v, "topics=devices&since="+c.hub.position(), "")
+	time.Sleep(2500 * time.Millisecond) // longer than both limits: that is what is tested
+	f.tell(Change{Kind: ChangeDevice, ID: "d0001"})
+	if m := l.next(); m.field("device:d0001", "name") != "PC-0040" {
+		t.Errorf("after a quiet time: %+v", m)
+	}
+}
+
 func TestStreamSendsLogLinesOnce(t *testing.T) {
 	f, c, srv, v := streamSite(t)
 	l := listen(t, srv, v, "topics=deployment:run1,log:run1&since="+c.hub.position()+".38", "")
