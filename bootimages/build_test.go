@@ -256,6 +256,25 @@ func TestDamagedImageIsBuiltAnew(t *testing.T) {
 	}
 }
 
+// A program that is built anew while it is packed would give an image whose id
+// lies.
+func TestInputsThatChangeMeanwhileAreNoticed(t *testing.T) {
+	for _, content := range [][]byte{[]byte(strings.Repeat("x", 1000)), bytes.Replace(bootimagetest.Program(false), []byte{1, 1}, []byte{1, 2}, 1), nil} {
+		b, o := small(t)
+		_, err := b.BuildLinux(t.Context(), o, func(p Progress) {
+			if p.Stage == "fetching packages" {
+				if err := os.WriteFile(o.Agent, content, 0o755); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "init: ") {
+			t.Errorf("got %v", err)
+		}
+		onlyComplete(t, b)
+	}
+}
+
 func TestCleanAndRemove(t *testing.T) {
 	b, o := small(t)
 	image := build(t, b, o)

@@ -63,7 +63,7 @@ func addIdentity(t tree, o Options, r *resolved, id string) error {
 		return err
 	}
 	return errors.Join(
-		t.file("init", 0o755, r.agent, r.agentSize),
+		t.file("init", 0o755, r.agent, r.agentSize, r.agentSum),
 		t.bytes("etc/slipway/ca.pem", 0o644, canonicalCAs(o.CAs)),
 		t.bytes("etc/slipway/installation", 0o644, []byte(o.Installation+"\n")),
 		t.bytes("etc/slipway/image.json", 0o644, append(inside, '\n')))
@@ -163,7 +163,7 @@ func addOverlay(t tree, files []folderFile, prefix string) error {
 		case f.link != "":
 			err = t.link(name, f.link)
 		default:
-			err = t.file(name, f.mode, f.source, f.size)
+			err = t.file(name, f.mode, f.source, f.size, f.sum)
 		}
 		if err != nil {
 			return err

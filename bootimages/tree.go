@@ -3,6 +3,8 @@ package bootimages
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +18,7 @@ import (
 type node struct {
 	header cpio.Header
 	open   func() (io.ReadCloser, error)
+	sum    string // SHA-256 (hex) that went into the image's id; "" is not checked
 }
 
 // tree collects the entries of an archive by path; parents come by themselves.
@@ -54,8 +57,10 @@ func (t tree) bytes(name string, perm uint32, content []byte) error {
 		open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }})
 }
 
-func (t tree) file(name string, perm uint32, source string, size int64) error {
-	return t.add(node{header: cpio.Header{Name: name, Mode: cpio.TypeRegular | perm, Size: size},
+// file adds a file of this machine that must still have the hash it had when the
+// inputs were resolved.
+func (t tree) file(name string, perm uint32, source string, size int64, sum string) error {
+	return t.add(node{header: cpio.Header{Name: name, Mode: cpio.TypeRegular | perm, Size: size}, sum: sum,
 		open: func() (io.ReadCloser, error) { return os.Open(source) }})
 }
 
@@ -105,9 +110,13 @@ func (n node) write(c *cpio.Writer) error {
 		return err
 	}
 	defer r.Close()
-	copied, err := io.Copy(c, r)
-	if err == nil && copied != n.header.Size {
-		err = fmt.Errorf("changed while the image was built: %w", io.ErrUnexpectedEOF)
+	h := sha256.New()
+	copied, err := io.Copy(c, io.TeeReader(io.LimitReader(r, n.header.Size), h))
+	if err != nil {
+		return err
 	}
-	return err
+	if copied != n.header.Size || n.sum != "" && hex.EncodeToString(h.Sum(nil)) != n.sum {
+		return fmt.Errorf("%w: it changed while the image was built; build again", ErrCorrupt)
+	}
+	return nil
 }
