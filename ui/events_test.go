@@ -355,9 +355,9 @@ func FuzzNext(f *testing.F) {
 func TestSilenceIsTold(t *testing.T) {
 	f, c := furnished(t)
 	start, _ := c.hub.parse(c.hub.position())
-	silent := c.tellSilence(t.Context(), nil)
-	if len(silent) != 0 {
-		t.Fatalf("silent at once: %v", silent)
+	known := c.feelPulse(t.Context(), nil)
+	if len(known) != 2 || known["run1"].silent {
+		t.Fatalf("at first: %v", known)
 	}
 	f.mu.Lock()
 	d := f.deployments["run1"]
@@ -365,25 +365,28 @@ func TestSilenceIsTold(t *testing.T) {
 	f.deployments["run1"] = d
 	delete(f.progress, "run1")
 	f.mu.Unlock()
-	silent = c.tellSilence(t.Context(), silent)
+	known = c.feelPulse(t.Context(), known)
 	keys, at, _, _ := c.hub.since(start)
-	if !silent["run1"] || len(keys) != 1 || keys[0].id != "run1" {
-		t.Fatalf("silent %v, told %v", silent, keys)
+	if !known["run1"].silent || len(keys) != 1 || keys[0].id != "run1" {
+		t.Fatalf("silent %v, told %v", known, keys)
 	}
-	c.tellSilence(t.Context(), silent)
+	known = c.feelPulse(t.Context(), known)
 	if again, _, _, _ := c.hub.since(at); len(again) != 0 {
 		t.Errorf("told again: %v", again)
 	}
-	c.backend.Deployments = hearingDeployments{c.backend.Deployments}
-	if silent = c.tellSilence(t.Context(), silent); len(silent) != 0 {
+	c.backend.Deployments = hearingDeployments{c.backend.Deployments, time.Now()}
+	if known = c.feelPulse(t.Context(), known); known["run1"].silent {
 		t.Error("a heartbeat is not heard")
 	}
-	if back, _, _, _ := c.hub.since(at); len(back) != 1 {
-		t.Error("that it is heard again is not told")
+	if back, _, _, _ := c.hub.since(at); len(back) != 2 {
+		t.Errorf("that both are heard again is not told: %v", back)
 	}
 }
 
-// hearingDeployments hears a heartbeat from every device just now.
-type hearingDeployments struct{ Deployments }
+// hearingDeployments heard a heartbeat from every device at one moment.
+type hearingDeployments struct {
+	Deployments
+	at time.Time
+}
 
-func (hearingDeployments) LastHeard(string) time.Time { return time.Now() }
+func (h hearingDeployments) LastHeard(string) time.Time { return h.at }

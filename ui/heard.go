@@ -55,41 +55,47 @@ func (c *Console) heardCurrent(ctx context.Context, current *fleet.Deployment) t
 	return c.heard(ctx, *current)
 }
 
+// pulse is what was last known of a running deployment's device.
+type pulse struct {
+	heard  time.Time
+	silent bool
+}
+
 // watchSilence tells open pages when a running device falls silent, and when it
 // is heard again, until ctx ends.
 func (c *Console) watchSilence(ctx context.Context) {
 	tick := time.NewTicker(silenceEvery)
 	defer tick.Stop()
-	silent := map[string]bool{}
+	known := map[string]pulse{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			silent = c.tellSilence(ctx, silent)
+			known = c.feelPulse(ctx, known)
 		}
 	}
 }
 
-// tellSilence returns which deployments are silent now, and marks as changed
-// those of which that was not known before.
-func (c *Console) tellSilence(ctx context.Context, before map[string]bool) map[string]bool {
+// feelPulse returns the pulse of every running deployment, and marks those as
+// changed whose pulse differs from before.
+func (c *Console) feelPulse(ctx context.Context, before map[string]pulse) map[string]pulse {
 	all, err := c.backend.Deployments.List(ctx)
 	if err != nil {
 		c.log.WarnContext(ctx, "looking for silent devices", slog.Any("error", err))
 		return before
 	}
-	now, silent := c.now(), map[string]bool{}
+	now, after := c.now(), map[string]pulse{}
 	for _, d := range all {
 		if d.Status.Final() {
 			continue
 		}
-		if now.Sub(c.heard(ctx, d)) > view.Silence {
-			silent[d.ID] = true
-		}
-		if silent[d.ID] != before[d.ID] {
+		p := pulse{heard: c.heard(ctx, d)}
+		p.silent = now.Sub(p.heard) > view.Silence
+		after[d.ID] = p
+		if old, known := before[d.ID]; known && old != p {
 			c.hub.add(Change{Kind: ChangeDeployment, ID: d.ID})
 		}
 	}
-	return silent
+	return after
 }

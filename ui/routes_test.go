@@ -31,6 +31,23 @@ func TestEveryRouteStatesAnAccessRule(t *testing.T) {
 	}
 }
 
+// TestNothingIsServedBesideTheTable: a route registered some other way would
+// escape the rules above.
+func TestNothingIsServedBesideTheTable(t *testing.T) {
+	known := map[string]bool{"GET /static/*name": true, "HEAD /static/*name": true, "GET /favicon.ico": true}
+	for _, r := range routes() {
+		known[r.method+" "+r.path] = true
+		if r.method == http.MethodGet {
+			known["HEAD "+r.path] = true
+		}
+	}
+	for _, r := range newConsole(t, newFake(time.Now)).engine.Routes() {
+		if !known[r.Method+" "+r.Path] {
+			t.Errorf("%s %s is served without an access rule", r.Method, r.Path)
+		}
+	}
+}
+
 // TestRolesAreKept asks for every route as every role and as a stranger.
 func TestRolesAreKept(t *testing.T) {
 	f := newFake(time.Now)
