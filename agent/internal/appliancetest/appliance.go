@@ -46,6 +46,7 @@ type Appliance struct {
 
 	Deployment wire.Deployment // the only one
 	Events     []wire.Event
+	Ended      []string // how deployments ended, "status: message"
 	Logs       []wire.LogLine
 	Facts      map[string]string
 	Requests   []string // "METHOD path"

@@ -10,6 +10,10 @@ import (
 func (a *Appliance) startDeployment(w http.ResponseWriter, r *http.Request) {
 	var in wire.StartDeployment
 	_ = json.NewDecoder(r.Body).Decode(&in)
+	if a.Deployment.Status == "running" {
+		a.refuse(w, wire.Problem{Title: "Conflict", Status: http.StatusConflict, Detail: "The device has an unfinished deployment."})
+		return
+	}
 	text, err := json.Marshal(a.Document)
 	if err != nil {
 		a.refuse(w, wire.Problem{Title: err.Error(), Status: http.StatusInternalServerError})
@@ -73,6 +77,8 @@ func (a *Appliance) fold(e wire.Event) {
 		d.WaitsFor = e.Target
 	case wire.EventFinished:
 		d.Status, d.Message = e.Status, e.Message
+		a.Ended = append(a.Ended, e.Status+": "+e.Message)
+		a.Sequences.Unfinished = ""
 	}
 	for _, v := range e.Variables {
 		vars := d.Variables[:0:0]

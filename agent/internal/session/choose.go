@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"slipway/agent/internal/client"
+	"slipway/agent/internal/runner"
 	"slipway/agent/internal/screen"
 	"slipway/agent/wire"
 )
@@ -24,6 +25,9 @@ func (s *Session) choose(ctx context.Context, c *client.Client) (wire.Deployment
 			}
 			if again {
 				return s.resume(ctx, c, list.Unfinished)
+			}
+			if err := s.giveUp(ctx, c, list.Unfinished); err != nil {
+				return wire.Deployment{}, err
 			}
 		}
 		pick := list.Assigned
@@ -62,7 +66,7 @@ func (s *Session) goOn(ctx context.Context, c *client.Client, list wire.TaskSequ
 	}
 	page := screen.NewChoice("Unfinished deployment", "Continue the unfinished deployment?", []screen.Item{
 		{Name: "Continue: " + name, Description: "Finished steps are not run again."},
-		{Name: "Start something else", Description: "The unfinished deployment is given up."},
+		{Name: "Start something else", Description: "The unfinished deployment is given up: it counts as cancelled."},
 	})
 	s.Display.Show(page)
 	select {
@@ -71,6 +75,24 @@ func (s *Session) goOn(ctx context.Context, c *client.Client, list wire.TaskSequ
 	case i := <-page.Chosen():
 		return i == 0, nil
 	}
+}
+
+// giveUp ends the unfinished deployment, under an epoch of its own: a device
+// has one deployment at a time.
+func (s *Session) giveUp(ctx context.Context, c *client.Client, id string) error {
+	d, err := s.resume(ctx, c, id)
+	if err != nil {
+		return err
+	}
+	if _, over := final(d); over {
+		return nil
+	}
+	batch := wire.EventBatch{Epoch: d.Epoch, Events: []wire.Event{{Number: 1, Time: s.Now().UTC(), Kind: wire.EventFinished,
+		Status: runner.Cancelled, Message: "Given up at the device."}}}
+	return client.Retry(ctx, nil, func(ctx context.Context) error {
+		_, err := c.Events(ctx, id, batch)
+		return err
+	})
 }
 
 // pick lets the technician choose. It returns nothing when the list shall be

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -231,6 +232,26 @@ func TestUnfinishedDeployment(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestUnfinishedDeploymentIsGivenUp(t *testing.T) {
+	d := newDevice(t)
+	text, _ := json.Marshal(d.appliance.Document)
+	d.appliance.Deployment = wire.Deployment{ID: "d7", Status: "running", Epoch: 4, Document: text, Name: "Hello", StepCount: 1}
+	d.appliance.Sequences.Unfinished, d.appliance.Sequences.UnfinishedName = "d7", "Hello"
+	d.powerOn()
+	d.sees("Passcode")
+	d.types("correct horse\r")
+	d.sees("Continue the unfinished deployment?")
+	d.types("2")
+	d.sees("Choose a task sequence")
+	d.types("1")
+	d.sees("Succeeded")
+	d.appliance.Do(func() {
+		if want := []string{"cancelled: Given up at the device.", "succeeded: "}; !slices.Equal(d.appliance.Ended, want) {
+			t.Errorf("deployments ended %q", d.appliance.Ended)
+		}
+	})
 }
 
 func TestNoAdapterThenOne(t *testing.T) {
