@@ -43,6 +43,8 @@ ExecStart=/bin/bash -c 'mount -t ext4 /dev/vdb /vagrant; ip link set eth0 up; ip
 [Install]
 WantedBy=multi-user.target
 UNIT
+# A login prompt would hang up the line that the script writes to.
+ln -sf /dev/null /mnt/etc/systemd/system/serial-getty@ttyS0.service
 ln -sf /etc/systemd/system/lab.service /mnt/etc/systemd/system/multi-user.target.wants/lab.service
 umount /proc /sys /dev
 exec switch_root /mnt /sbin/init
