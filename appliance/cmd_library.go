@@ -138,6 +138,10 @@ func (a *app) imageCommand() *cobra.Command {
 	var source string
 	build.Flags().StringVar(&o.Packages, "packages", "", "folder of .deb files to build from, instead of the machine's package source")
 	build.Flags().StringVar(&o.Firmware, "firmware", "", "folder of NIC firmware to add")
+	build.Flags().StringVar(&o.Overlay, "overlay", "", "folder of files to lay over the image's root; everything in an image is public")
+	build.Flags().StringVar(&o.Profile, "profile", "", "which drivers: client (default) or server")
+	build.Flags().StringVar(&o.Keyboard, "keyboard", "", "layout the prompt starts with (default: the appliance's setting)")
+	build.Flags().BoolVar(&o.AllowSecrets, "allow-secrets", false, "take files that look like secrets all the same")
 	build.Flags().BoolVar(&o.Lab, "lab", false, "for labs only: allow a rescue shell and slipway.passcode= on the kernel command line")
 	build.Flags().StringVar(&source, "source", "", "Windows source (winpe only)")
 	build.RunE = func(c *cobra.Command, args []string) error {
@@ -151,7 +155,7 @@ func (a *app) imageCommand() *cobra.Command {
 		if source != "" {
 			return usageError{errors.New("--source goes with image build winpe")}
 		}
-		for _, dir := range []*string{&o.Packages, &o.Firmware} {
+		for _, dir := range []*string{&o.Packages, &o.Firmware, &o.Overlay} {
 			if *dir == "" {
 				continue
 			}

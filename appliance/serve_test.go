@@ -306,6 +306,11 @@ func TestAPITokensDoWhatTheirRoleMay(t *testing.T) {
 			t.Errorf("%s %s: %d, want %d", c.method, c.path, code, c.want)
 		}
 	}
+	for _, body := range []api.BuildImage{{Kind: "linux", Firmware: "/etc"}, {Kind: "linux", Overlay: "/root"}, {Kind: "linux", Packages: "/"}, {Kind: "linux", AllowSecrets: true}} {
+		if code := r.request(client, "POST", "/api/v1/admin/images/builds", administrator, body, nil); code != http.StatusForbidden {
+			t.Errorf("a remote build from %+v answers %d, want 403", body, code)
+		}
+	}
 	var list api.Tokens
 	if err := json.Unmarshal([]byte(r.must("", "token", "list", "--json")), &list); err != nil || len(list.Tokens) != 3 {
 		t.Fatalf("token list: %+v, %v", list, err)

@@ -54,7 +54,7 @@ generated() { # the committed *_templ.go are what templ makes of the *.templ
   local before after
   [ -n "$(git ls-files '*.templ')" ] || return 0
   before=$(git ls-files -z '*_templ.go' | xargs -0 -r sha256sum)
-  go tool templ generate -path ui >/dev/null 2>&1 || { go tool templ generate -path ui; return 1; }
+  go tool templ generate -path ui/internal/view >/dev/null 2>&1 || { go tool templ generate -path ui/internal/view; return 1; }
   after=$(git ls-files -z '*_templ.go' | xargs -0 -r sha256sum)
   [ "$before" = "$after" ] || { echo 'generated files were not current; they are now: commit them' >&2; return 1; }
 }

@@ -105,8 +105,15 @@ func (a *API) buildImage(c *call) (any, error) {
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
+	// A boot image is public: whoever names a folder puts files of the appliance
+	// before everyone. That takes more than the console's administrator.
+	if !c.Local && (in.Packages != "" || in.Firmware != "" || in.Overlay != "" || in.AllowSecrets) {
+		return nil, &Problem{Status: http.StatusForbidden, Code: "local-only",
+			Detail: "Folders of the appliance can only be named on the appliance itself: slipway image build."}
+	}
 	by := imaging.Actor{Name: c.Actor, Address: addressOf(c)}
-	id, err := a.Images.Build(c.ctx(), by, in.Kind, bootimages.Options{Packages: in.Packages, Firmware: in.Firmware, Lab: in.Lab})
+	id, err := a.Images.Build(c.ctx(), by, in.Kind, bootimages.Options{Packages: in.Packages, Firmware: in.Firmware,
+		Overlay: in.Overlay, Profile: in.Profile, Keyboard: in.Keyboard, Lab: in.Lab, AllowSecrets: in.AllowSecrets})
 	if err != nil {
 		return nil, err
 	}

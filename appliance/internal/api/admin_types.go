@@ -143,7 +143,12 @@ type BuildImage struct {
 	Kind     string `json:"kind"`               // linux
 	Packages string `json:"packages,omitempty"` // folder of .deb files on the appliance, instead of its package source
 	Firmware string `json:"firmware,omitempty"` // folder of NIC firmware on the appliance
+	Overlay  string `json:"overlay,omitempty"`  // folder on the appliance, laid over the image's root
+	Profile  string `json:"profile,omitempty"`  // client (default) or server: which drivers
+	Keyboard string `json:"keyboard,omitempty"` // layout the prompt starts with
 	Lab      bool   `json:"lab,omitempty"`      // may carry a rescue shell and take slipway.passcode=
+	// AllowSecrets takes files that look like secrets. Everything in an image is public.
+	AllowSecrets bool `json:"allowSecrets,omitempty"`
 }
 
 // Images is the list of boot images.

@@ -124,7 +124,7 @@ func (a *API) serve(r route, local bool) gin.HandlerFunc {
 			limit = defaultMaxBody
 		}
 		g.Request.Body = http.MaxBytesReader(g.Writer, g.Request.Body, limit)
-		c := &call{Context: g}
+		c := &call{Context: g, Local: local}
 		err := checkProtocol(g.Request.Header.Get(wire.HeaderProtocol))
 		if err == nil {
 			err = a.admit(c, r, local)

@@ -57,6 +57,7 @@ type call struct {
 	*gin.Context
 	Token fleet.Token // set on Device routes
 	Actor string      // set on role routes: account or token name, "local" on the socket
+	Local bool        // the call came by the local socket
 }
 
 // ctx is the request's context.
