@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,24 +32,17 @@ const nobody = 65534
 // runAsNobody runs the command without any right and returns its last line.
 func runAsNobody(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary := filepath.Join(dir, "slipway")
-	if err := copyProgram(self, binary); err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(dir, "slipway"), args...)
 	cmd.Env = []string{asCommand + "=1"}
 	cmd.Dir = dir
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	if err := cmd.Run(); err == nil {
-		t.Errorf("%v succeeded without rights: %s", args, out.String())
+	var exit *exec.ExitError
+	if err := cmd.Run(); !errors.As(err, &exit) {
+		t.Errorf("%v without rights: %v; it printed %q", args, err, out.String())
 	}
 	return lastLine(out.String())
 }
@@ -69,7 +63,7 @@ func copyProgram(from, to string) error {
 	return out.Close()
 }
 
-// publicDir is a folder that every user can enter.
+// publicDir is a folder that every user can enter, with the program in it.
 func publicDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "slipway-public-")
@@ -82,6 +76,13 @@ func publicDir(t *testing.T) string {
 		}
 	})
 	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := copyProgram(self, filepath.Join(dir, "slipway")); err != nil {
 		t.Fatal(err)
 	}
 	return dir

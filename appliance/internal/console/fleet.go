@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"time"
 
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/engine"
@@ -60,6 +61,9 @@ func (d deployments) Document(_ context.Context, id string) ([]byte, error) {
 func (d deployments) Progress(_ context.Context, id string) (fleet.Progress, bool) {
 	return d.engine.Progress(id)
 }
+
+// LastHeard implements ui.Hearing: heartbeats count as a report.
+func (d deployments) LastHeard(id string) time.Time { return d.engine.LastHeard(id) }
 
 func (d deployments) Log(_ context.Context, id string, from int64, n int) ([]fleet.LogLine, int64, error) {
 	lines, last, err := d.engine.ReadLog(id, from, n)
