@@ -60,6 +60,10 @@ func copyProgram(from, to string) error {
 	if _, err := io.Copy(out, in); err != nil {
 		return err
 	}
+	// serve, which other tests ran in this process, has taken rights from new files.
+	if err := out.Chmod(0o755); err != nil {
+		return err
+	}
 	return out.Close()
 }
 
@@ -95,7 +99,7 @@ func TestMissingPermissionsAreOneClearLine(t *testing.T) {
 	config := filepath.Join(dir, "slipway.yaml")
 	write := func(body string) {
 		t.Helper()
-		if err := os.WriteFile(config, []byte(body), 0o644); err != nil {
+		if err := errors.Join(os.WriteFile(config, []byte(body), 0o644), os.Chmod(config, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
