@@ -100,7 +100,6 @@ func succeed(t *testing.T, s *scene, m *lab.Machine) {
 	must(t, m.Console.Type("\r"))
 	expect(t, m, 30*time.Second, `Step \d+ of \d+`)
 	expect(t, m, 90*time.Second, "Succeeded")
-	time.Sleep(time.Second) // the video console draws after the serial one
 	keepScreen(t, m, m.MachineConfig.Name+"-succeeded")
 
 	all := s.deployments(t)

@@ -58,7 +58,7 @@ func TestBrokenWrongCA(t *testing.T) {
 		quiet(t, s, m)
 		s.appliance.Kill()
 		impostor := newImpostor(t, s, installation)
-		expect(t, m, 90*time.Second, "No answer from the appliance")
+		expect(t, m, 90*time.Second, "This is not the appliance that this boot image belongs to")
 		stays(t, 10*time.Second, func() string {
 			if n := impostor.requests.Load(); n > 0 {
 				return "the agent spoke to an appliance with a foreign CA"

@@ -99,6 +99,7 @@ func (s *scene) device(t *testing.T) fleet.Device {
 // keepScreen keeps a picture of the machine's screen in .lab/screens.
 func keepScreen(t *testing.T, m *lab.Machine, name string) {
 	t.Helper()
+	time.Sleep(lab.Timeout(time.Second)) // the video console draws after the serial one
 	png, err := m.Screenshot(t.Context(), name)
 	must(t, err)
 	b, err := os.ReadFile(png)
