@@ -240,6 +240,13 @@ func TestADeviceFromSignInToSucceeded(t *testing.T) {
 	if list := r.must("", "device", "list"); !strings.Contains(list, "52:54:00:aa:bb:01") {
 		t.Errorf("the device is not listed: %s", list)
 	}
+	viewer := strings.TrimSpace(r.must("", "token", "add", "viewer", "--role", "viewer"))
+	for _, tok := range []string{viewer, token.Token} {
+		var seen wire.Deployment
+		if code := r.request(bound, "GET", path, tok, nil, &seen); code != http.StatusOK || seen.Status != "succeeded" {
+			t.Errorf("looking at the deployment answers %d %q", code, seen.Status)
+		}
+	}
 	for _, want := range []string{"passcode.refused", "passcode.accepted", "passcode.set"} {
 		if log := r.must("", "audit", "list"); !strings.Contains(log, want) || strings.Contains(log, "slipway-lab") {
 			t.Errorf("the audit log lacks %s or holds the passcode:\n%s", want, log)

@@ -184,7 +184,7 @@ func (a *API) admit(c *call, r route, local bool) error {
 	}
 	c.Token = token
 	switch {
-	case r.Access == Device && token.Kind == fleet.TokenDevice:
+	case (r.Access == Device || r.Access == DeviceOrViewer) && token.Kind == fleet.TokenDevice:
 		return nil
 	case r.Access == Device:
 		return &Problem{Status: http.StatusForbidden, Code: "device-token", Detail: "This call is for devices; sign in as one."}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"slipway/agent/wire"
+	"slipway/fleet"
 )
 
 // maxReport bounds the bodies of a device's reports, in bytes.
@@ -17,7 +18,7 @@ func (a *API) deviceRoutes() []route {
 		{Method: "POST", Path: prefix + "/deployments", Access: Device, Summary: "Start a deployment", In: wire.StartDeployment{}, Out: wire.Deployment{},
 			Status: http.StatusCreated, MaxBody: maxReport, Handle: a.startDeployment},
 		{Method: "GET", Path: prefix + "/deployments/current", Access: Device, Summary: "This device's unfinished deployment", Out: wire.Deployment{}, Handle: a.currentDeployment},
-		{Method: "GET", Path: one, Access: Device, Summary: "Look at a deployment of this device", Out: wire.Deployment{}, Handle: a.getDeployment},
+		{Method: "GET", Path: one, Access: DeviceOrViewer, Summary: "Look at a deployment", Out: wire.Deployment{}, Handle: a.getDeployment},
 		{Method: "POST", Path: one + "/resume", Access: Device, Summary: "Continue a deployment: a new epoch begins", Out: wire.Deployment{}, Handle: a.resumeDeployment},
 		{Method: "POST", Path: one + "/events", Access: Device, Summary: "Report; the answer carries orders", In: wire.EventBatch{}, Out: wire.EventAnswer{}, MaxBody: maxReport, Handle: a.events},
 		{Method: "POST", Path: one + "/logs", Access: Device, Summary: "Upload log lines", In: wire.LogBatch{}, Out: wire.LogAnswer{}, MaxBody: maxReport, Handle: a.logs},
@@ -50,7 +51,11 @@ func (a *API) currentDeployment(c *call) (any, error) {
 }
 
 func (a *API) getDeployment(c *call) (any, error) {
-	return a.Engine.Get(c.Token, c.Param("id"))
+	token := c.Token
+	if c.Local {
+		token = fleet.Token{Kind: fleet.TokenAPI, Role: fleet.RoleViewer}
+	}
+	return a.Engine.Get(token, c.Param("id"))
 }
 
 func (a *API) resumeDeployment(c *call) (any, error) {

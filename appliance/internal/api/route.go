@@ -14,17 +14,18 @@ type Access int
 
 // The access rules.
 const (
-	NoRule        Access = iota
-	Public               // anyone: mechanisms, sign-in, health, OpenAPI
-	Device               // a device's token, bound to its key when it has one
-	Viewer               // an API token or account of that role, or the local socket
-	Technician           // the same, one step up
-	Administrator        // the same, one step up
+	NoRule         Access = iota
+	Public                // anyone: mechanisms, sign-in, health, OpenAPI
+	Device                // a device's token, bound to its key when it has one
+	DeviceOrViewer        // a device for what is its own, or whoever may view
+	Viewer                // an API token or account of that role, or the local socket
+	Technician            // the same, one step up
+	Administrator         // the same, one step up
 )
 
 func (a Access) role() fleet.Role {
 	switch a {
-	case Viewer:
+	case Viewer, DeviceOrViewer:
 		return fleet.RoleViewer
 	case Technician:
 		return fleet.RoleTechnician

@@ -25,6 +25,21 @@ const (
 )
 
 // Each row: a first claim, a second, and whether they are the same machine.
+func TestAMachineThatTellsNothingIsOneDevicePerAddress(t *testing.T) {
+	a, _, _ := adminOf(t)
+	ids := map[string]bool{}
+	for _, from := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.2"} {
+		d, err := a.ResolveSignIn(t.Context(), fleet.Claim{}, netip.MustParseAddr(from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[d.ID] = true
+	}
+	if len(ids) != 2 {
+		t.Errorf("three sign-ins from two addresses made %d devices", len(ids))
+	}
+}
+
 func TestRecognition(t *testing.T) {
 	type claim = fleet.Claim
 	full := claim{UUID: uuidA, Serial: "SN-1", Model: "M1", MACs: []string{macA}}

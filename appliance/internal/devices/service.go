@@ -81,7 +81,12 @@ type Seen struct {
 }
 
 // ResolveSignIn is Resolve after a successful sign-in, as package auth wants it.
+// A machine (or script) that tells nothing of itself is known by its address, so
+// that it is one device and not a new one at each sign-in.
 func (s *Service) ResolveSignIn(ctx context.Context, c fleet.Claim, from netip.Addr) (fleet.Device, error) {
+	if blank(normal(c), nil) && from.IsValid() {
+		c = fleet.Claim{Serial: "address " + from.Unmap().String(), Model: "tells nothing of itself"}
+	}
 	return s.Resolve(ctx, c, Seen{Addr: from, SignedIn: true})
 }
 
