@@ -39,7 +39,10 @@ func combinations() (out []combination) {
 // the boot: the machine gets to its challenge all the same. The short form
 // tries one combination, the long form all of them.
 func TestMatrix(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := uint64(2) // the short form is the same each time; the long one looks for surprises
+	if os.Getenv("SLIPWAY_SOAK") != "" {
+		seed = uint64(time.Now().UnixNano())
+	}
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	all := combinations()
