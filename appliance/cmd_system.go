@@ -90,6 +90,18 @@ func (a *app) auditCommand() *cobra.Command {
 	return group("audit", "The audit log", list)
 }
 
+func (a *app) caShowCommand() *cobra.Command {
+	return &cobra.Command{Use: "show", Short: "Print the authority's certificates, for browsers that shall trust the console", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var pem []byte
+			if err := a.call(c.Context(), "GET", "/admin/ca", nil, &pem); err != nil {
+				return err
+			}
+			_, err := a.out.Write(pem)
+			return err
+		}}
+}
+
 // fetchCommand downloads what an image build needs, for an appliance that has no
 // package source.
 func (a *app) fetchCommand() *cobra.Command {

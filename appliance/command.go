@@ -73,7 +73,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.serveCommand(), a.configCommand(), a.passcodeCommand(), a.accountCommand(), a.tokenCommand(),
 		a.authCommand(), a.deviceCommand(), a.deploymentCommand(), a.sequenceCommand(), a.stepCommand(), a.imageCommand(),
 		a.auditCommand())
-	root.AddCommand(futureCommands()...)
+	root.AddCommand(a.futureCommands()...)
 	return root
 }
 
@@ -117,10 +117,10 @@ func future(use, short string) *cobra.Command {
 		}}
 }
 
-func futureCommands() []*cobra.Command {
+func (a *app) futureCommands() []*cobra.Command {
 	return []*cobra.Command{
 		group("content", "Content items and versions", future("add", "Adds a content item"), future("list", "Lists content items"), future("verify", "Checks content at rest")),
-		group("ca", "The appliance's certificate authority", future("rotate", "Replaces the certificate authority")),
+		group("ca", "The appliance's certificate authority", a.caShowCommand(), future("rotate", "Replaces the certificate authority")),
 		future("backup", "Writes state to a file"), future("restore", "Reads state from a backup"),
 		future("dhcp-options", "Prints the settings for a foreign DHCP server"),
 	}

@@ -291,6 +291,9 @@ func TestNoRouteWithoutATokenButThePublicOnes(t *testing.T) {
 func TestAPITokensDoWhatTheirRoleMay(t *testing.T) {
 	r := start(t, t.TempDir())
 	client := insecure(nil, "")
+	if pem := r.must("", "ca", "show"); !strings.HasPrefix(pem, "-----BEGIN CERTIFICATE-----") || strings.Contains(pem, "PRIVATE") {
+		t.Errorf("ca show prints %q", pem)
+	}
 	token := func(role string) string {
 		return strings.TrimSpace(r.must("", "token", "add", "script-"+role, "--role", role))
 	}

@@ -17,6 +17,9 @@ func (a *API) accessRoutes() []route {
 		{Method: "DELETE", Path: admin + "/passcode", Access: Administrator, Summary: "Remove the passcode", Handle: func(c *call) (any, error) {
 			return nil, a.Auth.ClearPasscode(c.ctx(), a.by(c))
 		}},
+		{Method: "GET", Path: admin + "/ca", Access: Viewer, Summary: "The certificates of the appliance's authority, PEM", Out: raw{}, Handle: func(*call) (any, error) {
+			return raw{"application/x-pem-file", a.CA()}, nil
+		}},
 		{Method: "GET", Path: admin + "/held", Access: Technician, Summary: "Devices held back by a cap", Out: HeldDevices{}, Handle: func(c *call) (any, error) {
 			list, err := a.Auth.Held(c.ctx())
 			return HeldDevices{nonNil(list)}, err

@@ -29,6 +29,7 @@ type Services struct {
 	Audit    *audit.Log
 	Settings *settings.Service
 	Metrics  http.Handler
+	CA       func() []byte // the authority's certificates, PEM
 	Ready    func(context.Context) error
 }
 
