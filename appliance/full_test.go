@@ -60,11 +60,12 @@ func TestAFullDisk(t *testing.T) {
 	if err := os.MkdirAll(boot, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	// A name that the appliance does not bring itself, as it does with its loaders.
 	content := make([]byte, 70<<10)
 	if _, err := rand.Read(content); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(boot, "undionly.kpxe"), content, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(boot, "another.kpxe"), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ballast := fill(t, dir)
@@ -77,7 +78,7 @@ func TestAFullDisk(t *testing.T) {
 	if code := r.request(client, "GET", "/api/v1/admin/devices", token, nil, nil); code != http.StatusOK {
 		t.Errorf("a read on a full disk answers %d", code)
 	}
-	resp, err := http.Get("http://" + r.http + "/boot/loaders/undionly.kpxe")
+	resp, err := http.Get("http://" + r.http + "/boot/loaders/another.kpxe")
 	if err != nil {
 		t.Fatal(err)
 	}

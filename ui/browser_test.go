@@ -192,7 +192,7 @@ func (tb *tab) signIn() {
 		tb.fill("#name", "anna")
 		tb.fill("#password", "correct horse")
 		tb.press("form button")
-		tb.until("the overview", `document.querySelector("h1")?.textContent === "Overview"`)
+		tb.until("the overview", `document.querySelector("h1")?.textContent === "Overview" && document.readyState === "complete"`)
 	}
 }
 

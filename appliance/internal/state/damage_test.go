@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc64"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,6 +69,19 @@ type folder map[string][]byte
 
 func readFolder(t *testing.T, dir string) folder {
 	t.Helper()
+	for {
+		f, err := tryReadFolder(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a file got its final name meanwhile: look again
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+}
+
+func tryReadFolder(dir string) (folder, error) {
 	f := folder{}
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == reserveName {
@@ -80,10 +94,7 @@ func readFolder(t *testing.T, dir string) folder {
 		f[rel], err = os.ReadFile(path)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return f, err
 }
 
 func (f folder) clone() folder {
