@@ -36,11 +36,13 @@ func decompress(r io.Reader, member string) (io.ReadCloser, error) {
 			return nil, err
 		}
 		c := xz.ReaderConfig{DictCap: 1 << 16}
-		x, err := c.NewReader(r)
+		whole := &xzWhole{r: in}
+		x, err := c.NewReader(whole)
 		if err != nil {
-			return nil, err
+			return nil, noEOF(err)
 		}
-		return io.NopCloser(x), nil
+		whole.x = x
+		return io.NopCloser(readerFunc(whole.decoded)), nil
 	case ".zst":
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxDictionary))
 		if err != nil {
@@ -51,6 +53,37 @@ func decompress(r io.Reader, member string) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("member %s: unknown compression", member)
 	}
 }
+
+// xzWhole notices an xz stream that ends where a block should begin, which the
+// decoder takes for a good end: every stream's last bytes are its footer's "YZ",
+// or zeros that pad it (.xz file format 1.2.0, 2.1.2.4 and 2.2).
+type xzWhole struct {
+	r    io.Reader
+	x    io.Reader
+	tail [2]byte // the last two bytes read that are not zero
+}
+
+func (w *xzWhole) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	for _, b := range p[:n] {
+		if b != 0 {
+			w.tail[0], w.tail[1] = w.tail[1], b
+		}
+	}
+	return n, err
+}
+
+func (w *xzWhole) decoded(p []byte) (int, error) {
+	n, err := w.x.Read(p)
+	if err == io.EOF && string(w.tail[:]) != "YZ" {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // xzBlockHead is how much of a block's header checkDictionary looks at: sizes and
 // filter flags of the one filter that Debian's packages use.

@@ -128,17 +128,26 @@ func readBlock(r io.ReaderAt, head []byte, b xzBlock) ([]byte, error) {
 	// The decoder reads single bytes.
 	z, err := xz.NewReader(bufio.NewReaderSize(stream, 256<<10))
 	if err != nil {
-		return nil, err
+		return nil, noEOF(err)
 	}
 	content := make([]byte, b.size)
 	if _, err := io.ReadFull(z, content); err != nil {
-		return nil, err
+		return nil, noEOF(err)
 	}
 	// The end of the stream is where the block's check value is compared.
 	if n, err := z.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		return nil, errors.Join(errors.New("xz block is longer than its index says"), err)
 	}
 	return content, nil
+}
+
+// noEOF names an end that came too early: the decoder reports a block header that
+// is longer than its stream as a plain io.EOF, which would pass for the good end.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // xzIndex reads the index at the end of a stream. Anything unusual is errSerial:

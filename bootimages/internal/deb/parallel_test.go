@@ -71,6 +71,46 @@ func TestParallelXZClosesEarly(t *testing.T) {
 	}
 }
 
+// A stream that is cut where a block begins, or inside a block's header, is not a
+// shorter good one.
+func TestXZCutAtABlock(t *testing.T) {
+	content := noise(5000)
+	good := blocksOf(t, content, 1000)
+	_, blocks, err := xzIndex(bytes.NewReader(good), int64(len(good)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blocks {
+		for _, cut := range []int64{0, 1, 2, 12} {
+			r, err := decompress(bytes.NewReader(good[:b.offset+cut]), "data.tar.xz")
+			if err != nil {
+				continue
+			}
+			if got, err := io.ReadAll(r); err == nil {
+				t.Errorf("cut at %d: %d bytes and no error", b.offset+cut, len(got))
+			}
+		}
+	}
+	r, err := decompress(bytes.NewReader(append(good, 0, 0, 0, 0)), "data.tar.xz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("padded: %d bytes, %v", len(got), err)
+	}
+	// The size of a block's header says more than there is.
+	long := bytes.Clone(good)
+	long[blocks[0].offset] = 0xe1
+	p, err := parallelXZ(bytes.NewReader(long), int64(len(long)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if got, err := io.ReadAll(p); err == nil {
+		t.Errorf("header longer than its block: %d bytes and no error", len(got))
+	}
+}
+
 // Damage anywhere is an error or makes the stream one for the serial reader; it
 // never gives other bytes.
 func FuzzParallelXZ(f *testing.F) {
@@ -79,6 +119,7 @@ func FuzzParallelXZ(f *testing.F) {
 	f.Add(100, byte(1))
 	f.Add(len(good)-20, byte(0x80))
 	f.Add(3000, byte(0xff))
+	f.Add(xzEdge, byte(0xe3)) // a block header longer than all that follows
 	f.Fuzz(func(t *testing.T, at int, flip byte) {
 		z := bytes.Clone(good)
 		if flip != 0 {
