@@ -12,7 +12,6 @@ import (
 	"golang.org/x/term"
 
 	"slipway/appliance/internal/api"
-	"slipway/appliance/internal/config"
 	"slipway/fleet"
 )
 
@@ -48,55 +47,6 @@ func (a *app) prompt(f *os.File, text string) (string, error) {
 	b, err := term.ReadPassword(int(f.Fd()))
 	fmt.Fprintln(a.err)
 	return string(b), err
-}
-
-func (a *app) passcodeCommand() *cobra.Command {
-	var force bool
-	set := &cobra.Command{Use: "set", Short: "Set or rotate the passcode, read from standard input", Args: usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			value, err := a.readSecret("Passcode")
-			if err != nil {
-				return err
-			}
-			if err := a.call(c.Context(), "PUT", "/admin/passcode", api.SetPasscode{Passcode: value, Force: force}, nil); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(a.out, "The passcode is set. Devices that boot from now on are asked for it.")
-			return err
-		}}
-	set.Flags().BoolVar(&force, "force", false, "accept a weak passcode")
-	clear := &cobra.Command{Use: "clear", Short: "Remove the passcode: nothing is accepted until one is set", Args: usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := a.call(c.Context(), "DELETE", "/admin/passcode", nil, nil); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintln(a.out, "The passcode is removed. Devices keep asking, and nothing is accepted until one is set.")
-			return err
-		}}
-	status := &cobra.Command{Use: "status", Short: "Show whether a passcode is set, and how old it is", Args: usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			var s api.AuthSettings
-			if err := a.call(c.Context(), "GET", "/admin/auth", nil, &s); err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(s.Passcode)
-			}
-			return a.printPasscode(s.Passcode)
-		}}
-	return group("passcode", "The passcode that devices ask for", set, clear, a.jsonFlag(status))
-}
-
-func (a *app) printPasscode(s fleet.PasscodeStatus) error {
-	if !s.Set {
-		_, err := fmt.Fprintln(a.out, "No passcode is set: devices ask for one and accept nothing. Set it with: slipway passcode set")
-		return err
-	}
-	fmt.Fprintf(a.out, "Set %s ago (%s) by %s, about %.0f bits strong.\n", s.Age, s.SetAt.UTC().Format("2006-01-02 15:04 MST"), printable(s.SetBy), s.Bits)
-	if s.Old {
-		fmt.Fprintln(a.out, "It is older than the reminder age: change it with: slipway passcode set")
-	}
-	return nil
 }
 
 func (a *app) accountCommand() *cobra.Command {
@@ -176,34 +126,4 @@ func (a *app) tokenCommand() *cobra.Command {
 			return a.call(c.Context(), "DELETE", "/admin/tokens/"+escape(args[0]), nil, nil)
 		}}
 	return group("token", "API tokens for scripts", add, list, revoke)
-}
-
-func (a *app) authCommand() *cobra.Command {
-	show := a.jsonFlag(&cobra.Command{Use: "show", Short: "Show how devices sign in", Args: usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			var s api.AuthSettings
-			if err := a.call(c.Context(), "GET", "/admin/auth", nil, &s); err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(s)
-			}
-			if s.Warning != "" {
-				fmt.Fprintln(a.out, "Warning:", s.Warning)
-			}
-			for _, m := range []fleet.Mechanism{fleet.MechanismAnonymous, fleet.MechanismCertificate, fleet.MechanismEntra} {
-				fmt.Fprintf(a.out, "%s: not in this version\n", m)
-			}
-			fmt.Fprint(a.out, "passcode: ")
-			return a.printPasscode(s.Passcode)
-		}})
-	set := &cobra.Command{Use: "set KEY=VALUE...", Short: "Change sign-in settings", Args: usage(cobra.MinimumNArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error {
-			key, _, ok := strings.Cut(args[0], "=")
-			if !ok {
-				return usageError{fmt.Errorf("%q is not KEY=VALUE", args[0])}
-			}
-			return fmt.Errorf("auth setting %q: %w (the passcode is set with: slipway passcode set)", key, config.ErrNotInThisVersion)
-		}}
-	return group("auth", "The sign-in mechanisms of devices", show, set)
 }

@@ -13,25 +13,6 @@ const (
 	MechanismPasscode    Mechanism = "passcode"
 )
 
-// Passcode is the shared passcode as kept: never its value.
-type Passcode struct {
-	ID    string    `json:"id"`   // "default" for the single shared passcode
-	Hash  string    `json:"hash"` // argon2id in PHC form
-	Bits  float64   `json:"bits"` // estimated strength when it was set
-	SetAt time.Time `json:"setAt"`
-	SetBy string    `json:"setBy"`
-}
-
-// PasscodeStatus is what may be shown of the passcode.
-type PasscodeStatus struct {
-	Set   bool      `json:"set"`
-	SetAt time.Time `json:"setAt,omitzero"`
-	SetBy string    `json:"setBy,omitempty"`
-	Bits  float64   `json:"bits,omitempty"`
-	Age   string    `json:"age,omitempty"` // in words
-	Old   bool      `json:"old"`           // older than the reminder age
-}
-
 // Role is what an account or API token may do.
 type Role string
 
@@ -61,10 +42,14 @@ func (r Role) rank() int {
 type Account struct {
 	Name      string    `json:"name"`
 	Role      Role      `json:"role"`
-	Hash      string    `json:"hash,omitempty"` // argon2id in PHC form; never shown
+	Hash      string    `json:"hash,omitempty"` // argon2id in PHC form; never shown; empty for people of a provider
 	CreatedAt time.Time `json:"createdAt"`
 	CreatedBy string    `json:"createdBy,omitempty"`
 	LastSeen  time.Time `json:"lastSeen,omitzero"`
+
+	BreakGlass bool   `json:"breakGlass,omitempty"` // may use its password when local passwords are off
+	Issuer     string `json:"issuer,omitempty"`     // OpenID provider the person comes from; empty for a local account
+	Subject    string `json:"subject,omitempty"`    // the provider's name for the person
 }
 
 // Session is a signed-in browser. The cookie's value is kept only as a hash.
@@ -100,6 +85,9 @@ type Token struct {
 	KeyBinding  string    `json:"keyBinding,omitempty"` // hex SHA-256 of the client certificate (RFC 8705); empty for scripts
 	Address     string    `json:"address,omitempty"`
 	Environment string    `json:"environment,omitempty"`
+	Passcode    string    `json:"passcode,omitempty"` // id of the passcode that was typed
+	Scope       Scope     `json:"scope,omitzero"`
+	Ended       bool      `json:"ended,omitempty"` // its deployment has ended: good only for its last reports
 	CreatedAt   time.Time `json:"createdAt"`
 	ExpiresAt   time.Time `json:"expiresAt"`
 }

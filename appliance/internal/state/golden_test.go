@@ -56,6 +56,7 @@ func sample(t *testing.T, tx *Tx) {
 	}
 	put(putFilled(tx.Installation()))
 	put(putFilled(tx.Settings()))
+	put(putFilled(tx.SignIn()))
 	put(putFilled(tx.Devices().Table))
 	put(putFilled(tx.Deployments().Table))
 	put(putFilled(tx.Results().Table))

@@ -11,7 +11,7 @@ func allTables() []*schema {
 		&accountsKind.schema, &deploymentsKind.schema, &devicesKind.schema, &documentsKind.schema,
 		&imagesKind.schema, &installationKind.schema, &keysKind.schema, &passcodesKind.schema,
 		&resultsKind.schema, &sequencesKind.schema, &sessionsKind.schema, &settingsKind.schema,
-		&tokensKind.schema, &waitsKind.schema,
+		&signInKind.schema, &tokensKind.schema, &waitsKind.schema,
 	}
 	slices.SortFunc(tables, func(a, b *schema) int { return strings.Compare(a.name, b.name) })
 	return tables
