@@ -59,7 +59,7 @@ type Device struct {
 type Mechanisms struct {
 	Mechanisms []string `json:"mechanisms"`
 	Keyboard   string   `json:"keyboard,omitempty"` // layout to start the prompt with
-	Warning    string   `json:"warning,omitempty"`  // to show on the screen
+	Warning    string   `json:"warning,omitempty"`  // to show on the screen, e.g. that anyone may deploy
 }
 
 // PasscodeSignIn is the body of POST /auth/passcode.
@@ -67,6 +67,42 @@ type PasscodeSignIn struct {
 	Passcode    string `json:"passcode"`
 	Device      Device `json:"device"`
 	Environment string `json:"environment"`
+}
+
+// The names of the mechanisms in Mechanisms, in the order they are tried.
+const (
+	Anonymous   = "anonymous"
+	Certificate = "certificate"
+	Entra       = "entra"
+	Passcode    = "passcode"
+)
+
+// SignIn is the body of POST /auth/anonymous, /auth/certificate and /auth/entra.
+type SignIn struct {
+	Device      Device `json:"device"`
+	Environment string `json:"environment"`
+}
+
+// EntraStart answers POST /auth/entra.
+type EntraStart struct {
+	Session                 string `json:"session"`
+	UserCode                string `json:"userCode"`
+	VerificationURI         string `json:"verificationUri"`
+	VerificationURIComplete string `json:"verificationUriComplete,omitempty"` // carries the code, for the QR code
+	ExpiresIn               int    `json:"expiresIn"`                         // seconds
+	Interval                int    `json:"interval"`                          // seconds between polls
+}
+
+// EntraPoll is the body of POST /auth/entra/poll. Its answers: 200 Token, 202
+// EntraPending, 403 denied (problem "denied" or "role"), 410 expired or not known:
+// start again, 503 the provider does not answer: poll again.
+type EntraPoll struct {
+	Session string `json:"session"`
+}
+
+// EntraPending is the answer 202 to a poll.
+type EntraPending struct {
+	Interval int `json:"interval"` // seconds until the next poll
 }
 
 // Token answers a successful sign-in or renewal.

@@ -211,6 +211,7 @@ func caller(r *http.Request) auth.Caller {
 	c := auth.Caller{Addr: peer(r)}
 	if r.TLS != nil {
 		c.Binding = pki.Binding(*r.TLS)
+		c.Certificates = r.TLS.PeerCertificates
 	}
 	return c
 }

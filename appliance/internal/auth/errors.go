@@ -19,8 +19,18 @@ var (
 	ErrExpired = errors.New("expired, sign in again")
 	// ErrBinding: the token belongs to another key than the caller's (401).
 	ErrBinding = errors.New("the token is bound to another key")
+	// ErrDenied: the person or the provider said no (403).
+	ErrDenied = errors.New("the sign-in was denied")
+	// ErrRole: the person lacks the role that is asked for (403).
+	ErrRole = errors.New("this person has no role that may do this")
+	// ErrCodeExpired: the code was not used in time, or is not known (410).
+	ErrCodeExpired = errors.New("the code has expired: start again")
+	// ErrProvider: the OpenID provider does not answer as it should (503).
+	ErrProvider = errors.New("the sign-in provider does not answer")
 	// ErrLastAdministrator: the only administrator can be neither removed nor demoted.
 	ErrLastAdministrator = errors.New("this is the last administrator: make another one first")
+	// ErrLockout: the change would leave no administrator who can sign in.
+	ErrLockout = errors.New("this would lock out the administrators")
 	// ErrSetupDone: the first account exists already.
 	ErrSetupDone = errors.New("this appliance has an account already: sign in")
 	// ErrNoHold: no device waits under that code.
@@ -45,6 +55,13 @@ func (e *ThrottledError) Error() string {
 	}
 	return s
 }
+
+// PendingError says that a person has not signed in yet (202).
+type PendingError struct {
+	Interval time.Duration // least time until the next poll
+}
+
+func (e *PendingError) Error() string { return "the sign-in is pending" }
 
 // InvalidError says what is wrong with one field of the caller's input (400).
 type InvalidError struct {

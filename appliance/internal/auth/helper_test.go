@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -125,7 +126,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) restart(t *testing.T) {
 	t.Helper()
 	s, err := New(Options{
-		Store: b.state, Audit: b.trail, Hash: cheap, Now: b.clock.now, Logger: slog.New(slog.DiscardHandler),
+		Store: b.state, Audit: b.trail, Hash: cheap, Now: b.clock.now, Logger: slog.New(slog.DiscardHandler), Sealer: seal{},
 		Resolve: func(_ context.Context, c fleet.Claim, _ netip.Addr) (fleet.Device, error) {
 			return fleet.Device{ID: "device-" + c.Serial}, nil
 		},
@@ -134,6 +135,21 @@ func (b *bench) restart(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Service = s
+}
+
+// seal is a keyring that shows when something was stored unsealed.
+type seal struct{}
+
+func (seal) Seal(plain []byte, purpose string) ([]byte, error) {
+	return []byte(purpose + ":" + hex.EncodeToString(plain)), nil
+}
+
+func (seal) Open(sealed []byte, purpose string) ([]byte, error) {
+	text, ok := strings.CutPrefix(string(sealed), purpose+":")
+	if !ok {
+		return nil, errors.New("sealed for another purpose")
+	}
+	return hex.DecodeString(text)
 }
 
 func (b *bench) setPasscode(t *testing.T, value string) {

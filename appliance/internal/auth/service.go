@@ -2,20 +2,24 @@ package auth
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
 
+	"slipway/appliance/internal/clientcert"
+	"slipway/appliance/internal/oidc"
 	"slipway/appliance/internal/state"
 	"slipway/fleet"
 )
 
 // Caller is who speaks, as the connection proves it.
 type Caller struct {
-	Addr    netip.Addr
-	Binding string // hex SHA-256 of the client certificate; empty without one
+	Addr         netip.Addr
+	Binding      string              // hex SHA-256 of the client certificate; empty without one
+	Certificates []*x509.Certificate // as the client showed them, leaf first; only possession of the leaf's key is proven
 }
 
 // Actor is who changes something, for the audit log: an account, or "local" for
@@ -34,15 +38,23 @@ type Auditor interface {
 // sign-in only: strangers make no devices here.
 type Resolver func(ctx context.Context, claim fleet.Claim, from netip.Addr) (fleet.Device, error)
 
-// Options of a Service. Store, Audit and Resolve must be set.
+// Sealer is the keyring that protects the providers' client secrets at rest.
+type Sealer interface {
+	Seal(plain []byte, purpose string) ([]byte, error)
+	Open(sealed []byte, purpose string) ([]byte, error)
+}
+
+// Options of a Service. Store, Audit, Resolve and Sealer must be set.
 type Options struct {
-	Store   *state.Store
-	Audit   Auditor
-	Resolve Resolver
-	OnHeld  func()           // called after the waiting list changed; must not block
-	Hash    Params           // costs of new hashes; DefaultParams
-	Now     func() time.Time // time.Now
-	Logger  *slog.Logger     // slog.Default()
+	Store        *state.Store
+	Audit        Auditor
+	Resolve      Resolver
+	Sealer       Sealer
+	Certificates *clientcert.Verifier // nil: one that keeps no revocation lists
+	OnHeld       func()               // called after the waiting list changed; must not block
+	Hash         Params               // costs of new hashes; DefaultParams
+	Now          func() time.Time     // time.Now
+	Logger       *slog.Logger         // slog.Default()
 }
 
 // Service is the whole of sign-in. It is safe for concurrent use.
@@ -56,12 +68,16 @@ type Service struct {
 	hasher   *hasher
 	gate     *gate
 	throttle *throttle
+
+	sealer       Sealer
+	certificates *clientcert.Verifier
+	providers    *oidc.Clients
 }
 
 // New takes up the waits of the process before. Call Run to keep them.
 func New(o Options) (*Service, error) {
-	if o.Store == nil || o.Audit == nil || o.Resolve == nil {
-		return nil, errors.New("auth: store, audit and resolver must be given")
+	if o.Store == nil || o.Audit == nil || o.Resolve == nil || o.Sealer == nil {
+		return nil, errors.New("auth: store, audit, resolver and sealer must be given")
 	}
 	if o.Hash == (Params{}) {
 		o.Hash = DefaultParams()
@@ -72,12 +88,16 @@ func New(o Options) (*Service, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	if o.Certificates == nil {
+		o.Certificates = clientcert.New(clientcert.Options{Now: o.Now, Logger: o.Logger})
+	}
 	if o.OnHeld == nil {
 		o.OnHeld = func() {}
 	}
 	s := &Service{
 		store: o.Store, audit: o.Audit, resolve: o.Resolve, onHeld: o.OnHeld, now: o.Now, log: o.Logger,
 		hasher: newHasher(o.Hash), gate: newGate(), throttle: newThrottle(o.Now),
+		sealer: o.Sealer, certificates: o.Certificates, providers: oidc.NewClients(o.Now),
 	}
 	err := s.store.View(func(tx *state.Tx) error {
 		s.throttle.loadWaits(tx)

@@ -26,19 +26,35 @@ func (s *Service) SignInPasscode(ctx context.Context, passcode, environment stri
 	// Right: whatever fails from here on is no failure of the caller.
 	a.succeed()
 	s.tellHeld()
-	device, err := s.resolve(ctx, claim, subject.addr)
+	return s.admit(ctx, proof{mechanism: fleet.MechanismPasscode, actor: "passcode", action: "passcode.accepted"}, environment, claim, caller)
+}
+
+// proof is what somebody proved at sign-in.
+type proof struct {
+	mechanism fleet.Mechanism
+	actor     string // who, as the audit log and the deployment name them
+	action    string // of the audit entry
+	reason    string // of the audit entry
+	passcode  string // id of the passcode
+	scope     fleet.Scope
+}
+
+// admit gives a device token to somebody who proved what was asked, and notes it.
+func (s *Service) admit(ctx context.Context, p proof, environment string, claim fleet.Claim, caller Caller) (token string, expires time.Time, err error) {
+	device, err := s.resolve(ctx, claim, newSubject(caller, claim).addr)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("auth: find device: %w", err)
 	}
 	token, t, err := s.issue(ctx, fleet.Token{
-		Kind: fleet.TokenDevice, DeviceID: device.ID, Mechanism: fleet.MechanismPasscode, Actor: "passcode",
+		Kind: fleet.TokenDevice, DeviceID: device.ID, Mechanism: p.mechanism, Actor: p.actor,
 		KeyBinding: caller.Binding, Address: addrText(caller), Environment: environment,
+		Passcode: p.passcode, Scope: p.scope,
 	})
 	if err != nil {
 		return "", time.Time{}, err
 	}
 	s.note(ctx, fleet.AuditEntry{
-		Actor: "passcode", Action: "passcode.accepted", Object: environment,
+		Actor: p.actor, Action: p.action, Object: environment, Reason: p.reason,
 		Device: device.ID, Address: addrText(caller), Outcome: "ok",
 	})
 	return token, t.ExpiresAt, nil
