@@ -72,7 +72,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.serveCommand(), a.configCommand(), a.passcodeCommand(), a.accountCommand(), a.tokenCommand(),
 		a.authCommand(), a.deviceCommand(), a.deploymentCommand(), a.sequenceCommand(), a.stepCommand(), a.imageCommand(),
-		a.auditCommand())
+		a.auditCommand(), a.caCommand(), a.backupCommand(), a.restoreCommand(), a.secretCommand())
 	root.AddCommand(a.futureCommands()...)
 	return root
 }
@@ -120,8 +120,6 @@ func future(use, short string) *cobra.Command {
 func (a *app) futureCommands() []*cobra.Command {
 	return []*cobra.Command{
 		group("content", "Content items and versions", future("add", "Adds a content item"), future("list", "Lists content items"), future("verify", "Checks content at rest")),
-		group("ca", "The appliance's certificate authority", a.caShowCommand(), future("rotate", "Replaces the certificate authority")),
-		future("backup", "Writes state to a file"), future("restore", "Reads state from a backup"),
 		future("dhcp-options", "Prints the settings for a foreign DHCP server"),
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"slipway/agent/internal/network"
 	"slipway/agent/internal/screen"
 	"slipway/agent/internal/steps"
+	"slipway/agent/wire"
 )
 
 // Network is what the session needs of the network manager.
@@ -42,7 +43,14 @@ type Session struct {
 	SetClock func(time.Time) error
 	Keyboard func(code string) // sets the layout, unless the technician chose one
 	Machine  steps.Machine
-	StateDir string // in memory; what is kept there survives a crash of the agent
+	StateDir string // in memory, on disk in an installed OS; what is kept there survives a crash of the agent
+
+	Environment string           // wire.LinuxPE when empty
+	Certificate *tls.Certificate // the machine's own, for certificate sign-in; nil: none
+	Passcode    string           // the variable Passcode of an installed OS; tried once
+	Sequence    string           // TSID: runs without asking
+	Variables   []wire.Variable  // given at the start, e.g. by the configuration file
+	Unattended  bool             // nobody is there: what would wait for a person ends the way with an error
 	Log      *slog.Logger
 
 	typed string // address typed by the technician
