@@ -51,7 +51,7 @@ type Session struct {
 	Sequence    string           // TSID: runs without asking
 	Variables   []wire.Variable  // given at the start, e.g. by the configuration file
 	Unattended  bool             // nobody is there: what would wait for a person ends the way with an error
-	Log      *slog.Logger
+	Log         *slog.Logger
 
 	typed string // address typed by the technician
 	tried bool   // the passcode of the command line was tried

@@ -61,7 +61,7 @@ func New(o Options) (*API, error) {
 func (a *API) table() []route {
 	var all []route
 	for _, part := range [][]route{a.systemRoutes(), a.signInRoutes(), a.deviceRoutes(), a.accessRoutes(),
-		
+
 		a.signInSettingsRoutes(), a.passcodeRoutes(), a.fleetRoutes(), a.sequenceRoutes(), a.imageRoutes(), a.auditRoutes(),
 		a.caRoutes(), a.backupRoutes()} {
 		all = append(all, part...)
