@@ -41,6 +41,7 @@ type Reporter struct {
 	now        func() time.Time
 	orders     func([]string)    // called for each answer
 	lost       func(since error) // nil: the appliance answers (again)
+	watch      func(wire.Event)  // is told each new event; may be nil
 
 	mu       sync.Mutex
 	events   []wire.Event
@@ -69,6 +70,9 @@ func (r *Reporter) Event(e wire.Event) {
 	r.next++
 	r.events = append(r.events, e)
 	r.mu.Unlock()
+	if r.watch != nil {
+		r.watch(e)
+	}
 	r.poke()
 }
 

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,6 +56,9 @@ type Runner struct {
 	Volatile  map[string]tasksequence.Value // as they stand now, whatever was recorded
 	Now       func() time.Time
 
+	Environment string           // that the agent runs in; tasksequence.LinuxPE when empty
+	Watch       func(wire.Event) // is told every event as it is reported; nil: nobody
+
 	report *Reporter
 	run    *tasksequence.Run
 	vars   *tasksequence.Variables
@@ -71,6 +75,7 @@ func (r *Runner) Run(ctx context.Context, d wire.Deployment) (Outcome, error) {
 	ctx, stop := context.WithCancel(ctx)
 	r.orders = newOrders(r.Face)
 	r.report = NewReporter(r.API, d.ID, d.Epoch, r.Now, r.orders.take, r.orders.lost)
+	r.report.watch = r.Watch
 	var reporting sync.WaitGroup
 	reporting.Go(func() { _ = r.report.Run(ctx) }) // its failure comes back by Flush
 	defer reporting.Wait()
@@ -104,7 +109,7 @@ func (r *Runner) prepare(d wire.Deployment) error {
 			}
 		}
 	}
-	if err := set(tasksequence.VariableEnvironment, tasksequence.Value{Text: tasksequence.LinuxPE}); err != nil {
+	if err := set(tasksequence.VariableEnvironment, tasksequence.Value{Text: cmp.Or(r.Environment, tasksequence.LinuxPE)}); err != nil {
 		return err
 	}
 	results := make([]tasksequence.Result, 0, len(d.Results))

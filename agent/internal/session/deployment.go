@@ -26,6 +26,14 @@ const resultStays = time.Hour
 // appliance's record turns out to differ.
 // It returns the last lines of output beside the outcome.
 func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deployment) (o runner.Outcome, tail []string, err error) {
+	if s.Began != nil {
+		s.Began(d)
+	}
+	defer func() {
+		if err == nil && s.Ended != nil {
+			s.Ended(o)
+		}
+	}()
 	backoff := client.NewBackoff()
 	for {
 		if over, ok := final(d); ok {
@@ -33,7 +41,8 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 		}
 		face := newFace(s.Display, d, s.Now)
 		r := &runner.Runner{API: c, Face: face, Machine: s.Machine, Executors: steps.Executors(),
-			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now}
+			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now,
+			Environment: s.Environment, Watch: s.Watch}
 		o, err = r.Run(ctx, d)
 		tail = face.tail()
 		if !errors.Is(err, runner.ErrReload) {

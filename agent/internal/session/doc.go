@@ -15,6 +15,7 @@ import (
 	"slipway/agent/internal/boot"
 	"slipway/agent/internal/facts"
 	"slipway/agent/internal/network"
+	"slipway/agent/internal/runner"
 	"slipway/agent/internal/screen"
 	"slipway/agent/internal/steps"
 	"slipway/agent/wire"
@@ -52,6 +53,11 @@ type Session struct {
 	Variables   []wire.Variable  // given at the start, e.g. by the configuration file
 	Unattended  bool             // nobody is there: what would wait for a person ends the way with an error
 	Log         *slog.Logger
+
+	// What the caller may want to know; functions that are nil are not called.
+	Began func(wire.Deployment) // a deployment starts or goes on; before its first step
+	Watch func(wire.Event)      // is told every event of the deployment as it is reported
+	Ended func(runner.Outcome)  // how the deployment ended here, Rebooting included
 
 	typed string // address typed by the technician
 	tried bool   // the passcode of the command line was tried
