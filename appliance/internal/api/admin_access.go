@@ -3,8 +3,6 @@ package api
 import (
 	"net/http"
 	"time"
-
-	"slipway/fleet"
 )
 
 const admin = prefix + "/admin"
@@ -12,7 +10,6 @@ const admin = prefix + "/admin"
 // accessRoutes are sign-in settings, accounts, tokens and what is held back.
 func (a *API) accessRoutes() []route {
 	return []route{
-		{Method: "GET", Path: admin + "/auth", Access: Viewer, Summary: "How devices sign in", Out: AuthSettings{}, Handle: a.authSettings},
 		{Method: "PUT", Path: admin + "/passcode", Access: Administrator, Summary: "Set or rotate the passcode", In: SetPasscode{}, Handle: a.setPasscode},
 		{Method: "DELETE", Path: admin + "/passcode", Access: Administrator, Summary: "Remove the passcode", Handle: func(c *call) (any, error) {
 			return nil, a.Auth.ClearPasscode(c.ctx(), a.by(c))
@@ -46,20 +43,6 @@ func nonNil[T any](list []T) []T {
 		return []T{}
 	}
 	return list
-}
-
-func (a *API) authSettings(c *call) (any, error) {
-	status, err := a.Auth.PasscodeStatus(c.ctx())
-	if err != nil {
-		return nil, err
-	}
-	out := AuthSettings{Mechanisms: []fleet.Mechanism{}, Passcode: status}
-	if status.Set {
-		out.Mechanisms = append(out.Mechanisms, fleet.MechanismPasscode)
-	} else {
-		out.Warning = "No sign-in mechanism is configured: devices ask for a passcode, and nothing is accepted until one is set."
-	}
-	return out, nil
 }
 
 func (a *API) setPasscode(c *call) (any, error) {

@@ -3,6 +3,7 @@ package api
 import (
 	"time"
 
+	"slipway/appliance/internal/auth"
 	"slipway/fleet"
 	"slipway/tasksequence"
 )
@@ -16,11 +17,21 @@ type SetPasscode struct {
 	Force    bool   `json:"force,omitempty"` // accept a weak one
 }
 
-// AuthSettings are the sign-in settings of devices.
+// AuthSettings are the sign-in settings.
 type AuthSettings struct {
-	Mechanisms []fleet.Mechanism    `json:"mechanisms"` // configured ones; empty: nothing is ever accepted
-	Passcode   fleet.PasscodeStatus `json:"passcode"`
-	Warning    string               `json:"warning,omitempty"`
+	Mechanisms []fleet.Mechanism     `json:"mechanisms"` // configured ones; empty: nothing is ever accepted
+	Settings   []auth.SignInKey      `json:"settings"`
+	Preview    []fleet.SignInPreview `json:"preview"` // what is asked in each environment
+	Passcode   fleet.PasscodeStatus  `json:"passcode"`
+	Warning    string                `json:"warning,omitempty"` // the first of Warnings
+	Warnings   []string              `json:"warnings"`
+}
+
+// ChangeAuth changes settings by their keys. Confirm goes with a change that lets
+// more people in.
+type ChangeAuth struct {
+	Settings map[string]string `json:"settings"`
+	Confirm  bool              `json:"confirm,omitempty"`
 }
 
 // AddAccount makes a console account.

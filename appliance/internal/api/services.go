@@ -38,6 +38,7 @@ type Services struct {
 func serviceProblem(err error) *Problem {
 	var throttled *auth.ThrottledError
 	var invalid *auth.InvalidError
+	var confirm *auth.ConfirmError
 	var field *engine.FieldError
 	var secret *bootimages.SecretError
 	var problems tasksequence.Problems
@@ -50,6 +51,8 @@ func serviceProblem(err error) *Problem {
 			Detail: "Too many attempts. Wait before the next one."}
 	case errors.As(err, &invalid):
 		return &Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Detail: invalid.Detail, Fields: []wire.FieldError{{Field: invalid.Field, Detail: invalid.Detail}}}
+	case errors.As(err, &confirm):
+		return &Problem{Status: http.StatusConflict, Code: "confirm", Detail: confirm.Text + " Send it again with confirm to go on.", Fields: []wire.FieldError{{Field: confirm.Field, Detail: confirm.Text}}}
 	case errors.As(err, &field):
 		return &Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Detail: field.Detail, Fields: []wire.FieldError{{Field: field.Field, Detail: field.Detail}}}
 	case errors.As(err, &problems):
@@ -64,6 +67,16 @@ func serviceProblem(err error) *Problem {
 		return status(http.StatusUnauthorized, "token", "A valid token is needed: sign in.")
 	case errors.Is(err, auth.ErrWrong):
 		return status(http.StatusUnauthorized, "not-accepted", "Not accepted.")
+	case errors.Is(err, auth.ErrDenied):
+		return status(http.StatusForbidden, "denied", "The sign-in was denied.")
+	case errors.Is(err, auth.ErrRole):
+		return status(http.StatusForbidden, "role", "You are signed in, but have no role that may deploy. Ask an administrator for it.")
+	case errors.Is(err, auth.ErrCodeExpired):
+		return status(http.StatusGone, "expired", "The code has expired: start again.")
+	case errors.Is(err, auth.ErrProvider):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "provider", Detail: "The sign-in provider does not answer.", RetryAfter: 5 * time.Second}
+	case errors.Is(err, auth.ErrLockout):
+		return status(http.StatusConflict, "lockout", sentence(err, auth.ErrLockout))
 	case isAny(err, auth.ErrNotAllowed, engine.ErrForbidden):
 		return status(http.StatusForbidden, "not-allowed", "This is not allowed here.")
 	case isAny(err, auth.ErrNotFound, auth.ErrNoHold, engine.ErrNotFound, imaging.ErrUnknownBuild, state.ErrNotFound, devices.ErrNotFound):
@@ -84,6 +97,15 @@ func serviceProblem(err error) *Problem {
 		return status(499, "gone", "The caller went away.")
 	}
 	return nil
+}
+
+// sentence is err's text from where the known error in it begins.
+func sentence(err, known error) string {
+	text := err.Error()
+	if i := strings.Index(text, known.Error()); i >= 0 {
+		text = text[i:]
+	}
+	return text
 }
 
 // fieldsOf names the step and field of each problem.

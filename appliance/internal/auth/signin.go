@@ -19,6 +19,10 @@ func (s *Service) SignInPasscode(ctx context.Context, passcode, environment stri
 		return "", time.Time{}, err
 	}
 	subject := newSubject(caller, claim)
+	if err := s.mayUse(environment, fleet.MechanismPasscode); err != nil {
+		s.refuse(ctx, "passcode.refused", subject, "not allowed in this environment: "+environment)
+		return "", time.Time{}, err
+	}
 	a, err := s.tryPasscode(ctx, passcode, subject)
 	if err != nil {
 		return "", time.Time{}, err
