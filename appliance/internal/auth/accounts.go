@@ -98,10 +98,10 @@ func (s *Service) AddAccount(ctx context.Context, actor Actor, name, password st
 }
 
 // RemoveAccount removes an account and signs it out. Errors: ErrNotFound,
-// ErrLastAdministrator.
+// ErrLastAdministrator, ErrLockout.
 func (s *Service) RemoveAccount(ctx context.Context, actor Actor, name string) error {
 	return s.changeAccount(ctx, actor, name, "account.removed", "", func(tx *state.Tx, a fleet.Account) error {
-		if err := keepAdministrator(tx, a); err != nil {
+		if err := errors.Join(keepAdministrator(tx, a), keepBreakGlass(tx, a)); err != nil {
 			return err
 		}
 		if err := signOutAll(tx, a.Name); err != nil {
@@ -112,14 +112,14 @@ func (s *Service) RemoveAccount(ctx context.Context, actor Actor, name string) e
 }
 
 // SetRole changes what an account may do, effective at once. Errors: ErrNotFound,
-// ErrLastAdministrator, *InvalidError.
+// ErrLastAdministrator, ErrLockout, *InvalidError.
 func (s *Service) SetRole(ctx context.Context, actor Actor, name string, role fleet.Role) error {
 	if !role.Includes(fleet.RoleViewer) {
 		return errRole
 	}
 	return s.changeAccount(ctx, actor, name, "account.role", "role "+string(role), func(tx *state.Tx, a fleet.Account) error {
 		if role != fleet.RoleAdministrator {
-			if err := keepAdministrator(tx, a); err != nil {
+			if err := errors.Join(keepAdministrator(tx, a), keepBreakGlass(tx, a)); err != nil {
 				return err
 			}
 		}
@@ -128,8 +128,8 @@ func (s *Service) SetRole(ctx context.Context, actor Actor, name string, role fl
 	})
 }
 
-// SetPassword changes a password and signs the account out everywhere. Errors:
-// ErrNotFound, *InvalidError.
+// SetPassword changes a password and signs the account out everywhere. The people
+// of a provider have none. Errors: ErrNotFound, *InvalidError.
 func (s *Service) SetPassword(ctx context.Context, actor Actor, name, password string) error {
 	key, err := accountKey(name)
 	if err != nil {
@@ -143,12 +143,54 @@ func (s *Service) SetPassword(ctx context.Context, actor Actor, name, password s
 		return err
 	}
 	return s.changeAccount(ctx, actor, key, "account.password", "", func(tx *state.Tx, a fleet.Account) error {
+		if a.Issuer != "" {
+			return &InvalidError{Field: "password", Detail: "This person signs in with " + a.Issuer + " and has no password here."}
+		}
 		a.Hash = hash
 		if err := signOutAll(tx, key); err != nil {
 			return err
 		}
 		return tx.Accounts().Put(a)
 	})
+}
+
+// SetBreakGlass says whether a local account may use its password while local
+// passwords are off. Errors: ErrNotFound, *InvalidError ("breakGlass"), ErrLockout.
+func (s *Service) SetBreakGlass(ctx context.Context, actor Actor, name string, on bool) error {
+	reason := "off"
+	if on {
+		reason = "on"
+	}
+	return s.changeAccount(ctx, actor, name, "account.break-glass", reason, func(tx *state.Tx, a fleet.Account) error {
+		if on && a.Hash == "" {
+			return &InvalidError{Field: "breakGlass", Detail: "Only a local account with a password can be the way in when the provider is down."}
+		}
+		if !on {
+			if err := keepBreakGlass(tx, a); err != nil {
+				return err
+			}
+		}
+		a.BreakGlass = on
+		return tx.Accounts().Put(a)
+	})
+}
+
+// keepBreakGlass refuses when a is the only break-glass administrator while local
+// passwords are off.
+func keepBreakGlass(tx *state.Tx, a fleet.Account) error {
+	if !a.BreakGlass || a.Role != fleet.RoleAdministrator {
+		return nil
+	}
+	v, err := signIn(tx)
+	if err != nil || !v.Console.LocalOff {
+		return err
+	}
+	for o := range tx.Accounts().All() {
+		if o.Name != a.Name && o.BreakGlass && o.Role == fleet.RoleAdministrator && o.Hash != "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: this is the last break-glass administrator while local passwords are off. Mark another one, or switch local passwords on, first", ErrLockout)
 }
 
 // changeAccount runs change on an account that exists, and notes it.
