@@ -31,6 +31,8 @@ var (
 	ErrDamaged = errors.New("the state is damaged")
 	// ErrLocked means that another process uses the folder.
 	ErrLocked = errors.New("another slipway is running with this data folder")
+	// ErrNotEmpty means that a restore found a folder with something in it.
+	ErrNotEmpty = errors.New("the folder is not empty: a restore goes into an empty one, move this one away first")
 	// ErrEnded means that a Tx was used after its closure had returned.
 	ErrEnded = errors.New("the transaction has ended")
 )

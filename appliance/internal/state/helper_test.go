@@ -23,6 +23,8 @@ func TestMain(m *testing.M) {
 		helperLoad()
 	case "full":
 		helperFull()
+	case "restore":
+		helperRestore()
 	}
 }
 
