@@ -11,26 +11,6 @@ import (
 
 const api = "/api/v1"
 
-// Mechanisms asks how one may sign in here.
-func (c *Client) Mechanisms(ctx context.Context, environment, uuid string) (wire.Mechanisms, error) {
-	q := url.Values{"environment": {environment}}
-	if uuid != "" {
-		q.Set("uuid", uuid)
-	}
-	var out wire.Mechanisms
-	return out, c.call(ctx, http.MethodGet, api+"/auth/mechanisms?"+q.Encode(), nil, &out)
-}
-
-// SignIn tries a passcode; on success later calls carry the token.
-func (c *Client) SignIn(ctx context.Context, in wire.PasscodeSignIn) error {
-	var out wire.Token
-	if err := c.call(ctx, http.MethodPost, api+"/auth/passcode", in, &out); err != nil {
-		return err
-	}
-	c.SetToken(out)
-	return nil
-}
-
 // Healthy asks GET /healthz with all checks on.
 func (c *Client) Healthy(ctx context.Context) error {
 	return c.call(ctx, http.MethodGet, "/healthz", nil, nil)

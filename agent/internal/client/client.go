@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,11 +33,12 @@ type Options struct {
 // Client is a connection to one appliance. Safe for concurrent use.
 type Client struct {
 	options Options
-	http    *http.Client
 
-	mu      sync.Mutex
-	token   string
-	expires time.Time
+	mu       sync.Mutex
+	identity tls.Certificate // now in use
+	http     *http.Client    // its connections
+	token    string
+	expires  time.Time
 }
 
 // Time limits. Handshakes take long on small or emulated processors.
@@ -52,10 +54,39 @@ func New(o Options) *Client {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Client{options: o, http: &http.Client{
+	return &Client{options: o, identity: o.Identity, http: dialled(o, o.Identity)}
+}
+
+func dialled(o Options, identity tls.Certificate) *http.Client {
+	o.Identity = identity
+	return &http.Client{
 		Transport:     transport(o, tlsConfig(o)),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
+}
+
+// Identify makes all later calls go over connections with another TLS identity.
+// The token is dropped: it is bound to the identity before. The zero identity is
+// the one of the options.
+func (c *Client) Identify(identity tls.Certificate) {
+	if identity.Certificate == nil {
+		identity = c.options.Identity
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.token, c.expires = "", time.Time{}
+	if Binding(identity) == Binding(c.identity) {
+		return
+	}
+	c.http.CloseIdleConnections()
+	c.identity, c.http = identity, dialled(c.options, identity)
+}
+
+// Identity is the TLS identity now in use.
+func (c *Client) Identity() tls.Certificate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.identity
 }
 
 func tlsConfig(o Options) *tls.Config {
@@ -92,7 +123,13 @@ func transport(o Options, config *tls.Config) *http.Transport {
 func (c *Client) Address() string { return c.options.Address }
 
 // Close drops idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.connection().CloseIdleConnections() }
+
+func (c *Client) connection() *http.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.http
+}
 
 // SetToken sets the token that later calls carry.
 func (c *Client) SetToken(t wire.Token) {
@@ -110,32 +147,43 @@ func (c *Client) Token() wire.Token {
 
 // call sends in as JSON (nil: no body) and reads the answer into out (nil: ignored).
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	req, err := c.request(ctx, method, path, in)
-	if err != nil {
+	_, body, err := c.send(ctx, method, path, in)
+	if err != nil || out == nil {
 		return err
 	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s %s: read the answer: %w", method, path, err)
-	case resp.StatusCode < 200 || resp.StatusCode > 299:
-		return problem(resp, body)
-	case len(body) > maxAnswer:
-		return fmt.Errorf("%s %s: the answer is too large", method, path)
-	case out == nil:
-		return nil
-	}
+	return understand(method, path, body, out)
+}
+
+func understand(method, path string, body []byte, out any) error {
 	if err := json.Unmarshal(body, out); err != nil {
 		return fmt.Errorf("%s %s: the answer is not understood: %w", method, path, err)
 	}
 	return nil
+}
+
+// send returns the status, 200 to 299, and the body of an answer.
+func (c *Client) send(ctx context.Context, method, path string, in any) (status int, body []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	req, err := c.request(ctx, method, path, in)
+	if err != nil {
+		return 0, nil, err
+	}
+	resp, err := c.connection().Do(req)
+	if err != nil {
+		return 0, nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return 0, nil, fmt.Errorf("%s %s: read the answer: %w", method, path, err)
+	case resp.StatusCode < 200 || resp.StatusCode > 299:
+		return 0, nil, problem(resp, body)
+	case len(body) > maxAnswer:
+		return 0, nil, fmt.Errorf("%s %s: the answer is too large", method, path)
+	}
+	return resp.StatusCode, body, nil
 }
 
 func (c *Client) request(ctx context.Context, method, path string, in any) (*http.Request, error) {
@@ -200,4 +248,18 @@ func Status(err error) int {
 		return e.Status
 	}
 	return 0
+}
+
+// Word returns the word of the problem an error stands for, such as "role" of
+// "urn:slipway:problem:role"; nothing when there is none.
+func Word(err error) string {
+	var e *Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	word, _ := strings.CutPrefix(e.Problem.Type, "urn:slipway:problem:")
+	if word == e.Problem.Type {
+		return ""
+	}
+	return word
 }

@@ -40,14 +40,18 @@ func NewIdentity() (tls.Certificate, error) {
 }
 
 // Binding is what the appliance binds tokens to: hex SHA-256 of the certificate.
+// It is empty for no certificate.
 func Binding(c tls.Certificate) string {
+	if len(c.Certificate) == 0 {
+		return ""
+	}
 	sum := sha256.Sum256(c.Certificate[0])
 	return hex.EncodeToString(sum[:])
 }
 
 // KeepIdentity reads the identity kept at path or makes one and keeps it there.
-// The path lies in memory: the identity outlives a crash of the agent but not
-// the boot. An identity that cannot be kept is used all the same.
+// In a boot image the path lies in memory: the identity outlives a crash of the
+// agent but not the boot. An identity that cannot be kept is used all the same.
 func KeepIdentity(path string) (tls.Certificate, error) {
 	if text, err := os.ReadFile(path); err == nil {
 		if c, err := tls.X509KeyPair(text, text); err == nil {
@@ -58,12 +62,20 @@ func KeepIdentity(path string) (tls.Certificate, error) {
 	if err != nil {
 		return c, err
 	}
+	_ = SaveIdentity(path, c)
+	return c, nil
+}
+
+// SaveIdentity keeps an identity that NewIdentity made at path, for its owner only.
+func SaveIdentity(path string, c tls.Certificate) error {
 	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	if err != nil {
-		return c, fmt.Errorf("write the agent's key: %w", err)
+		return fmt.Errorf("write the agent's key: %w", err)
 	}
 	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
-	_ = os.WriteFile(path, text, 0o600)
-	return c, nil
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return fmt.Errorf("write the agent's key: %w", err)
+	}
+	return nil
 }

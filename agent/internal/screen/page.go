@@ -33,6 +33,7 @@ type Facts struct {
 	Keyboard  string // layout's name
 	Lab       bool
 	Note      string // what is wrong with the network while something else is shown
+	Warning   string // lasting: that anyone may deploy here
 }
 
 // Hint names a key in the last line: a function key, and the control key that

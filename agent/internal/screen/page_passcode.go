@@ -16,16 +16,24 @@ type Passcode struct {
 	warning  string
 	now      func() time.Time
 	answers  chan string
+	other    *Notice // the key for another way to sign in
+
+	Other bool // there are other ways to sign in
 }
 
 // NewPasscode returns the challenge. warning is shown above the input and may
 // be empty; now is the clock that the wait counts by.
 func NewPasscode(warning string, now func() time.Time) *Passcode {
-	return &Passcode{warning: warning, now: now, answers: make(chan string, 1)}
+	other := NewNotice("", "", Calm)
+	other.Actions = []Action{{Hint{"F5", "^T", "Other sign-in"}, []KeyCode{F5}, "other"}}
+	return &Passcode{warning: warning, now: now, answers: make(chan string, 1), other: other}
 }
 
 // Answers gives what the technician enters, one at a time.
 func (p *Passcode) Answers() <-chan string { return p.answers }
+
+// OtherWay gives a value when the technician wants another way to sign in.
+func (p *Passcode) OtherWay() <-chan string { return p.other.Chosen() }
 
 // Refuse says why the last answer was not accepted and asks again.
 func (p *Passcode) Refuse(why string) {
@@ -46,7 +54,13 @@ func (p *Passcode) Throttle(until time.Time, holdCode string) {
 }
 
 // Hints implements Page.
-func (p *Passcode) Hints() []Hint { return []Hint{hintReveal(p.reveal), hintKeyboard()} }
+func (p *Passcode) Hints() []Hint {
+	hints := []Hint{hintReveal(p.reveal), hintKeyboard()}
+	if p.Other {
+		hints = append(hints, p.other.Hints()...)
+	}
+	return hints
+}
 
 // Key implements Page.
 func (p *Passcode) Key(k Key) {
@@ -56,6 +70,11 @@ func (p *Passcode) Key(k Key) {
 		return
 	case Enter:
 		p.submit()
+		return
+	case F5:
+		if p.Other {
+			p.other.Key(k)
+		}
 		return
 	}
 	if !p.busy {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -10,8 +11,9 @@ import (
 	"slipway/agent/wire"
 )
 
-// choose decides what to run: an unfinished deployment, the assigned sequence,
-// or what the technician picks.
+// choose decides what to run: an unfinished deployment, the sequence given at the
+// start of an installed OS (TSID: whoever configured that start means it), the
+// assigned one, or what the technician picks.
 func (s *Session) choose(ctx context.Context, c *client.Client) (wire.Deployment, error) {
 	for {
 		list, err := s.sequences(ctx, c)
@@ -30,7 +32,7 @@ func (s *Session) choose(ctx context.Context, c *client.Client) (wire.Deployment
 				return wire.Deployment{}, err
 			}
 		}
-		pick := list.Assigned
+		pick := cmp.Or(s.Sequence, list.Assigned)
 		if pick == "" && s.Image.Lab {
 			pick = s.Args.Sequence
 		}
@@ -55,9 +57,13 @@ func (s *Session) sequences(ctx context.Context, c *client.Client) (wire.TaskSeq
 }
 
 // goOn says whether the unfinished deployment is continued. One that waits for
-// this boot image since a Reboot step is, without asking.
+// this environment since a Reboot step is, without asking; so is any when nobody is there.
 func (s *Session) goOn(ctx context.Context, c *client.Client, list wire.TaskSequences) (bool, error) {
-	if d, err := c.Deployment(ctx, list.Unfinished); err == nil && d.WaitsFor == "image" {
+	here := "image"
+	if s.environment() == wire.FullOS {
+		here = "disk"
+	}
+	if d, err := c.Deployment(ctx, list.Unfinished); err == nil && d.WaitsFor == here || s.Unattended {
 		return true, nil
 	}
 	name := list.UnfinishedName
@@ -98,6 +104,9 @@ func (s *Session) giveUp(ctx context.Context, c *client.Client, id string) error
 // pick lets the technician choose. It returns nothing when the list shall be
 // asked for again.
 func (s *Session) pick(ctx context.Context, list []wire.TaskSequence) (string, error) {
+	if s.Unattended {
+		return "", fmt.Errorf("%w: no task sequence is named or assigned: set the variable TSID, or assign one to this device", ErrUnattended)
+	}
 	if len(list) == 0 {
 		n := screen.NewNotice("Task sequences", "There is no task sequence to run", screen.Calm)
 		n.Text = "Activate a task sequence in the console, or assign one to this device."

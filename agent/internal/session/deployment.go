@@ -42,7 +42,7 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 		face := newFace(s.Display, d, s.Now)
 		r := &runner.Runner{API: c, Face: face, Machine: s.Machine, Executors: steps.Executors(),
 			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now,
-			Environment: s.Environment, Watch: s.Watch}
+			Environment: s.environment(), Watch: s.Watch}
 		o, err = r.Run(ctx, d)
 		tail = face.tail()
 		if !errors.Is(err, runner.ErrReload) {
@@ -69,7 +69,10 @@ func final(d wire.Deployment) (runner.Outcome, bool) {
 
 // volatile are the facts that change while the device runs.
 func (s *Session) volatile() facts.Facts {
-	f := facts.Facts{"OSVersion": "LinuxPE"}
+	f := facts.Facts{}
+	if s.environment() == wire.LinuxPE {
+		f["OSVersion"] = "LinuxPE" // an installed OS names itself among the facts
+	}
 	for _, a := range s.Network.Adapters() {
 		appendLine(f, "MacAddress", a.MAC.String())
 		if a.State < network.Leased {
@@ -120,6 +123,9 @@ func (s *Session) result(ctx context.Context, d wire.Deployment, o runner.Outcom
 	n.Tail = tail
 	way := s.finish(n, o)
 	s.Display.Show(n)
+	if s.Unattended {
+		return way, "", nil
+	}
 	choice, err := s.wait(ctx, n)
 	if choice == "again" {
 		return boot.Restart, "again", err

@@ -4,11 +4,12 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -48,8 +49,8 @@ type Session struct {
 
 	Environment string           // wire.LinuxPE when empty
 	Certificate *tls.Certificate // the machine's own, for certificate sign-in; nil: none
-	Passcode    string           // the variable Passcode of an installed OS; tried once
-	Sequence    string           // TSID: runs without asking
+	Passcode    string           // the variable Passcode of an installed OS; tried once, before any person is asked
+	Sequence    string           // TSID, "id" or "id:version": runs without asking, and wins over an assigned one
 	Variables   []wire.Variable  // given at the start, e.g. by the configuration file
 	Unattended  bool             // nobody is there: what would wait for a person ends the way with an error
 	Log         *slog.Logger
@@ -59,13 +60,25 @@ type Session struct {
 	Watch func(wire.Event)      // is told every event of the deployment as it is reported
 	Ended func(runner.Outcome)  // how the deployment ended here, Rebooting included
 
-	typed string // address typed by the technician
-	tried bool   // the passcode of the command line was tried
+	typed   string // address typed by the technician
+	tried   bool   // the passcode of the command line was tried
+	given   bool   // Passcode was tried
+	warning string // what anonymous sign-in warns of; empty after any other
 }
 
-// Run goes the whole way and says how the machine ends. The error is ctx's.
+// ErrUnattended says that the way cannot go on without a person, or that what
+// it was given is refused; the text says what to change.
+var ErrUnattended = errors.New("nobody is there to answer")
+
+func (s *Session) environment() string { return cmp.Or(s.Environment, wire.LinuxPE) }
+
+// Run goes the whole way and says how the machine ends. The error is ctx's or,
+// with Unattended, an ErrUnattended.
 func (s *Session) Run(ctx context.Context) (boot.Way, error) {
 	if s.ImageErr != nil {
+		if s.Unattended {
+			return boot.Restart, fmt.Errorf("%w: %w", ErrUnattended, s.ImageErr)
+		}
 		return s.damaged(ctx)
 	}
 	s.typed = s.kept("address")
@@ -85,18 +98,6 @@ func (s *Session) Run(ctx context.Context) (boot.Way, error) {
 			return way, err
 		}
 	}
-}
-
-// keep writes a small file that outlives a crash of the agent; kept reads it.
-func (s *Session) keep(name, text string) {
-	if err := os.WriteFile(filepath.Join(s.StateDir, name), []byte(text), 0o600); err != nil {
-		s.Log.Warn("not kept over a crash", "what", name, "error", err)
-	}
-}
-
-func (s *Session) kept(name string) string {
-	text, _ := os.ReadFile(filepath.Join(s.StateDir, name))
-	return string(text)
 }
 
 // damaged is the end of the way for an image that lacks its own description.

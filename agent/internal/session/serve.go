@@ -1,11 +1,13 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"slipway/agent/internal/boot"
 	"slipway/agent/internal/client"
@@ -19,58 +21,76 @@ import (
 func (s *Session) serve(ctx context.Context, c *client.Client) (way boot.Way, again bool, err error) {
 	unfinished := ""
 	for {
-		if again, err := s.signIn(ctx, c); err != nil || again {
+		deployment, again, err := s.signIn(ctx, c)
+		if err != nil || again {
 			return boot.Restart, again, err
 		}
-		way, next, err := s.deploy(ctx, c, &unfinished)
+		way, next, err := s.deploy(ctx, c, cmp.Or(unfinished, deployment))
 		switch {
 		case ctx.Err() != nil:
 			return boot.Restart, false, ctx.Err()
+		case errors.Is(err, ErrUnattended):
+			return boot.Restart, false, err
 		case errors.Is(err, runner.ErrSignedIn), client.Status(err) == http.StatusUnauthorized:
 			s.Log.Warn("signed out by the appliance")
-			s.forget()
-			c.SetToken(wire.Token{})
+			s.signOut(c)
+			unfinished = next
 			continue
 		case err != nil:
+			if deployment != "" && !client.Temporary(err) {
+				s.signOut(c) // the kept sign-in leads nowhere
+			}
 			_, err := s.callFailed(ctx, err)
 			return boot.Restart, true, err
 		case next == "again":
+			unfinished = ""
 			continue
 		}
 		return way, false, nil
 	}
 }
 
-// deploy chooses what to run and runs it with a token that is kept fresh.
-// unfinished carries the deployment over a new sign-in.
-func (s *Session) deploy(ctx context.Context, c *client.Client, unfinished *string) (boot.Way, string, error) {
+// deploy carries out a deployment and shows how it ended; what was kept of the
+// sign-in is wiped then, because the token ends with the deployment. With an
+// error, next is the deployment to go on with after a new sign-in.
+func (s *Session) deploy(ctx context.Context, c *client.Client, unfinished string) (way boot.Way, next string, err error) {
+	d, outcome, tail, err := s.carryOut(ctx, c, unfinished)
+	if err != nil {
+		return boot.Restart, d.ID, err
+	}
+	if outcome.Status != runner.Rebooting {
+		s.forget()
+	}
+	return s.result(ctx, d, outcome, tail)
+}
+
+// carryOut takes up the unfinished deployment, or chooses one, and runs it with
+// a token that is kept fresh.
+func (s *Session) carryOut(ctx context.Context, c *client.Client, unfinished string) (d wire.Deployment, o runner.Outcome, tail []string, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	var keeping sync.WaitGroup
 	defer keeping.Wait()
 	defer stop()
-	keeping.Go(func() { _ = s.keepToken(ctx, c) })
+	var running atomic.Value
+	running.Store(unfinished)
+	keeping.Go(func() { _ = s.keepToken(ctx, c, &running) })
 	keeping.Go(func() { s.tellFacts(ctx, c) })
-	var d wire.Deployment
-	var err error
-	if *unfinished != "" {
-		d, err = s.resume(ctx, c, *unfinished)
+	if unfinished != "" {
+		d, err = s.resume(ctx, c, unfinished)
 	} else {
 		d, err = s.choose(ctx, c)
 	}
 	if err != nil {
-		return boot.Restart, "", err
+		return wire.Deployment{ID: unfinished}, o, nil, err
 	}
-	*unfinished = d.ID
-	outcome, tail, err := s.runAll(ctx, c, d)
-	if err != nil {
-		return boot.Restart, "", err
-	}
-	*unfinished = ""
-	return s.result(ctx, d, outcome, tail)
+	running.Store(d.ID)
+	s.remember(c, d.ID)
+	o, tail, err = s.runAll(ctx, c, d)
+	return d, o, tail, err
 }
 
-func (s *Session) keepToken(ctx context.Context, c *client.Client) error {
-	err := c.KeepToken(ctx, func() { s.remember(c) })
+func (s *Session) keepToken(ctx context.Context, c *client.Client, running *atomic.Value) error {
+	err := c.KeepToken(ctx, func() { s.remember(c, running.Load().(string)) })
 	if ctx.Err() == nil {
 		s.Log.Warn("token not renewed", "error", err)
 	}
@@ -87,7 +107,7 @@ func (s *Session) tellFacts(ctx context.Context, c *client.Client) {
 
 // start starts a sequence; its key makes a repeated call harmless.
 func (s *Session) start(ctx context.Context, c *client.Client, sequence string) (wire.Deployment, error) {
-	in := wire.StartDeployment{Sequence: sequence, Environment: wire.LinuxPE, Key: rand.Text()}
+	in := wire.StartDeployment{Sequence: sequence, Environment: s.environment(), Variables: s.Variables, Key: rand.Text()}
 	return s.patiently(ctx, "Starting the task sequence", func(ctx context.Context) (wire.Deployment, error) { return c.Start(ctx, in) })
 }
 

@@ -312,7 +312,7 @@ func TestOldImageIsTold(t *testing.T) {
 
 func TestUnknownMechanisms(t *testing.T) {
 	d := newDevice(t)
-	d.appliance.Mechanisms.Mechanisms = []string{"entra"}
+	d.appliance.Mechanisms.Mechanisms = []string{"signature"}
 	d.powerOn()
 	d.sees("This boot image cannot sign in here")
 }
@@ -350,7 +350,7 @@ func TestACrashDoesNotAskForThePasscodeAgain(t *testing.T) {
 	d.types("correct horse\r")
 	d.sees("Choose a task sequence")
 	again := newDevice(t)
-	again.session.StateDir, again.session.Image, again.session.Args = d.session.StateDir, d.session.Image, d.session.Args
+	again.session.StateDir, again.session.Image, again.session.Args, again.session.Identity = d.session.StateDir, d.session.Image, d.session.Args, d.session.Identity
 	again.powerOn()
 	again.sees("Choose a task sequence")
 }
