@@ -1,0 +1,161 @@
+package installed
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultState is where an unfinished deployment keeps what it needs to go on.
+const DefaultState = "/var/lib/slipway-agent"
+
+const pidName = "pid"
+
+// state is the folder of an unfinished deployment: the agent's key, its token,
+// which deployment it is. One agent at a time has it.
+type state struct {
+	dir  string
+	lock *os.File // the folder itself, locked
+}
+
+// ErrRunning says that another agent has the folder.
+var ErrRunning = errors.New("the agent runs here already")
+
+// openState makes the folder, readable by its owner only, and locks it. The
+// lock ends with the process.
+func openState(dir string) (*state, error) {
+	for try := 1; ; try++ {
+		s, err := tryState(dir)
+		switch {
+		case s != nil:
+			return s, nil
+		case try < 1000 && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)):
+			// The agent before us is removing the folder.
+		default:
+			return nil, err
+		}
+	}
+}
+
+// tryState is one try of openState; it fails with fs.ErrNotExist or fs.ErrExist
+// when the folder goes at the same moment.
+func tryState(dir string) (*state, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder for the agent's state: %w", err)
+	}
+	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_DIRECTORY, 0)
+	switch {
+	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+		return nil, fmt.Errorf("the agent's state: %s is to be a folder", dir)
+	case err != nil:
+		return nil, fmt.Errorf("the folder for the agent's state: %w", err)
+	}
+	s := &state{dir: dir, lock: f}
+	if err := s.take(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// take locks the open folder and makes sure that it is private and still there.
+func (s *state) take() error {
+	err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("%w%s: it has the folder %s", ErrRunning, s.holder(), s.dir)
+	} else if err != nil {
+		return fmt.Errorf("lock the folder of the agent's state: %w", err)
+	}
+	info, err := s.lock.Stat()
+	if err != nil {
+		return fmt.Errorf("the folder for the agent's state: %w", err)
+	}
+	if now, err := os.Lstat(s.dir); err != nil || !os.SameFile(info, now) {
+		return fmt.Errorf("the folder for the agent's state: %w", fs.ErrNotExist)
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("the agent's state: %s is to belong to who runs the agent", s.dir)
+	}
+	if info.Mode().Perm() != 0o700 {
+		if err := s.lock.Chmod(0o700); err != nil {
+			return fmt.Errorf("close the folder of the agent's state to others: %w", err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, pidName), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write to the folder of the agent's state: %w", err)
+	}
+	return nil
+}
+
+// holder names the process that has the folder, as far as it told.
+func (s *state) holder() string {
+	text, _ := os.ReadFile(filepath.Join(s.dir, pidName))
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+		return fmt.Sprintf(" (process %d)", pid)
+	}
+	return ""
+}
+
+// close gives the folder up and leaves it as it is, for the next start.
+func (s *state) close() error { return s.lock.Close() }
+
+// wipe removes everything and gives the folder up. Files are overwritten before
+// they are removed. That clears the blocks on file systems that write in place
+// (ext4, XFS). It is no promise where they do not (btrfs, ZFS, snapshots) or
+// where the disk itself writes elsewhere (any SSD): what may be left there is
+// worth nothing because the appliance ends the token with the deployment.
+func (s *state) wipe() error {
+	entries, err := os.ReadDir(s.dir)
+	errs := []error{err}
+	for _, e := range entries {
+		errs = append(errs, wipePath(filepath.Join(s.dir, e.Name()), e))
+	}
+	errs = append(errs, os.Remove(s.dir), s.lock.Close()) // in this order: the lock keeps others out until it is gone
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("wipe the agent's state: %w", err)
+	}
+	return nil
+}
+
+func wipePath(name string, e fs.DirEntry) error {
+	if e.IsDir() {
+		entries, err := os.ReadDir(name)
+		errs := []error{err}
+		for _, child := range entries {
+			errs = append(errs, wipePath(filepath.Join(name, child.Name()), child))
+		}
+		return errors.Join(append(errs, os.Remove(name))...)
+	}
+	var err error
+	if e.Type().IsRegular() {
+		err = overwrite(name)
+	}
+	return errors.Join(err, os.Remove(name))
+}
+
+// overwrite fills a file with zeros and waits until the disk has them.
+func overwrite(name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	zeros := make([]byte, 64<<10)
+	for at := int64(0); at < info.Size(); at += int64(len(zeros)) {
+		if _, err := f.WriteAt(zeros[:min(int64(len(zeros)), info.Size()-at)], at); err != nil {
+			return err
+		}
+	}
+	return f.Sync()
+}
