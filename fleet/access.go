@@ -115,7 +115,7 @@ type Held struct {
 type Installation struct {
 	ID          string      `json:"id"` // lower case base32, 16 characters; TLS name <ID>.slipway.internal
 	CreatedAt   time.Time   `json:"createdAt"`
-	Authorities []Authority `json:"authorities"`         // newest first; leafs are signed by the first
+	Authorities []Authority `json:"authorities"`         // leafs are signed by the first; a newer one behind it is pending, an older one is old
 	SetupCode   string      `json:"setupCode,omitempty"` // hex SHA-256 of the one-time setup code; empty once used
 }
 

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -22,13 +23,17 @@ const installationKey = "self"
 // It is safe for concurrent use.
 type Authority struct {
 	id     string
-	caSet  [][]byte // DER, newest first
-	signer authority
+	store  *state.Store
+	sealer Sealer
 	now    func() time.Time
 
-	mu    sync.Mutex
-	names names // of the server certificate
-	leaf  *leaf // nil until the first connection
+	loading sync.Mutex // held while the record is read and adopted
+
+	mu     sync.Mutex
+	caSet  [][]byte // DER, the signing one first
+	signer authority
+	names  names // of the server certificate
+	leaf   *leaf // nil until the first connection
 }
 
 // Ensure reads the installation, or makes its id and CA at first start. A sealer
@@ -41,18 +46,49 @@ func Ensure(ctx context.Context, store *state.Store, sealer Sealer, now func() t
 	if err != nil {
 		return nil, fmt.Errorf("pki: installation: %w", err)
 	}
-	if len(i.Authorities) == 0 {
-		return nil, fmt.Errorf("pki: installation %s has no CA", i.ID)
-	}
-	signer, err := openAuthority(i.ID, i.Authorities[0], sealer)
-	if err != nil {
+	a := &Authority{id: i.ID, store: store, sealer: sealer, now: now, names: newNames(wire.ServerName(i.ID))}
+	if err := a.adopt(i); err != nil {
 		return nil, err
 	}
-	a := &Authority{id: i.ID, signer: signer, now: now, names: newNames(wire.ServerName(i.ID))}
-	for _, ca := range i.Authorities {
-		a.caSet = append(a.caSet, ca.Certificate)
-	}
 	return a, nil
+}
+
+// reload takes over what the record says now. The next connection is served by
+// the authority that signs; connections that are open go on.
+func (a *Authority) reload() error {
+	a.loading.Lock()
+	defer a.loading.Unlock()
+	i, err := load(a.store)
+	if err != nil {
+		return fmt.Errorf("pki: installation: %w", err)
+	}
+	return a.adopt(i)
+}
+
+func (a *Authority) adopt(i fleet.Installation) error {
+	if len(i.Authorities) == 0 {
+		return fmt.Errorf("pki: installation %s has no CA", i.ID)
+	}
+	var set [][]byte
+	for _, ca := range i.Authorities {
+		set = append(set, ca.Certificate)
+	}
+	a.mu.Lock()
+	signer := a.signer
+	a.mu.Unlock()
+	if signer.cert == nil || !bytes.Equal(signer.cert.Raw, set[0]) {
+		var err error
+		if signer, err = openAuthority(i.ID, i.Authorities[0], a.sealer); err != nil {
+			return err
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if signer.cert != a.signer.cert {
+		a.leaf = nil // signed by the one before
+	}
+	a.caSet, a.signer = set, signer
+	return nil
 }
 
 func load(store *state.Store) (i fleet.Installation, err error) {
@@ -89,9 +125,11 @@ func (a *Authority) ServerName() string { return wire.ServerName(a.id) }
 
 // CASet is what boot images pin: DER certificates, the signing one first.
 func (a *Authority) CASet() [][]byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	out := make([][]byte, len(a.caSet))
 	for i, der := range a.caSet {
-		out[i] = append([]byte(nil), der...)
+		out[i] = bytes.Clone(der)
 	}
 	return out
 }
@@ -99,7 +137,7 @@ func (a *Authority) CASet() [][]byte {
 // CAPEM is the CA set as a PEM file, e.g. for an administrator's browser.
 func (a *Authority) CAPEM() []byte {
 	var out []byte
-	for _, der := range a.caSet {
+	for _, der := range a.CASet() {
 		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	}
 	return out
@@ -108,11 +146,15 @@ func (a *Authority) CAPEM() []byte {
 // CAFingerprints are the SHA-256 fingerprints of the CA set in hex.
 func (a *Authority) CAFingerprints() []string {
 	var out []string
-	for _, der := range a.caSet {
-		sum := sha256.Sum256(der)
-		out = append(out, hex.EncodeToString(sum[:]))
+	for _, der := range a.CASet() {
+		out = append(out, fingerprint(der))
 	}
 	return out
+}
+
+func fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
 }
 
 // Pool is the CA set to verify the appliance with.

@@ -63,9 +63,11 @@ func newAuthority(id string, sealer Sealer, now time.Time) (fleet.Authority, err
 	if from.Before(oldestClock) {
 		from = oldestClock
 	}
+	serial := newSerial()
 	template := &x509.Certificate{
-		SerialNumber:          newSerial(),
-		Subject:               pkix.Name{CommonName: "Slipway " + id + " CA"},
+		SerialNumber: serial,
+		// Each has a name of its own: chains are found by name first (RFC 5280 6.1).
+		Subject:               pkix.Name{CommonName: fmt.Sprintf("Slipway %s CA %04x", id, serial.Bytes()[:2])},
 		NotBefore:             time.Unix(0, 0).UTC(),
 		NotAfter:              from.UTC().AddDate(caYears, 0, 0),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,

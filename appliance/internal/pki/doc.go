@@ -12,6 +12,18 @@
 // The CA's key is sealed before it is stored. The server's key and certificate
 // live in memory and are made anew at each start.
 //
+// # Rotation
+//
+// [Rotation] replaces the CA. The record of the installation holds the CA set; its
+// first member signs. A new CA is appended behind it and is pending: it goes into
+// every image built from then on. Once every served image carries it, and no
+// deployment is under way on an image without it, it moves to the front and
+// signs; the one before stays in the set, as old, until it is retired. Which of
+// two members is the newer one is told by the time of their making, which a
+// rotation makes strictly rise whatever the clock says. Every change is one
+// transaction on that record, which also looks at the images it depends on, so
+// that a crash leaves either the state before it or the one after it.
+//
 // # Clocks
 //
 // An appliance may start with a wrong clock and devices take their time from it.
