@@ -10,15 +10,20 @@ import (
 	"path/filepath"
 )
 
-// keyFileHead is the first line of a key file, with its format number. The second
-// line is the key in base64.
+// keyFileHead is the first line of a key file, with its format number. Behind it
+// stands the key in base64, on a line of its own. While a rotation is under way, or
+// was cut short, there are more lines: every key that the state may be wrapped under.
 const keyFileHead = "slipway secret key 1\n"
+
+// maxFileKeys bounds the keys of one file: rotations that were cut short one after
+// the other, with no start of the appliance in between.
+const maxFileKeys = 16
 
 // ErrKeyFile means that the key file cannot be used; the message says what to do.
 var ErrKeyFile = errors.New("the key file cannot be used")
 
-// readKeyFile reads a key file. It answers nil when there is none.
-func readKeyFile(path string) ([]byte, error) {
+// readKeyFile reads the keys of a key file. It answers nil when there is none.
+func readKeyFile(path string) ([][]byte, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -36,23 +41,42 @@ func readKeyFile(path string) ([]byte, error) {
 	return parseKeyFile(path, data)
 }
 
-func parseKeyFile(path string, data []byte) ([]byte, error) {
+func parseKeyFile(path string, data []byte) ([][]byte, error) {
+	damaged := fmt.Errorf("%w: %s is damaged or was made by a newer version; put it back from a backup", ErrKeyFile, path)
 	body, ok := bytes.CutPrefix(data, []byte(keyFileHead))
-	key, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(body)))
-	if !ok || err != nil || len(key) != keySize {
-		return nil, fmt.Errorf("%w: %s is damaged or was made by a newer version; put it back from a backup", ErrKeyFile, path)
+	lines := bytes.Split(bytes.TrimSpace(body), []byte("\n"))
+	if !ok || len(lines) > maxFileKeys {
+		return nil, damaged
 	}
-	return key, nil
+	var keys [][]byte
+	for _, line := range lines {
+		key, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(line)))
+		if err != nil || len(key) != keySize {
+			return nil, damaged
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
-// writeKeyFile makes a key file. It exists whole and durable, or not at all.
-func writeKeyFile(path string, key []byte) error {
+// encodeKeyFile is the content of a key file.
+func encodeKeyFile(keys ...[]byte) []byte {
+	out := []byte(keyFileHead)
+	for _, key := range keys {
+		out = append(base64.StdEncoding.AppendEncode(out, key), '\n')
+	}
+	return out
+}
+
+// writeKeyFile makes or replaces a key file. It exists whole and durable, or is as
+// it was before.
+func writeKeyFile(path string, keys ...[]byte) error {
 	tmp := path + ".new"
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("make the key file: %w", err)
 	}
-	_, err = f.WriteString(keyFileHead + base64.StdEncoding.EncodeToString(key) + "\n")
+	_, err = f.Write(encodeKeyFile(keys...))
 	if err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
 		return errors.Join(fmt.Errorf("make the key file: %w", err), os.Remove(tmp))
 	}

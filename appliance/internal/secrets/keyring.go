@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -37,29 +40,44 @@ func (id keyID) String() string { return hex.EncodeToString(id[:]) }
 
 // Keyring seals and opens values. It is safe for use by many goroutines.
 type Keyring struct {
-	keys   map[keyID]cipher.AEAD
-	active keyID // seals new values; the others only open
+	set    atomic.Pointer[keySet] // replaced as a whole
 	random io.Reader
+	turn   sync.Mutex // held by a rotation, and by what must not see half of one
 }
 
-func newKeyring() *Keyring { return &Keyring{keys: map[keyID]cipher.AEAD{}, random: rand.Reader} }
+// keySet is the data keys at one time. It is never changed, and the next one holds
+// all of its keys.
+type keySet struct {
+	keys   map[keyID]cipher.AEAD
+	active keyID // seals new values; the others only open
+}
 
+func newKeyring() *Keyring {
+	k := &Keyring{random: rand.Reader}
+	k.set.Store(&keySet{})
+	return k
+}
+
+// add puts a data key beside those there are. Only one goroutine may add.
 func (k *Keyring) add(id keyID, key []byte, active bool) error {
 	aead, err := chacha20poly1305.NewX(key)
 	if err != nil {
 		return fmt.Errorf("data key %s: %w", id, err)
 	}
-	k.keys[id] = aead
+	old := k.set.Load()
+	now := &keySet{keys: map[keyID]cipher.AEAD{id: aead}, active: old.active}
+	maps.Copy(now.keys, old.keys)
 	if active {
-		k.active = id
+		now.active = id
 	}
+	k.set.Store(now)
 	return nil
 }
 
 // Seal encrypts plain for a purpose, e.g. "ca-key". The same purpose must be named
 // to open it.
 func (k *Keyring) Seal(plain []byte, purpose string) ([]byte, error) {
-	return k.seal(k.active, plain, purpose)
+	return k.seal(k.set.Load().active, plain, purpose)
 }
 
 // Open decrypts what Seal made for the same purpose. Errors: ErrSealed, ErrNewer.
@@ -72,7 +90,7 @@ func (k *Keyring) Open(sealed []byte, purpose string) ([]byte, error) {
 	case len(sealed) < overhead || sealed[0] != sealedFormat:
 		return nil, ErrSealed
 	}
-	aead := k.keys[keyID(sealed[1:headSize])]
+	aead := k.set.Load().keys[keyID(sealed[1:headSize])]
 	if aead == nil {
 		return nil, fmt.Errorf("data key %x is not in the state: %w", sealed[1:headSize], ErrSealed)
 	}
@@ -95,7 +113,7 @@ func (k *Keyring) seal(id keyID, plain []byte, purpose string) ([]byte, error) {
 	if _, err := io.ReadFull(k.random, nonce); err != nil {
 		return nil, fmt.Errorf("make a nonce: %w", err)
 	}
-	return k.keys[id].Seal(out, nonce, plain, additional(out[:headSize], purpose)), nil
+	return k.set.Load().keys[id].Seal(out, nonce, plain, additional(out[:headSize], purpose)), nil
 }
 
 // additional is the data that is authenticated beside the value.

@@ -89,7 +89,7 @@ func TestAnOlderKeyOpensOnly(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	fresh, err := ring.Seal([]byte("new"), "p")
-	if err != nil || keyID(fresh[1:headSize]) != ring.active {
+	if err != nil || keyID(fresh[1:headSize]) != ring.set.Load().active {
 		t.Errorf("sealed with key %x: %v", fresh[1:headSize], err)
 	}
 }
