@@ -76,7 +76,6 @@ func verifyAnyTime(s tls.ConnectionState, o Options) error {
 
 // Explain says in plain words why a call did not reach the appliance.
 func Explain(err error) string {
-	var invalid x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var dns *net.DNSError
@@ -87,7 +86,7 @@ func Explain(err error) string {
 		return ""
 	case errors.Is(err, ErrNotOurs), errors.As(err, &unknown), errors.As(err, &host):
 		return "its certificate is not the one this boot image trusts"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+	case OutOfTime(err):
 		return "its certificate is not valid at this time"
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "it does not speak HTTPS"
@@ -112,6 +111,12 @@ func NotOurs(err error) bool {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	return errors.Is(err, ErrNotOurs) || errors.As(err, &unknown) || errors.As(err, &host)
+}
+
+// OutOfTime reports whether the certificate is not valid at this time.
+func OutOfTime(err error) bool {
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &invalid) && invalid.Reason == x509.Expired // "not yet valid" as well
 }
 
 func timedOut(err error) bool {

@@ -57,6 +57,7 @@ type Runner struct {
 	Now       func() time.Time
 
 	Environment string           // that the agent runs in; tasksequence.LinuxPE when empty
+	Unattended  bool             // nobody can be asked: an interrupted step that may do harm twice fails
 	Watch       func(wire.Event) // is told every event as it is reported; nil: nobody
 
 	report *Reporter
@@ -164,14 +165,17 @@ func (r *Runner) next(ctx context.Context) (Outcome, error) {
 }
 
 func (r *Runner) ask(ctx context.Context, a tasksequence.Ask) error {
-	again, err := r.Face.Ask(ctx, a.Question)
-	if err != nil {
-		return err
+	why := "It was interrupted, and nobody is there to say whether it may run again."
+	if !r.Unattended {
+		again, err := r.Face.Ask(ctx, a.Question)
+		if err != nil {
+			return err
+		}
+		if again {
+			return r.run.RunAgain(a.Path)
+		}
+		why = "It was interrupted, and the technician chose not to run it again."
 	}
-	if again {
-		return r.run.RunAgain(a.Path)
-	}
-	const why = "It was interrupted, and the technician chose not to run it again."
 	return r.record(a.Position, tasksequence.Result{Path: a.Path, Status: Failed, Message: why}, time.Time{})
 }
 

@@ -26,7 +26,7 @@ func (s *Session) choose(ctx context.Context, c *client.Client) (wire.Deployment
 				return wire.Deployment{}, err
 			}
 			if again {
-				return s.resume(ctx, c, list.Unfinished)
+				return s.takeOver(ctx, c, list.Unfinished)
 			}
 			if err := s.giveUp(ctx, c, list.Unfinished); err != nil {
 				return wire.Deployment{}, err

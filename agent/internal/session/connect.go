@@ -12,6 +12,7 @@ import (
 	"slipway/agent/internal/client"
 	"slipway/agent/internal/network"
 	"slipway/agent/internal/screen"
+	"slipway/agent/wire"
 )
 
 // defaultPort is the appliance's HTTPS port when an address names none.
@@ -42,11 +43,15 @@ func (s *Session) candidates() []candidate {
 	}
 	add(s.typed, "typed")
 	add(s.Args.Server, "boot loader")
+	origin := "boot image"
+	if s.environment() == wire.FullOS {
+		origin = "configuration"
+	}
 	for _, a := range s.Network.Adapters() {
 		add(a.Appliance, "DHCP")
 	}
 	for _, server := range s.Image.Servers {
-		add(server, "boot image")
+		add(server, origin)
 	}
 	return list
 }
@@ -81,13 +86,16 @@ func (s *Session) connect(ctx context.Context) (*client.Client, error) {
 			n.List = append(n.List, fmt.Sprintf("%s (%s)", c.address, c.from))
 		}
 		s.Display.Show(n)
-		c, tried, wrong := s.tryAll(ctx)
+		c, tried, wrong, err := s.tryAll(ctx)
 		if c != nil {
 			s.Display.SetFacts(func(f *screen.Facts) { f.Appliance = c.Address() })
 			return c, nil
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if s.Unattended && (wrong || errors.Is(err, ErrClock)) {
+			return nil, err
 		}
 		if err := s.noAnswer(ctx, tried, wrong); err != nil {
 			return nil, err
@@ -96,22 +104,22 @@ func (s *Session) connect(ctx context.Context) (*client.Client, error) {
 }
 
 // tryAll tries the candidates in their order. wrong says that one answered
-// which is not this image's appliance.
-func (s *Session) tryAll(ctx context.Context) (c *client.Client, tried []string, wrong bool) {
+// which is not this image's appliance; err is the last failure.
+func (s *Session) tryAll(ctx context.Context) (_ *client.Client, tried []string, wrong bool, err error) {
 	for _, cand := range s.candidates() {
-		c, err := s.try(ctx, cand.address)
-		if err == nil {
+		var c *client.Client
+		if c, err = s.try(ctx, cand.address); err == nil {
 			s.Log.Info("appliance found", "address", cand.address, "by", cand.from)
-			return c, nil, false
+			return c, nil, false, nil
 		}
 		if ctx.Err() != nil {
-			return nil, nil, false
+			return nil, nil, false, ctx.Err()
 		}
 		s.Log.Warn("no answer from the appliance", "address", cand.address, "by", cand.from, "error", err)
 		tried = append(tried, fmt.Sprintf("%s (%s): %s", cand.address, cand.from, client.Explain(err)))
 		wrong = wrong || client.NotOurs(err)
 	}
-	return nil, tried, wrong
+	return nil, tried, wrong, err
 }
 
 // try makes the first contact, sets the clock by it and asks again with all
@@ -125,7 +133,7 @@ func (s *Session) try(ctx context.Context, address string) (*client.Client, erro
 		return nil, err
 	}
 	if off := date.Sub(asked); off.Abs() > clockSlack {
-		s.Log.Info("clock set by the appliance", "was", asked.UTC(), "is", date.UTC())
+		s.Log.Info("the clock differs from the appliance's", "was", asked.UTC(), "is", date.UTC())
 		if err := s.SetClock(date); err != nil {
 			s.Log.Warn("clock not set", "error", err)
 		}
@@ -134,6 +142,10 @@ func (s *Session) try(ctx context.Context, address string) (*client.Client, erro
 	c := client.New(o)
 	if err := c.Healthy(ctx); err != nil {
 		c.Close()
+		if now := s.Now(); client.OutOfTime(err) && date.Sub(now).Abs() > clockSlack {
+			return nil, fmt.Errorf("%w: it says %s, the appliance says %s, and by this clock the appliance's certificate is not valid",
+				ErrClock, now.UTC().Format(time.DateTime), date.UTC().Format(time.DateTime))
+		}
 		return nil, err
 	}
 	return c, nil
@@ -148,6 +160,11 @@ func (s *Session) noAnswer(ctx context.Context, tried []string, wrong bool) erro
 		n.Text = "No answer from the appliance that built this boot image: what answers here shows a certificate that this image " +
 			"does not trust. Nothing was sent to it. Build the boot image again on the appliance that shall be used, " +
 			"or start from the right network."
+		if s.environment() == wire.FullOS {
+			n.Headline = "This is not the appliance of the configuration"
+			n.Text = "What answers here shows a certificate that the CA in the configuration does not trust. Nothing was sent to it. " +
+				"Print the configuration again on the appliance: slipway agent-config."
+		}
 	}
 	if len(tried) == 0 {
 		n.Text = "Neither the boot loader, nor DHCP, nor this boot image names an appliance. Its address can be typed (F6)."

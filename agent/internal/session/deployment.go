@@ -42,7 +42,7 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 		face := newFace(s.Display, d, s.Now)
 		r := &runner.Runner{API: c, Face: face, Machine: s.Machine, Executors: steps.Executors(),
 			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now,
-			Environment: s.environment(), Watch: s.Watch}
+			Environment: s.environment(), Unattended: s.Unattended, Watch: s.Watch}
 		o, err = r.Run(ctx, d)
 		tail = face.tail()
 		if !errors.Is(err, runner.ErrReload) {
@@ -123,8 +123,8 @@ func (s *Session) result(ctx context.Context, d wire.Deployment, o runner.Outcom
 	n.Tail = tail
 	way := s.finish(n, o)
 	s.Display.Show(n)
-	if s.Unattended {
-		return way, "", nil
+	if s.Unattended || s.environment() == wire.FullOS {
+		return way, "", nil // the caller tells; it has no screen for itself
 	}
 	choice, err := s.wait(ctx, n)
 	if choice == "again" {

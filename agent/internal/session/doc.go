@@ -53,6 +53,7 @@ type Session struct {
 	Sequence    string           // TSID, "id" or "id:version": runs without asking, and wins over an assigned one
 	Variables   []wire.Variable  // given at the start, e.g. by the configuration file
 	Unattended  bool             // nobody is there: what would wait for a person ends the way with an error
+	Unfinished  string           // the deployment that Began told of before a restart: it is gone on with, or seen to be over
 	Log         *slog.Logger
 
 	// What the caller may want to know; functions that are nil are not called.
@@ -66,14 +67,24 @@ type Session struct {
 	warning string // what anonymous sign-in warns of; empty after any other
 }
 
-// ErrUnattended says that the way cannot go on without a person, or that what
-// it was given is refused; the text says what to change.
-var ErrUnattended = errors.New("nobody is there to answer")
+// Errors that end the way.
+var (
+	// ErrUnattended says that the way cannot go on without a person; the text says what to change.
+	ErrUnattended = errors.New("nobody is there to answer")
+	// ErrRefused says that the appliance accepts nothing of what the start was given.
+	ErrRefused = errors.New("not signed in")
+	// ErrElsewhere says that the deployment goes on in the boot image.
+	ErrElsewhere = errors.New("this deployment goes on in the boot image: start this computer from the network")
+	// ErrGone says that the deployment to go on with is not on record any more.
+	ErrGone = errors.New("the appliance does not know the unfinished deployment any more")
+	// ErrClock says that the appliance cannot be trusted because the clock is wrong.
+	ErrClock = errors.New("the clock of this computer is wrong")
+)
 
 func (s *Session) environment() string { return cmp.Or(s.Environment, wire.LinuxPE) }
 
-// Run goes the whole way and says how the machine ends. The error is ctx's or,
-// with Unattended, an ErrUnattended.
+// Run goes the whole way and says how the machine ends. The error is ctx's or one
+// of those above; in a boot image it is always ctx's.
 func (s *Session) Run(ctx context.Context) (boot.Way, error) {
 	if s.ImageErr != nil {
 		if s.Unattended {

@@ -19,7 +19,7 @@ import (
 // serve signs in, chooses and runs. again: the way starts anew from looking for
 // the appliance.
 func (s *Session) serve(ctx context.Context, c *client.Client) (way boot.Way, again bool, err error) {
-	unfinished := ""
+	unfinished := s.Unfinished
 	for {
 		deployment, again, err := s.signIn(ctx, c)
 		if err != nil || again {
@@ -29,7 +29,7 @@ func (s *Session) serve(ctx context.Context, c *client.Client) (way boot.Way, ag
 		switch {
 		case ctx.Err() != nil:
 			return boot.Restart, false, ctx.Err()
-		case errors.Is(err, ErrUnattended):
+		case errors.Is(err, ErrUnattended), errors.Is(err, ErrElsewhere), errors.Is(err, ErrGone):
 			return boot.Restart, false, err
 		case errors.Is(err, runner.ErrSignedIn), client.Status(err) == http.StatusUnauthorized:
 			s.Log.Warn("signed out by the appliance")
@@ -76,7 +76,7 @@ func (s *Session) carryOut(ctx context.Context, c *client.Client, unfinished str
 	keeping.Go(func() { _ = s.keepToken(ctx, c, &running) })
 	keeping.Go(func() { s.tellFacts(ctx, c) })
 	if unfinished != "" {
-		d, err = s.resume(ctx, c, unfinished)
+		d, err = s.takeOver(ctx, c, unfinished)
 	} else {
 		d, err = s.choose(ctx, c)
 	}

@@ -146,7 +146,7 @@ func (s *Session) tryAllWays(ctx context.Context, c *client.Client, o *offer) (t
 func (s *Session) noWay(ctx context.Context, o *offer) error {
 	offered := strings.Join(o.Mechanisms.Mechanisms, ", ")
 	if s.Unattended {
-		return fmt.Errorf("%w: the appliance offers to sign in by: %s. %s", ErrUnattended, offered, strings.Join(o.passed, ". "))
+		return fmt.Errorf("%w: the appliance offers to sign in by: %s. %s", ErrRefused, offered, strings.Join(o.passed, ". "))
 	}
 	n := screen.NewNotice("Sign in", "This boot image cannot sign in here", screen.Trouble)
 	n.Text = "The appliance wants a way to sign in that this boot image does not support: " + offered +

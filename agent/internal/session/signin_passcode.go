@@ -90,9 +90,9 @@ func (s *Session) givenPasscode(ctx context.Context, c *client.Client, o *offer)
 	switch {
 	case s.Unattended && client.Status(err) == http.StatusForbidden:
 		return passed, fmt.Errorf("%w: the appliance does not allow the passcode for an installed OS: "+
-			"allow it in the console's security settings, or sign in with a certificate", ErrUnattended)
+			"allow it in the console's security settings, or sign in with a certificate", ErrRefused)
 	case s.Unattended:
-		return passed, fmt.Errorf("%w: Passcode not accepted: the variable Passcode is not a passcode of the appliance", ErrUnattended)
+		return passed, fmt.Errorf("%w: Passcode not accepted: the variable Passcode is not a passcode of the appliance", ErrRefused)
 	case client.Status(err) == http.StatusForbidden:
 		o.passed = []string{"The passcode may not be used here"}
 		return askAnew, nil
