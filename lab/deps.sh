@@ -9,7 +9,7 @@ packages_of() {
     build) echo git ca-certificates ;;
     check) echo vagrant curl tftp-hpa cpio kmod iproute2 busybox-static ipxe dpkg zstd ;;
     lab) echo qemu-system-x86 ovmf seabios ipxe ipxe-qemu dnsmasq-base iproute2 tcpdump udhcpc kmod \
-              busybox-static mtools mmdebstrap e2fsprogs dpkg cpio zstd ;;
+              busybox-static mtools mmdebstrap e2fsprogs dpkg cpio zstd zbar-tools ;;
     ui) echo chromium fonts-dejavu-core ;;
     *) echo "lab/deps.sh: no group $1 (build, check, lab, ui)" >&2; exit 2 ;;
   esac

@@ -57,13 +57,15 @@ func Retry(ctx context.Context, failed func(error), fn func(context.Context) err
 		if failed != nil {
 			failed(err)
 		}
-		if err := Wait(ctx, backoff.Next(wish(err))); err != nil {
+		if err := Wait(ctx, backoff.Next(Wish(err))); err != nil {
 			return err
 		}
 	}
 }
 
-func wish(err error) time.Duration {
+// Wish is how long the appliance asks to be left alone after an error; 0 when it
+// does not say.
+func Wish(err error) time.Duration {
 	if e, ok := err.(*Error); ok {
 		return min(e.RetryAfter, 5*time.Minute)
 	}

@@ -19,7 +19,9 @@ const (
 	Bad
 	GoodBanner
 	BadBanner
+	WarnBanner
 	Selected
+	Pixel // half blocks as pixels of a picture: white on black, whatever the terminal's own colours
 )
 
 // Cell is one character of a screen.
@@ -32,6 +34,8 @@ type Cell struct {
 type Canvas struct {
 	W, H             int
 	Serial           bool // a serial line: hints name keys that every terminal can send
+	Plain            bool // a terminal that shows no half blocks
+	Top              int  // lines above the pages' boxes that are taken, the header's beside
 	Cells            []Cell
 	CursorX, CursorY int // -1: hidden
 }
@@ -44,6 +48,9 @@ func NewCanvas(w, h int, serial bool) *Canvas {
 	}
 	return c
 }
+
+// top is the first line that a page may use.
+func (c *Canvas) top() int { return 1 + c.Top }
 
 // Put writes one character.
 func (c *Canvas) Put(x, y int, r rune, s Style) {

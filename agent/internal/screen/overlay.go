@@ -16,8 +16,8 @@ func (p *logPage) Draw(c *Canvas, _ Frame) {
 			lines = append(lines, part)
 		}
 	}
-	for i, l := range lines[max(0, len(lines)-(c.H-3)):] {
-		c.Text(1, 1+i, l, Normal)
+	for i, l := range lines[max(0, len(lines)-(c.H-2-c.top())):] {
+		c.Text(1, c.top()+i, l, Normal)
 	}
 }
 

@@ -84,6 +84,11 @@ func (k Key) Plain() Key {
 // compose draws a page within the product's frame.
 func compose(c *Canvas, page Page, f Frame, extra []Hint) {
 	drawHeader(c, f.Facts)
+	if f.Facts.Warning != "" {
+		c.Top = 1
+		c.Fill(0, 1, c.W, 1, WarnBanner)
+		c.Text(2, 1, Cut(f.Facts.Warning, c.W-4), WarnBanner)
+	}
 	page.Draw(c, f)
 	drawHints(c, append(page.Hints(), extra...))
 }
@@ -137,14 +142,19 @@ func panelWidth(w int) int { return min(w-4, 76) }
 // openPanel draws a centred box with room for the given rows of content, below
 // the wordmark where the screen is tall enough for one.
 func openPanel(c *Canvas, title string, rows int, border Style) *panel {
-	h := min(rows+4, c.H-3)
-	p := &panel{c: c, w: panelWidth(c.W), h: h, border: border}
+	return openBox(c, title, rows+4, panelWidth(c.W), border)
+}
+
+// openBox does the same for a box of a height and a width.
+func openBox(c *Canvas, title string, height, width int, border Style) *panel {
+	h := min(height, c.H-2-c.top())
+	p := &panel{c: c, w: width, h: h, border: border}
 	p.x = (c.W - p.w) / 2
-	top, logo := 1, 0
-	if !c.Serial && c.H >= tallScreen && c.H-2 >= h+wordmarkRows+2 {
+	top, logo := c.top(), 0
+	if !c.Serial && c.H >= tallScreen && c.H-1-top >= h+wordmarkRows+2 {
 		logo = wordmarkRows + 1
 	}
-	p.y = top + max(0, (c.H-2-h-logo)/2) + logo
+	p.y = top + max(0, (c.H-1-top-h-logo)/2) + logo
 	if logo > 0 {
 		drawWordmark(c, p.y-wordmarkRows-1)
 	}

@@ -84,7 +84,7 @@ func (p *Choice) first() int { return p.at / p.page * p.page }
 // Draw implements Page.
 func (p *Choice) Draw(c *Canvas, f Frame) {
 	headline := Wrap(p.Headline, panelWidth(c.W)-6)
-	p.page = max(1, min(pageRows, c.H-12-len(headline)))
+	p.page = max(1, min(pageRows, c.H-12-c.Top-len(headline)))
 	shown := min(p.page, len(p.items))
 	box := openPanel(c, p.Title, shown+6+len(headline), Accent)
 	for _, l := range headline {

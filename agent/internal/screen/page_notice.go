@@ -103,7 +103,7 @@ func (n *Notice) Draw(c *Canvas, f Frame) {
 			list = append(list, map[bool]string{true: "- ", false: "  "}[i == 0]+l)
 		}
 	}
-	room := max(1, c.H-7-len(text)-factRows-6)
+	room := max(1, c.H-7-c.Top-len(text)-factRows-6)
 	if len(list) > room {
 		list = append(list[:room-1], fmt.Sprintf("  and %d more", len(list)-room+1))
 	}

@@ -46,7 +46,7 @@ func (p *Progress) Key(Key) {}
 
 // Draw implements Page.
 func (p *Progress) Draw(c *Canvas, f Frame) {
-	box := openPanel(c, p.Name, c.H-8, Accent)
+	box := openPanel(c, p.Name, c.H-8-c.Top, Accent)
 	step := "Starting"
 	if p.Number > 0 {
 		step = fmt.Sprintf("Step %d of %d", p.Number, p.Count)

@@ -11,7 +11,7 @@ func sgr(s Style) string {
 	codes := map[Style]string{
 		Normal: "0;37", Dim: "0;36", Strong: "0;1;97", Accent: "0;96", Header: "0;1;97;44", KeyCap: "0;30;46",
 		Input: "0;1;97;44", Good: "0;92", Warn: "0;93", Bad: "0;91", GoodBanner: "0;1;97;42", BadBanner: "0;1;97;41",
-		Selected: "0;30;46",
+		WarnBanner: "0;30;43", Selected: "0;30;46", Pixel: "0;1;97;40",
 	}
 	return "\x1b[" + codes[s] + "m"
 }
@@ -109,7 +109,7 @@ func (r *Renderer) line(b *bytes.Buffer, c *Canvas, y int) {
 		switch {
 		case isLine:
 			b.WriteByte(g)
-		case r.serial && cell.Rune == '█':
+		case r.serial && cell.Rune == '█' && cell.Style != Pixel:
 			b.WriteByte('#')
 		default:
 			b.WriteRune(cell.Rune)
