@@ -19,7 +19,7 @@
 // # Actions in the audit log
 //
 // passcode.accepted, passcode.refused, passcode.set, passcode.cleared,
-// hold.released, token.refused, token.added, token.revoked, account.signed-in,
+// passcode.removed, hold.released, token.refused, token.added, token.revoked, account.signed-in,
 // account.refused, account.signed-out, account.added, account.removed,
 // account.role, account.password, setup.done, setup.refused.
 //

@@ -130,6 +130,9 @@ func (b *bench) restart(t *testing.T) {
 		Resolve: func(_ context.Context, c fleet.Claim, _ netip.Addr) (fleet.Device, error) {
 			return fleet.Device{ID: "device-" + c.Serial}, nil
 		},
+		Find: func(c fleet.Claim) (fleet.Device, bool, error) {
+			return fleet.Device{ID: "device-" + c.Serial}, c.Serial != "" && c.Serial != "new", nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

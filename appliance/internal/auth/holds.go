@@ -94,12 +94,9 @@ func (hs *holds) newCode() string {
 
 // randomCode is n letters, each of them equally likely.
 func randomCode(n int) string {
-	const even = 256 / len(codeLetters) * len(codeLetters)
-	code := make([]byte, 0, n)
-	for len(code) < n {
-		if b := int(randomBytes(1)[0]); b < even {
-			code = append(code, codeLetters[b%len(codeLetters)])
-		}
+	code := make([]byte, n)
+	for i := range code {
+		code[i] = randomLetter(codeLetters)
 	}
 	return string(code)
 }

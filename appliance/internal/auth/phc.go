@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
@@ -114,23 +115,49 @@ func newHasher(p Params) *hasher {
 	return &hasher{params: p, dummy: phc{params: p, salt: randomBytes(saltBytes), key: randomBytes(keyBytes)}}
 }
 
-func (h *hasher) hash(secret string) string {
-	p := phc{params: h.params, salt: randomBytes(saltBytes), key: make([]byte, keyBytes)}
+// fresh is what a hash with a salt of its own is made like.
+func (h *hasher) fresh() phc { return phc{params: h.params, salt: randomBytes(saltBytes)} }
+
+// hashLike makes the stored form of a secret under the salt and costs of another
+// hash, so that one run can be compared with both.
+func (h *hasher) hashLike(secret string, like phc) string {
+	p := phc{params: like.params, salt: like.salt, key: make([]byte, keyBytes)}
 	h.runs.Add(1)
 	p.key = p.derive(secret)
 	return p.String()
 }
 
-// verify runs argon2id exactly once, whatever is stored, and reports whether
-// secret is what was hashed. An empty or unreadable stored hash matches nothing.
-func (h *hasher) verify(stored, secret string) bool {
-	p, err := parsePHC(stored)
-	if err != nil {
-		p = h.dummy
+// sharesSalt reports whether one run of argon2id serves both.
+func (p phc) sharesSalt(o phc) bool {
+	return p.params == o.params && bytes.Equal(p.salt, o.salt) && len(p.key) == len(o.key)
+}
+
+// match runs argon2id exactly once, however many hashes are stored, and says which
+// of them was made of secret, -1 for none. Empty and unreadable ones, and those that
+// do not share salt and costs with the first readable one, match nothing. It looks
+// at all of them, so that the time does not tell which one it was.
+func (h *hasher) match(stored []string, secret string) int {
+	base, readable := h.dummy, false
+	keys := make([][]byte, len(stored))
+	for i, text := range stored {
+		p, err := parsePHC(text)
+		if err != nil {
+			continue
+		}
+		if !readable {
+			base, readable = p, true
+		}
+		if p.sharesSalt(base) {
+			keys[i] = p.key
+		}
 	}
 	h.runs.Add(1)
-	same := subtle.ConstantTimeCompare(p.derive(secret), p.key) == 1
-	return same && err == nil
+	derived := base.derive(secret)
+	found := -1
+	for i, key := range keys {
+		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(derived, key), i, found)
+	}
+	return found
 }
 
 func randomBytes(n int) []byte {

@@ -5,6 +5,12 @@ import (
 	"testing"
 )
 
+func (h *hasher) hash(secret string) string { return h.hashLike(secret, h.fresh()) }
+
+func (h *hasher) verify(stored, secret string) bool {
+	return h.match([]string{stored}, secret) == 0
+}
+
 func TestHashAndVerify(t *testing.T) {
 	h := newHasher(cheap)
 	stored := h.hash("secret")
@@ -67,4 +73,26 @@ func FuzzParsePHC(f *testing.F) {
 			t.Errorf("%q asks for %+v", s, p.params)
 		}
 	})
+}
+
+// One run serves any number of hashes that share a salt.
+func TestOneRunForManyHashes(t *testing.T) {
+	h := newHasher(cheap)
+	like := h.fresh()
+	stored := []string{"damaged", h.hashLike("one", like), h.hashLike("two", like), h.hash("stranger"), "", h.hashLike("three", like)}
+	for secret, want := range map[string]int{"one": 1, "two": 2, "three": 5, "stranger": -1, "": -1, "damaged": -1, "four": -1} {
+		runs := h.runs.Load()
+		if i := h.match(stored, secret); i != want {
+			t.Errorf("%q is taken for number %d, want %d", secret, i, want)
+		}
+		if n := h.runs.Load() - runs; n != 1 {
+			t.Errorf("%q: %d runs", secret, n)
+		}
+	}
+	for _, none := range [][]string{nil, {""}, {"damaged", "$argon2id$"}} {
+		runs := h.runs.Load()
+		if i := h.match(none, ""); i != -1 || h.runs.Load() != runs+1 {
+			t.Errorf("%q: number %d after %d runs", none, i, h.runs.Load()-runs)
+		}
+	}
 }

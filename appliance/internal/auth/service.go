@@ -38,6 +38,10 @@ type Auditor interface {
 // sign-in only: strangers make no devices here.
 type Resolver func(ctx context.Context, claim fleet.Claim, from netip.Addr) (fleet.Device, error)
 
+// Finder finds the device of a claim, and makes none. It is asked whether a
+// passcode that is limited to some devices may be used by this one.
+type Finder func(claim fleet.Claim) (d fleet.Device, found bool, err error)
+
 // Sealer is the keyring that protects the providers' client secrets at rest.
 type Sealer interface {
 	Seal(plain []byte, purpose string) ([]byte, error)
@@ -49,6 +53,7 @@ type Options struct {
 	Store        *state.Store
 	Audit        Auditor
 	Resolve      Resolver
+	Find         Finder // nil: no device is ever found
 	Sealer       Sealer
 	Certificates *clientcert.Verifier // nil: one that keeps no revocation lists
 	OnHeld       func()               // called after the waiting list changed; must not block
@@ -62,6 +67,7 @@ type Service struct {
 	store    *state.Store
 	audit    Auditor
 	resolve  Resolver
+	find     Finder
 	onHeld   func()
 	now      func() time.Time
 	log      *slog.Logger
@@ -91,11 +97,14 @@ func New(o Options) (*Service, error) {
 	if o.Certificates == nil {
 		o.Certificates = clientcert.New(clientcert.Options{Now: o.Now, Logger: o.Logger})
 	}
+	if o.Find == nil {
+		o.Find = func(fleet.Claim) (fleet.Device, bool, error) { return fleet.Device{}, false, nil }
+	}
 	if o.OnHeld == nil {
 		o.OnHeld = func() {}
 	}
 	s := &Service{
-		store: o.Store, audit: o.Audit, resolve: o.Resolve, onHeld: o.OnHeld, now: o.Now, log: o.Logger,
+		store: o.Store, audit: o.Audit, resolve: o.Resolve, find: o.Find, onHeld: o.OnHeld, now: o.Now, log: o.Logger,
 		hasher: newHasher(o.Hash), gate: newGate(), throttle: newThrottle(o.Now),
 		sealer: o.Sealer, certificates: o.Certificates, providers: oidc.NewClients(o.Now),
 	}
@@ -148,7 +157,7 @@ func (s *Service) prune(ctx context.Context) error {
 	}
 	s.throttle.prune(l)
 	s.tellHeld()
-	return errors.Join(s.pruneTokens(ctx), s.pruneSessions(ctx))
+	return errors.Join(s.pruneTokens(ctx), s.pruneSessions(ctx), s.prunePasscodes(ctx))
 }
 
 func (s *Service) warn(ctx context.Context, what string, err error) {
@@ -157,10 +166,10 @@ func (s *Service) warn(ctx context.Context, what string, err error) {
 	}
 }
 
-// limits are those for the passcode that is set.
+// limits are those for the weakest passcode that is accepted now.
 func (s *Service) limits() (l limits, err error) {
-	p, _, err := s.passcode()
-	return limitsFor(p.Bits), err
+	kept, err := s.keptPasscodes()
+	return limitsFor(weakest(kept, s.now())), err
 }
 
 // note writes an audit entry. A failure is logged and counted by the audit log
@@ -186,25 +195,41 @@ func (s *Service) tellHeld() {
 // check runs one argon2id comparison when its turn comes. It gives the attempt
 // back when it never does; otherwise the caller settles it.
 func (s *Service) check(ctx context.Context, a *attempt, stored, secret string) (bool, error) {
+	i, err := s.checkAny(ctx, a, []string{stored}, secret)
+	return i == 0, err
+}
+
+// checkAny is check with any number of hashes and still one run: it says which of
+// them was made of the secret, -1 for none.
+func (s *Service) checkAny(ctx context.Context, a *attempt, stored []string, secret string) (int, error) {
 	if err := s.gate.enter(ctx, a.score); err != nil {
 		a.cancel()
 		if errors.Is(err, errBusy) {
-			return false, &ThrottledError{RetryAfter: 2 * time.Second, Scope: "busy"}
+			return -1, &ThrottledError{RetryAfter: 2 * time.Second, Scope: "busy"}
 		}
-		return false, err
+		return -1, err
 	}
 	defer s.gate.leave()
 	secret, usable := normalise(secret)
-	return s.hasher.verify(stored, secret) && usable, nil
+	i := s.hasher.match(stored, secret)
+	if !usable {
+		return -1, nil
+	}
+	return i, nil
 }
 
 // newHash hashes a secret that is being set, in its turn.
 func (s *Service) newHash(ctx context.Context, secret string) (string, error) {
+	return s.newHashLike(ctx, secret, s.hasher.fresh())
+}
+
+// newHashLike hashes it under the salt and costs of another hash.
+func (s *Service) newHashLike(ctx context.Context, secret string, like phc) (string, error) {
 	if err := s.gate.enter(ctx, -2); err != nil {
 		return "", err
 	}
 	defer s.gate.leave()
-	return s.hasher.hash(secret), nil
+	return s.hasher.hashLike(secret, like), nil
 }
 
 func addrText(c Caller) string {

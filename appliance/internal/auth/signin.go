@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"slipway/appliance/internal/state"
 	"slipway/fleet"
 )
 
@@ -23,14 +24,20 @@ func (s *Service) SignInPasscode(ctx context.Context, passcode, environment stri
 		s.refuse(ctx, "passcode.refused", subject, "not allowed in this environment: "+environment)
 		return "", time.Time{}, err
 	}
-	a, err := s.tryPasscode(ctx, passcode, subject)
+	a, p, err := s.tryPasscode(ctx, passcode, subject, claim)
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	// Right: whatever fails from here on is no failure of the caller.
+	token, expires, err = s.admit(ctx, p.proof(s.now), environment, claim, caller)
+	if late := (*unfitError)(nil); errors.As(err, &late) {
+		a.fail()
+		s.refuse(ctx, "passcode.refused", subject, late.reason)
+		return "", time.Time{}, ErrWrong
+	}
+	// Right: whatever else failed is no failure of the caller.
 	a.succeed()
 	s.tellHeld()
-	return s.admit(ctx, proof{mechanism: fleet.MechanismPasscode, actor: "passcode", action: "passcode.accepted"}, environment, claim, caller)
+	return token, expires, err
 }
 
 // proof is what somebody proved at sign-in.
@@ -41,6 +48,9 @@ type proof struct {
 	reason    string // of the audit entry
 	passcode  string // id of the passcode
 	scope     fleet.Scope
+	// use, if set, is part of the transaction that stores the token for a device.
+	// Its error refuses the token. It may be run again.
+	use func(tx *state.Tx, device string) error
 }
 
 // admit gives a device token to somebody who proved what was asked, and notes it.
@@ -53,7 +63,7 @@ func (s *Service) admit(ctx context.Context, p proof, environment string, claim 
 		Kind: fleet.TokenDevice, DeviceID: device.ID, Mechanism: p.mechanism, Actor: p.actor,
 		KeyBinding: caller.Binding, Address: addrText(caller), Environment: environment,
 		Passcode: p.passcode, Scope: p.scope,
-	})
+	}, p.use)
 	if err != nil {
 		return "", time.Time{}, err
 	}
@@ -64,37 +74,45 @@ func (s *Service) admit(ctx context.Context, p proof, environment string, claim 
 	return token, t.ExpiresAt, nil
 }
 
-// tryPasscode asks the throttle, then compares. A nil error means that the
-// passcode is the right one and the attempt is to be settled.
-func (s *Service) tryPasscode(ctx context.Context, passcode string, subject subject) (*attempt, error) {
-	stored, set, err := s.passcode()
+// tryPasscode asks the throttle, then compares with all passcodes at once. A nil
+// error means that it is one that may be used, and the attempt is to be settled.
+// Wrong, expired, used up and out of scope are the same to the caller; the audit
+// log tells them apart.
+func (s *Service) tryPasscode(ctx context.Context, passcode string, subject subject, claim fleet.Claim) (*attempt, keptPasscode, error) {
+	kept, err := s.keptPasscodes()
 	if err != nil {
-		return nil, err
+		return nil, keptPasscode{}, err
 	}
-	a, held := s.throttle.begin(subject, limitsFor(stored.Bits))
+	a, held := s.throttle.begin(subject, limitsFor(weakest(kept, s.now())))
 	if held != nil {
 		s.tellHeld()
 		s.refuse(ctx, "passcode.refused", subject, "throttled: "+held.Scope)
-		return nil, held
+		return nil, keptPasscode{}, held
 	}
-	right, err := s.check(ctx, a, stored.Hash, passcode)
+	i, err := s.checkAny(ctx, a, hashesOf(kept), passcode)
 	if err != nil {
 		var busy *ThrottledError
 		if errors.As(err, &busy) {
 			s.refuse(ctx, "passcode.refused", subject, "throttled: "+busy.Scope)
 		}
-		return nil, err
+		return nil, keptPasscode{}, err
 	}
-	if !right {
-		a.fail()
-		reason := "wrong"
-		if !set {
-			reason = "no passcode is set"
+	reason := "wrong"
+	switch {
+	case i >= 0:
+		if reason, err = s.unfit(kept[i], subject, claim); err != nil {
+			a.cancel()
+			return nil, keptPasscode{}, err
 		}
-		s.refuse(ctx, "passcode.refused", subject, reason)
-		return nil, ErrWrong
+		if reason == "" {
+			return a, kept[i], nil
+		}
+	case weakest(kept, s.now()) == 0:
+		reason = "no passcode is set"
 	}
-	return a, nil
+	a.fail()
+	s.refuse(ctx, "passcode.refused", subject, reason)
+	return nil, keptPasscode{}, ErrWrong
 }
 
 // refuse notes a refused attempt of a device.

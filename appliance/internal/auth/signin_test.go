@@ -37,7 +37,7 @@ func TestPasscodeSignIn(t *testing.T) {
 	if refused.Address != "192.0.2.7" || !strings.Contains(refused.Device, "serial a") {
 		t.Errorf("audit %+v", refused)
 	}
-	if e := b.trail.wants(t, "passcode.accepted:ok:"); e.Device != "device-a" {
+	if e := b.trail.wants(t, "passcode.accepted:ok:passcode default"); e.Device != "device-a" {
 		t.Errorf("audit %+v", e)
 	}
 	b.trail.neverHolds(t, rightPasscode, "wrong guess", token)

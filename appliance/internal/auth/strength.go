@@ -1,7 +1,9 @@
 package auth
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -26,27 +28,70 @@ const (
 // each costs to guess. It is a floor against thoughtless choices, not a measure of
 // randomness, and errs on the low side.
 func Strength(secret string) float64 {
+	parts := cover(secret)
+	return math.Round(parts[len(parts)-1].bits*10) / 10
+}
+
+// part is the end of the cheapest cover of a text up to here.
+type part struct {
+	bits float64 // of the whole cover
+	from int     // where its last part begins
+	kind kind    // of its last part
+}
+
+// kind is what a part of a secret was taken for.
+type kind string
+
+// The kinds, as they are told to people.
+const (
+	partSingle   kind = ""
+	partRun      kind = "one character again and again"
+	partSequence kind = "a row of keys or letters"
+	partYear     kind = "a year"
+	partCommon   kind = "a common word"
+	partSpoken   kind = "a word"
+	partRepeated kind = "a repetition"
+)
+
+// cover finds the cheapest cover of each beginning of a secret; the first is that
+// of nothing.
+func cover(secret string) []part {
 	s := []rune(secret)
-	if len(s) == 0 {
-		return 0
-	}
 	if len(s) > 128 {
 		s = s[:128] // far beyond every limit; bounds the work
 	}
-	single := math.Log2(alphabet(s))
-	best := make([]float64, len(s)+1)
+	each := math.Log2(max(1, alphabet(s)))
+	best := make([]part, len(s)+1)
 	for end := 1; end <= len(s); end++ {
-		best[end] = best[end-1] + single
+		best[end] = part{best[end-1].bits + each, end - 1, partSingle}
 		for start := max(0, end-40); start < end-1; start++ {
-			if bits, ok := pattern(s[start:end], single); ok {
-				best[end] = min(best[end], best[start]+bits)
+			if bits, k := pattern(s[start:end], each); best[start].bits+bits < best[end].bits {
+				best[end] = part{best[start].bits + bits, start, k}
 			}
 		}
-		if start, bits, ok := block(s[:end], best); ok {
-			best[end] = min(best[end], best[start]+bits)
+		if bits := block(s[:end], best); bits < best[end].bits {
+			best[end] = part{bits, 0, partRepeated}
 		}
 	}
-	return math.Round(best[len(s)]*10) / 10
+	return best
+}
+
+// weakWords say why a passcode is weak and what to do, without telling it.
+func weakWords(secret string) string {
+	parts := cover(secret)
+	var kinds []string
+	for at := len(parts) - 1; at > 0; at = parts[at].from {
+		if k := string(parts[at].kind); k != "" && !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
+	}
+	slices.Reverse(kinds)
+	why := "it is too short"
+	if len(kinds) > 0 {
+		why = "it is little more than " + strings.Join(kinds, " and ")
+	}
+	return fmt.Sprintf("This passcode is easy to guess: %s (about %.0f bits; %d are needed). "+
+		"Use a longer one, e.g. three words that do not belong together.", why, Strength(secret), MinPasscodeBits)
 }
 
 // alphabet is the size of the set an attacker must assume the characters to
@@ -73,26 +118,31 @@ func alphabet(s []rune) float64 {
 // kindBits is for guessing which kind of thing a part is.
 const kindBits = 2
 
-// pattern is the cost of a part as one thing, when it is one.
-func pattern(part []rune, single float64) (bits float64, ok bool) {
+// pattern is the cost of some characters as one thing; infinite when they are none.
+func pattern(text []rune, each float64) (bits float64, k kind) {
 	bits = math.Inf(1)
-	length := math.Log2(float64(len(part)))
-	if len(part) >= 3 && isRun(part) {
-		bits = single + length
+	take := func(cost float64, as kind) {
+		if cost < bits {
+			bits, k = cost, as
+		}
 	}
-	if len(part) >= 3 && isSequence(part) {
-		bits = min(bits, 5+length) // where it starts, which way, how long
+	length := math.Log2(float64(len(text)))
+	if len(text) >= 3 && isRun(text) {
+		take(each+length, partRun)
 	}
-	if year, err := strconv.Atoi(string(part)); err == nil && len(part) == 4 && year >= 1900 && year < 2100 {
-		bits = min(bits, 7)
+	if len(text) >= 3 && isSequence(text) {
+		take(5+length, partSequence) // where it starts, which way, how long
 	}
-	if cost, found := word(part); found {
-		bits = min(bits, cost)
+	if n, err := strconv.Atoi(string(text)); err == nil && len(text) == 4 && n >= 1900 && n < 2100 {
+		take(7, partYear)
 	}
-	if soundsLikeWord(part) {
-		bits = min(bits, 11+0.5*float64(len(part))) // from a dictionary of some ten thousand
+	if cost, found := word(text); found {
+		take(cost, partCommon)
 	}
-	return bits + kindBits, !math.IsInf(bits, 1)
+	if soundsLikeWord(text) {
+		take(11+0.5*float64(len(text)), partSpoken) // from a dictionary of some ten thousand
+	}
+	return bits + kindBits, k
 }
 
 // soundsLikeWord reports whether letters of one case, but perhaps the first, have
@@ -141,25 +191,20 @@ func isSequence(part []rune) bool {
 	return strings.Contains(keyboardRows, text) || strings.Contains(keyboardRows, reverse(text))
 }
 
-// block finds the longest repetition that ends s: "abcabc" costs as much as
-// "abc" and the count.
-func block(s []rune, best []float64) (start int, bits float64, ok bool) {
+// block is the cost of s when a repetition ends it, infinite otherwise: "abcabc"
+// costs as much as "abc" and the count.
+func block(s []rune, best []part) (bits float64) {
 	bits = math.Inf(1)
 	for size := 2; size <= len(s)/2; size++ {
 		from := len(s) - size
 		for from-size >= 0 && string(s[from-size:from]) == string(s[len(s)-size:]) {
 			from -= size
 		}
-		times := (len(s) - from) / size
-		if times < 2 {
-			continue
-		}
-		once := best[from+size] - best[from]
-		if cost := best[from] + once + math.Log2(float64(times)); cost < bits {
-			start, bits, ok = 0, cost, true
+		if times := (len(s) - from) / size; times > 1 {
+			bits = min(bits, best[from+size].bits+math.Log2(float64(times)))
 		}
 	}
-	return start, bits, ok
+	return bits
 }
 
 var plainLetters = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s", "!", "i")

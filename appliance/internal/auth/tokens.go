@@ -22,7 +22,8 @@ const (
 	// deviceTokenBound is the longest a token lives with renewals: the longest
 	// deployment, weekends included.
 	deviceTokenBound = 72 * time.Hour
-	// tokensPerDevice is how many live tokens one device has; the oldest goes.
+	// tokensPerDevice is how many live tokens one device has; the oldest goes, those
+	// of running deployments last.
 	tokensPerDevice = 8
 	// expiredKept is how long an expired token is told from an unknown one.
 	expiredKept = 24 * time.Hour
@@ -45,15 +46,19 @@ func hashOf(secret string) string {
 }
 
 // issue makes and stores a token, and returns its value, which is kept nowhere.
-func (s *Service) issue(ctx context.Context, t fleet.Token) (string, fleet.Token, error) {
+// use, if any, is part of the same transaction; see proof.
+func (s *Service) issue(ctx context.Context, t fleet.Token, use func(tx *state.Tx, device string) error) (string, fleet.Token, error) {
 	value := newSecret(devicePrefix)
 	t.Hash, t.ID = hashOf(value), hex.EncodeToString(randomBytes(6))
 	t.CreatedAt = s.now().UTC()
 	t.ExpiresAt = t.CreatedAt.Add(deviceTokenLife)
 	err := s.store.Update(ctx, func(tx *state.Tx) error {
-		older := slices.SortedFunc(tx.Tokens().ByDevice(t.DeviceID), func(a, b fleet.Token) int {
-			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.Hash, b.Hash))
-		})
+		if use != nil {
+			if err := use(tx, t.DeviceID); err != nil {
+				return err
+			}
+		}
+		older := slices.SortedFunc(tx.Tokens().ByDevice(t.DeviceID), worthFirst)
 		for _, o := range older[min(len(older), tokensPerDevice-1):] {
 			if err := tx.Tokens().Delete(o.Hash); err != nil {
 				return err
@@ -65,6 +70,18 @@ func (s *Service) issue(ctx context.Context, t fleet.Token) (string, fleet.Token
 		return "", t, fmt.Errorf("auth: store token: %w", err)
 	}
 	return value, t, nil
+}
+
+// worthFirst puts the tokens of running deployments first, then the newest: who
+// signs in again and again does not push a deployment out.
+func worthFirst(a, b fleet.Token) int {
+	idle := func(t fleet.Token) int {
+		if t.Deployment == "" || t.Ended {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(idle(a), idle(b)), b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.Hash, b.Hash))
 }
 
 // Authenticate finds the token of a bearer value (see ParseBearer). Errors:
@@ -98,9 +115,9 @@ func (s *Service) Authenticate(ctx context.Context, bearer string, caller Caller
 	return t, nil
 }
 
-// Renew makes a device token good for another deviceTokenLife from now, while a
-// deployment of its device is unfinished and up to deviceTokenBound from its
-// sign-in. The value stays the same, so that a lost answer costs nothing. Errors:
+// Renew makes a device token good for another deviceTokenLife from now, while its
+// own deployment is unfinished and up to deviceTokenBound from its sign-in. A token
+// that started nothing yet is not renewed. The value stays the same, so that a lost answer costs nothing. Errors:
 // those of Authenticate, and ErrNotAllowed.
 func (s *Service) Renew(ctx context.Context, bearer string, caller Caller) (token string, expires time.Time, err error) {
 	t, err := s.Authenticate(ctx, bearer, caller)
@@ -119,7 +136,7 @@ func (s *Service) Renew(ctx context.Context, bearer string, caller Caller) (toke
 		if err != nil {
 			return err
 		}
-		if !deploying(tx, t.DeviceID) || now.After(t.CreatedAt.Add(deviceTokenBound)) {
+		if t.Ended || !running(tx, t) || now.After(t.CreatedAt.Add(deviceTokenBound)) {
 			return ErrNotAllowed
 		}
 		t.ExpiresAt = earlier(now.Add(deviceTokenLife), t.CreatedAt.Add(deviceTokenBound))
@@ -131,14 +148,13 @@ func (s *Service) Renew(ctx context.Context, bearer string, caller Caller) (toke
 	return bearer, t.ExpiresAt, nil
 }
 
-// deploying reports whether the device has an unfinished deployment.
-func deploying(tx *state.Tx, device string) bool {
-	for d := range tx.Deployments().ByDevice(device) {
-		if !d.Status.Final() {
-			return true
-		}
+// running reports whether the token's own deployment is unfinished.
+func running(tx *state.Tx, t fleet.Token) bool {
+	if t.Deployment == "" {
+		return false
 	}
-	return false
+	d, err := tx.Deployments().Get(t.Deployment)
+	return err == nil && d.DeviceID == t.DeviceID && !d.Status.Final()
 }
 
 // Revoke removes a device or API token by its public id. ErrNotFound.

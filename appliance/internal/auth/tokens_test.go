@@ -91,14 +91,44 @@ func (b *bench) putDeployment(t *testing.T, d fleet.Deployment) {
 	}
 }
 
+// bind does what the engine does when a deployment is started or resumed.
+func (b *bench) bind(t *testing.T, token, deployment string) {
+	t.Helper()
+	b.changeToken(t, token, func(k *fleet.Token) { k.Deployment = deployment })
+}
+
+func (b *bench) changeToken(t *testing.T, token string, change func(*fleet.Token)) {
+	t.Helper()
+	err := b.state.Update(t.Context(), func(tx *state.Tx) error {
+		k, err := tx.Tokens().Get(hashOf(token))
+		if err != nil {
+			return err
+		}
+		change(&k)
+		return tx.Tokens().Put(k)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestRenewal(t *testing.T) {
 	b := newBench(t)
 	b.setPasscode(t, rightPasscode)
 	token, caller := b.deviceToken(t, "a", strings.Repeat("a1", 32))
-	_, _, err := b.Renew(t.Context(), token, caller)
-	wants(t, err, ErrNotAllowed) // nothing runs
+	renew := func() error {
+		_, _, err := b.Renew(t.Context(), token, caller)
+		return err
+	}
+	wants(t, renew(), ErrNotAllowed) // nothing runs
 	b.putDeployment(t, fleet.Deployment{ID: "other", DeviceID: "device-b", Status: fleet.DeploymentRunning})
 	b.putDeployment(t, fleet.Deployment{ID: "d", DeviceID: "device-a", Status: fleet.DeploymentRunning})
+	wants(t, renew(), ErrNotAllowed) // what runs is not its own
+	for _, foreign := range []string{"other", "none"} {
+		b.bind(t, token, foreign)
+		wants(t, renew(), ErrNotAllowed)
+	}
+	b.bind(t, token, "d")
 	start := b.clock.now()
 	for b.clock.now().Sub(start) < deviceTokenBound-2*time.Hour {
 		b.clock.add(2 * time.Hour)
@@ -111,13 +141,31 @@ func TestRenewal(t *testing.T) {
 		}
 	}
 	b.clock.add(2 * time.Hour)
-	_, _, err = b.Renew(t.Context(), token, caller)
-	wants(t, err, ErrExpired)
+	wants(t, renew(), ErrExpired)
 
 	token, caller = b.deviceToken(t, "a", "")
+	b.bind(t, token, "d")
+	wants(t, renew(), nil)
+	b.changeToken(t, token, func(k *fleet.Token) { k.Ended = true })
+	wants(t, renew(), ErrNotAllowed)
+	b.changeToken(t, token, func(k *fleet.Token) { k.Ended = false })
 	b.putDeployment(t, fleet.Deployment{ID: "d", DeviceID: "device-a", Status: fleet.DeploymentSucceeded})
-	_, _, err = b.Renew(t.Context(), token, caller)
-	wants(t, err, ErrNotAllowed)
+	wants(t, renew(), ErrNotAllowed)
+}
+
+// Who signs in again and again in a device's name does not end its deployment.
+func TestARunningDeploymentKeepsItsToken(t *testing.T) {
+	b := newBench(t)
+	b.setPasscode(t, rightPasscode)
+	token, caller := b.deviceToken(t, "a", "")
+	b.bind(t, token, "d")
+	for range 3 * tokensPerDevice {
+		b.clock.add(time.Second)
+		b.deviceToken(t, "a", "")
+	}
+	if _, err := b.Authenticate(t.Context(), token, caller); err != nil {
+		t.Errorf("the token of the running deployment: %v", err)
+	}
 }
 
 func TestRevoke(t *testing.T) {
