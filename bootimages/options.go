@@ -89,14 +89,19 @@ func Fingerprints(pemText []byte) ([]string, error) {
 		if _, err := x509.ParseCertificate(b.Bytes); err != nil {
 			return nil, fmt.Errorf("%w: the CA set: %w", ErrOption, err)
 		}
-		sum := sha256.Sum256(b.Bytes)
-		out = append(out, hex.EncodeToString(sum[:]))
+		out = append(out, Fingerprint(b.Bytes))
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%w: the CA set is empty: devices could trust nobody", ErrOption)
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil
+}
+
+// Fingerprint is the SHA-256 of a certificate (DER) in hex.
+func Fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
 }
 
 // canonicalCAs writes the certificates of a PEM text sorted and without comments,

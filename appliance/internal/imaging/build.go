@@ -109,6 +109,8 @@ func (s *Service) inTurn(b *build, o bootimages.Options) (image fleet.BootImage,
 		return image, err
 	}
 	defer release()
+	// It may have waited: what it pins is the CA set of now.
+	o.CAs = s.caPEM()
 	defer func() {
 		// A package with a form nobody thought of must not take the appliance down.
 		if p := recover(); p != nil {

@@ -20,6 +20,9 @@ func (s *Service) record(image fleet.BootImage) error {
 	delete(s.damaged, image.ID)
 	s.mu.Unlock()
 	return s.c.Store.Update(ctx, func(tx *state.Tx) error {
+		if err := trusts(tx, image); err != nil {
+			return err
+		}
 		image.Served = true
 		if err := tx.Images().Put(image); err != nil {
 			return err
@@ -129,7 +132,7 @@ func (s *Service) replace(ctx context.Context, bad fleet.BootImage, images []fle
 			return err
 		}
 		for _, i := range images {
-			if sameUse(i, bad) && s.Damaged(i.ID) == "" {
+			if sameUse(i, bad) && s.Damaged(i.ID) == "" && trusts(tx, i) == nil {
 				i.Served = true
 				return tx.Images().Put(i)
 			}

@@ -22,6 +22,7 @@ var (
 	ErrNotInThisVersion = errors.New("not in this version")
 	ErrUnknownBuild     = errors.New("no such build")
 	ErrClosed           = errors.New("the imaging service is closed")
+	ErrAuthority        = errors.New("the certificate authority was changed over while the image was built, and devices that boot it could not connect; build it again")
 )
 
 // Builder is what the service needs of *bootimages.Builder.
