@@ -14,6 +14,7 @@ type Options struct {
 	Power       func(off bool)
 	Shell       func(tty string) // runs until the shell ends; lab images only
 	Log         func() []string  // newest last
+	Shown       func(Page)       // is told the page whenever it is drawn, as on a terminal; it must not call the display
 }
 
 // Display shows one page at a time on all terminals and gives it their keys.
@@ -75,6 +76,9 @@ func (d *Display) Facts() Facts {
 // draw composes the page for each terminal. The lock is held.
 func (d *Display) draw() {
 	d.dirty = false
+	if d.options.Shown != nil {
+		d.options.Shown(d.page)
+	}
 	page := d.page
 	if d.overlay != nil {
 		page = d.overlay
