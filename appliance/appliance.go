@@ -38,6 +38,7 @@ type appliance struct {
 	store    *state.Store
 	keyring  *secrets.Keyring
 	pki      *pki.Authority
+	rotation *pki.Rotation
 	audit    *audit.Log
 	settings *settings.Service
 	devices  *devices.Service
@@ -94,6 +95,7 @@ func (a *appliance) buildTrust(ctx context.Context) (err error) {
 		return err
 	}
 	a.closers = append(a.closers, a.audit.Close)
+	a.rotation = pki.NewRotation(pki.RotationOptions{Authority: a.pki, Audit: a.audit, Logger: a.log})
 	a.settings = settings.New(a.store, a.audit)
 	return nil
 }
@@ -188,7 +190,7 @@ func (a *appliance) buildWeb(context.Context) (err error) {
 	}
 	a.api, err = api.New(api.Options{Version: version, Logger: a.log, Services: api.Services{
 		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Audit: a.audit, Settings: a.settings,
-		CA: a.pki.CAPEM, Metrics: metricsHandler(a.netbootFigures()), Ready: health.ready,
+		CA: a.pki.CAPEM, Rotation: a.rotation, Metrics: metricsHandler(a.netbootFigures()), Ready: health.ready,
 	}})
 	return err
 }
@@ -211,6 +213,7 @@ func (a *appliance) netbootFigures() figures {
 func (a *appliance) components() []component {
 	return []component{
 		{"sign-in", a.auth.Run},
+		{"certificate authority", a.rotation.Run},
 		{"deployments", a.engine.Run},
 		{"network boot", a.netboot.Run},
 		{"console", a.console.Run},

@@ -13,6 +13,7 @@ import (
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/engine"
 	"slipway/appliance/internal/imaging"
+	"slipway/appliance/internal/pki"
 	"slipway/appliance/internal/settings"
 	"slipway/appliance/internal/state"
 	"slipway/bootimages"
@@ -30,6 +31,7 @@ type Services struct {
 	Settings *settings.Service
 	Metrics  http.Handler
 	CA       func() []byte // the authority's certificates, PEM
+	Rotation *pki.Rotation
 	Ready    func(context.Context) error
 }
 
