@@ -6,7 +6,6 @@
 package oidc
 
 import (
-	"context"
 	"errors"
 	"time"
 )
@@ -48,35 +47,3 @@ var (
 	ErrUnavailable = errors.New("the provider does not answer")
 	ErrToken       = errors.New("the provider's token is not accepted") // wrapped with the reason
 )
-
-// Clients keeps what was discovered of providers. It is safe for concurrent use.
-type Clients struct{}
-
-// NewClients returns an empty one. now is the clock that tokens are checked by.
-func NewClients(now func() time.Time) *Clients { return &Clients{} }
-
-// StartDevice begins a device flow.
-func (c *Clients) StartDevice(ctx context.Context, cfg Config) (DeviceCode, error) {
-	return DeviceCode{}, ErrUnavailable
-}
-
-// PollDevice asks once how the flow stands.
-func (c *Clients) PollDevice(ctx context.Context, cfg Config, d DeviceCode) (Person, error) {
-	return Person{}, ErrUnavailable
-}
-
-// AuthCodeURL is where a browser is sent to sign in.
-func (c *Clients) AuthCodeURL(ctx context.Context, cfg Config, redirect, state, nonce, verifier string) (string, error) {
-	return "", ErrUnavailable
-}
-
-// Exchange redeems the code that the browser came back with.
-func (c *Clients) Exchange(ctx context.Context, cfg Config, redirect, code, nonce, verifier string) (Person, error) {
-	return Person{}, ErrUnavailable
-}
-
-// Check looks whether the provider can be used, for the test button: what was
-// tried and found, a line each.
-func (c *Clients) Check(ctx context.Context, cfg Config, deviceFlow bool) (lines []string, err error) {
-	return nil, ErrUnavailable
-}
