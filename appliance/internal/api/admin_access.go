@@ -17,6 +17,9 @@ func (a *API) accessRoutes() []route {
 		{Method: "GET", Path: admin + "/ca", Access: Viewer, Summary: "The certificates of the appliance's authority, PEM", Out: raw{}, Handle: func(*call) (any, error) {
 			return raw{"application/x-pem-file", a.CA()}, nil
 		}},
+		{Method: "GET", Path: admin + "/agent-config", Access: Viewer, Summary: "A configuration file for slipway-agent on installed systems", Out: AgentConfig{}, Handle: func(*call) (any, error) {
+			return a.Agent(), nil
+		}},
 		{Method: "GET", Path: admin + "/held", Access: Technician, Summary: "Devices held back by a cap", Out: HeldDevices{}, Handle: func(c *call) (any, error) {
 			list, err := a.Auth.Held(c.ctx())
 			return HeldDevices{nonNil(list)}, err

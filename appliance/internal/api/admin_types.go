@@ -34,6 +34,15 @@ type ChangeAuth struct {
 	Confirm  bool              `json:"confirm,omitempty"`
 }
 
+// AgentConfig is the configuration file of slipway-agent on an installed system,
+// ready but for its variables (see package agent/internal/installed).
+type AgentConfig struct {
+	Server       string            `json:"Server"`
+	Installation string            `json:"Installation"`
+	CA           string            `json:"CA"`
+	Variables    map[string]string `json:"Variables"`
+}
+
 // AddAccount makes a console account.
 type AddAccount struct {
 	Name     string     `json:"name"`

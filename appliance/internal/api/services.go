@@ -31,6 +31,7 @@ type Services struct {
 	Settings *settings.Service
 	Metrics  http.Handler
 	CA       func() []byte // the authority's certificates, PEM
+	Agent    func() AgentConfig
 	Rotation *pki.Rotation
 	Ready    func(context.Context) error
 }

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"slipway/appliance/internal/api"
+)
+
+func (a *app) agentConfigCommand() *cobra.Command {
+	var server string
+	var variables []string
+	c := &cobra.Command{Use: "agent-config", Short: "Print a configuration file for slipway-agent on installed systems", Args: usage(cobra.NoArgs),
+		Long: "Prints the file that `slipway-agent start --config FILE` reads on an installed system: the appliance's\naddress, its id and its authorities, and the variables given. Add a Certificate to sign in without anybody\nbeing asked.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			var out api.AgentConfig
+			if err := a.call(c.Context(), "GET", "/admin/agent-config", nil, &out); err != nil {
+				return err
+			}
+			if server != "" {
+				out.Server = server
+			}
+			if out.Variables == nil {
+				out.Variables = map[string]string{}
+			}
+			for _, v := range variables {
+				name, value, ok := strings.Cut(v, "=")
+				if !ok || name == "" {
+					return usageError{fmt.Errorf("%q is not NAME=VALUE", v)}
+				}
+				out.Variables[name] = value
+			}
+			return a.printJSON(out)
+		}}
+	c.Flags().StringVar(&server, "server", "", "address under which the systems reach the appliance")
+	c.Flags().StringArrayVar(&variables, "set", nil, "a variable, e.g. TSID=<sequence id> (may be repeated)")
+	return c
+}
+
+// agentConfig is what an installed system needs to know of this appliance.
+func (a *appliance) agentConfig() api.AgentConfig {
+	host := a.cfg.Advertise
+	if host == "" {
+		host = firstAddress()
+	}
+	return api.AgentConfig{Server: net.JoinHostPort(host, strconv.Itoa(int(portOf(a.cfg.HTTPS)))),
+		Installation: a.pki.InstallationID(), CA: string(a.pki.CAPEM()), Variables: map[string]string{}}
+}
+
+// firstAddress is this machine's first IPv4 address that others may reach, or the
+// loopback one.
+func firstAddress() string {
+	list, _ := net.InterfaceAddrs()
+	for _, x := range list {
+		if p, err := netip.ParsePrefix(x.String()); err == nil && p.Addr().Is4() && !p.Addr().IsLoopback() && !p.Addr().IsLinkLocalUnicast() {
+			return p.Addr().String()
+		}
+	}
+	return "127.0.0.1"
+}
