@@ -186,6 +186,8 @@ func (a *API) admit(c *call, r route, local bool) error {
 	}
 	c.Token = token
 	switch {
+	case token.Ended && !(r.AfterEnd && c.Param("id") == token.Deployment):
+		return auth.ErrExpired
 	case (r.Access == Device || r.Access == DeviceOrViewer) && token.Kind == fleet.TokenDevice:
 		return nil
 	case r.Access == Device:

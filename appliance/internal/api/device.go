@@ -18,10 +18,10 @@ func (a *API) deviceRoutes() []route {
 		{Method: "POST", Path: prefix + "/deployments", Access: Device, Summary: "Start a deployment", In: wire.StartDeployment{}, Out: wire.Deployment{},
 			Status: http.StatusCreated, MaxBody: maxReport, Handle: a.startDeployment},
 		{Method: "GET", Path: prefix + "/deployments/current", Access: Device, Summary: "This device's unfinished deployment", Out: wire.Deployment{}, Handle: a.currentDeployment},
-		{Method: "GET", Path: one, Access: DeviceOrViewer, Summary: "Look at a deployment", Out: wire.Deployment{}, Handle: a.getDeployment},
+		{Method: "GET", Path: one, Access: DeviceOrViewer, AfterEnd: true, Summary: "Look at a deployment", Out: wire.Deployment{}, Handle: a.getDeployment},
 		{Method: "POST", Path: one + "/resume", Access: Device, Summary: "Continue a deployment: a new epoch begins", Out: wire.Deployment{}, Handle: a.resumeDeployment},
-		{Method: "POST", Path: one + "/events", Access: Device, Summary: "Report; the answer carries orders", In: wire.EventBatch{}, Out: wire.EventAnswer{}, MaxBody: maxReport, Handle: a.events},
-		{Method: "POST", Path: one + "/logs", Access: Device, Summary: "Upload log lines", In: wire.LogBatch{}, Out: wire.LogAnswer{}, MaxBody: maxReport, Handle: a.logs},
+		{Method: "POST", Path: one + "/events", Access: Device, AfterEnd: true, Summary: "Report; the answer carries orders", In: wire.EventBatch{}, Out: wire.EventAnswer{}, MaxBody: maxReport, Handle: a.events},
+		{Method: "POST", Path: one + "/logs", Access: Device, AfterEnd: true, Summary: "Upload log lines", In: wire.LogBatch{}, Out: wire.LogAnswer{}, MaxBody: maxReport, Handle: a.logs},
 		{Method: "PUT", Path: prefix + "/device/facts", Access: Device, Summary: "Report the device's facts", In: wire.Facts{}, Handle: a.facts},
 		{Method: "GET", Path: prefix + "/content/{item}/{version}/{file}", Access: Device, Summary: "Content (not in this version)", Status: http.StatusNotFound, Handle: func(*call) (any, error) {
 			return nil, &Problem{Status: http.StatusNotFound, Code: "not-found", Detail: "Content is not in this version."}
@@ -29,7 +29,7 @@ func (a *API) deviceRoutes() []route {
 	}
 }
 
-func (a *API) taskSequences(c *call) (any, error) { return a.Library.Choices(c.Token.DeviceID) }
+func (a *API) taskSequences(c *call) (any, error) { return a.Library.Choices(c.Token) }
 
 func (a *API) startDeployment(c *call) (any, error) {
 	var in wire.StartDeployment
@@ -40,7 +40,7 @@ func (a *API) startDeployment(c *call) (any, error) {
 }
 
 func (a *API) currentDeployment(c *call) (any, error) {
-	d, ok, err := a.Engine.Current(c.Token.DeviceID)
+	d, ok, err := a.Engine.Current(c.Token)
 	if err != nil {
 		return nil, err
 	}

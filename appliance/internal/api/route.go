@@ -47,7 +47,10 @@ type route struct {
 	Out     any      // zero value of the answer, nil: none
 	Status  int      // of success; 0: 200
 	MaxBody int64    // bytes; 0: defaultMaxBody
-	Handle  func(c *call) (any, error)
+	// AfterEnd lets in a device's token whose deployment, the {id} of the path, has
+	// ended: for its last reports.
+	AfterEnd bool
+	Handle   func(c *call) (any, error)
 }
 
 // defaultMaxBody bounds request bodies, in bytes.

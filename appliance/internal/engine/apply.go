@@ -106,10 +106,14 @@ func (r *report) finished(tx *state.Tx, d *fleet.Deployment, event wire.Event) e
 	return finish(tx, d, status, r.text(event.Message), r.e.opts.Now())
 }
 
-// finish writes down that a deployment has ended and that its device is free.
+// finish writes down that a deployment has ended, that its device is free and that
+// its tokens are no good any more.
 func finish(tx *state.Tx, d *fleet.Deployment, status fleet.DeploymentStatus, message string, now time.Time) error {
 	d.Status, d.Message, d.EndedAt, d.UpdatedAt = status, message, now, now
 	d.Order, d.WaitsFor = "", ""
+	if err := endTokens(tx, d.ID, now); err != nil {
+		return err
+	}
 	device, err := tx.Devices().Get(d.DeviceID)
 	if err != nil || device.Deployment != d.ID {
 		return nil // the device was merged into another one, or removed

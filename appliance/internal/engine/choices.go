@@ -12,35 +12,25 @@ import (
 	"slipway/tasksequence"
 )
 
-// Choices answers a device with what it may run: the newest active version of each
-// sequence that fits its architecture, the one assigned to it, and the deployment
-// it left unfinished. An assignment that cannot be run is left out, so that the
-// technician is asked.
-func (l *Library) Choices(deviceID string) (wire.TaskSequences, error) {
+// Choices answers a device with what it may run by its token: the newest active
+// version of each sequence that fits its architecture, the one assigned to it, and
+// the deployment it left unfinished. An assignment that cannot be run is left out,
+// so that the technician is asked. What is outside the token's scope is not there,
+// and once the token belongs to a deployment nothing else is.
+func (l *Library) Choices(token fleet.Token) (wire.TaskSequences, error) {
 	out := wire.TaskSequences{TaskSequences: []wire.TaskSequence{}}
 	err := l.opts.Store.View(func(tx *state.Tx) error {
-		device, err := tx.Devices().Get(deviceID)
+		device, err := tx.Devices().Get(token.DeviceID)
 		if err != nil {
 			return notFound(err)
 		}
-		newestOf := map[string]fleet.Sequence{}
-		for s := range tx.Sequences().All() {
-			if s.Status == tasksequence.Active && fits(s, device) && s.Version > newestOf[s.ID].Version {
-				newestOf[s.ID] = s
-			}
-		}
-		for _, s := range newestOf {
-			out.TaskSequences = append(out.TaskSequences, wire.TaskSequence{ID: s.ID, Version: s.Version, Name: s.Name, Description: s.Description})
-		}
-		if ref, err := tasksequence.ParseReference(device.Sequence); err == nil {
-			if s, err := runnable(tx, ref, device); err == nil {
-				out.Assigned = s.Reference().String()
-			}
-		}
-		for d := range tx.Deployments().ByDevice(deviceID) {
-			if !d.Status.Final() {
+		for d := range tx.Deployments().ByDevice(device.ID) {
+			if !d.Status.Final() && reaches(token, d) {
 				out.Unfinished, out.UnfinishedName = d.ID, d.SequenceName
 			}
+		}
+		if token.Deployment == "" {
+			choices(tx, token, device, &out)
 		}
 		return nil
 	})
@@ -48,6 +38,26 @@ func (l *Library) Choices(deviceID string) (wire.TaskSequences, error) {
 		return strings.Compare(strings.ToLower(a.Name)+a.ID, strings.ToLower(b.Name)+b.ID)
 	})
 	return out, err
+}
+
+// choices adds the sequences that a token may start on its device.
+func choices(tx *state.Tx, token fleet.Token, device fleet.Device, out *wire.TaskSequences) {
+	newestOf := map[string]fleet.Sequence{}
+	for s := range tx.Sequences().All() {
+		if s.Status == tasksequence.Active && fits(s, device) && allows(token, s.ID) && s.Version > newestOf[s.ID].Version {
+			newestOf[s.ID] = s
+		}
+	}
+	for _, s := range newestOf {
+		out.TaskSequences = append(out.TaskSequences, wire.TaskSequence{ID: s.ID, Version: s.Version, Name: s.Name, Description: s.Description})
+	}
+	ref, err := tasksequence.ParseReference(device.Sequence)
+	if err != nil || !allows(token, ref.ID) {
+		return
+	}
+	if s, err := runnable(tx, ref, device); err == nil {
+		out.Assigned = s.Reference().String()
+	}
 }
 
 // fits reports whether a sequence is for the device's architecture, as far as both

@@ -12,6 +12,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrForbidden: the token does not allow this.
 	ErrForbidden = errors.New("this token does not allow it")
+	// ErrSignedOut: the token was revoked, or its deployment has ended.
+	ErrSignedOut = errors.New("this token is no good any more: sign in again")
 	// ErrStale: the report belongs to an older epoch; the device must reload.
 	ErrStale = errors.New("an older run of the agent reports; resume the deployment")
 	// ErrDifferent: a number was sent again with a different content, or a finished

@@ -86,6 +86,7 @@ func TestWhatNothingRefersToIsRemoved(t *testing.T) {
 	var last string
 	for version := range 3 {
 		b.load(fmt.Sprintf(`{"id":"v","name":"V","steps":[{"id":"s%d","name":"s","definition":"reboot"}]}`, version))
+		b.token = b.signIn("device-1")
 		d, err := b.engine.Start(t.Context(), b.token, wire.StartDeployment{Sequence: "v"})
 		b.check(err)
 		b.report(d.ID, 1, ended(1, "succeeded"))

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,8 +98,7 @@ func flip(b []byte) []byte {
 
 func newBench(t *testing.T, options ...func(*Options)) *bench {
 	t.Helper()
-	b := &bench{t: t, dir: t.TempDir(), audit: &auditSpy{}, clock: &clock{now: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)},
-		token: deviceToken("device-1")}
+	b := &bench{t: t, dir: t.TempDir(), audit: &auditSpy{}, clock: &clock{now: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)}}
 	b.options = func(o *Options) {
 		for _, set := range options {
 			set(o)
@@ -107,7 +107,33 @@ func newBench(t *testing.T, options ...func(*Options)) *bench {
 	b.open()
 	t.Cleanup(b.close)
 	b.device("device-1")
+	b.token = b.signIn("device-1")
 	return b
+}
+
+// signIn makes a token for a device, as sign-in does.
+func (b *bench) signIn(device string) fleet.Token {
+	b.t.Helper()
+	t := deviceToken(device)
+	t.Hash, t.ID = "hash-"+rand.Text(), rand.Text()
+	t.ExpiresAt = b.clock.Now().Add(4 * time.Hour)
+	b.keepToken(t)
+	return t
+}
+
+func (b *bench) keepToken(t fleet.Token) {
+	b.t.Helper()
+	b.check(b.store.Update(b.t.Context(), func(tx *state.Tx) error { return tx.Tokens().Put(t) }))
+}
+
+// kept is a token as the next call of its device would show it.
+func (b *bench) kept(t fleet.Token) (out fleet.Token) {
+	b.t.Helper()
+	b.check(b.store.View(func(tx *state.Tx) (err error) {
+		out, err = tx.Tokens().Get(t.Hash)
+		return err
+	}))
+	return out
 }
 
 func deviceToken(device string) fleet.Token {
@@ -173,9 +199,10 @@ const twoSteps = `{"id":"two","version":1,"name":"Two steps","variables":{"Colou
  {"id":"a","name":"First","definition":"run-command-line","settings":{"Command":"true"}},
  {"id":"g","name":"Group","steps":[{"id":"b","name":"Second","definition":"reboot"}]}]}`
 
-// begin starts the two-step sequence.
+// begin signs in anew and starts the two-step sequence.
 func (b *bench) begin(variables ...wire.Variable) wire.Deployment {
 	b.t.Helper()
+	b.token = b.signIn("device-1")
 	b.load(twoSteps)
 	d, err := b.engine.Start(b.t.Context(), b.token, wire.StartDeployment{Sequence: "two", Variables: variables})
 	b.check(err)

@@ -171,7 +171,7 @@ func TestTheSampleComesOnce(t *testing.T) {
 	all, err := b.library.List()
 	b.check(err)
 	b.expect("library", words(len(all), all[0].ID, all[0].Name, all[0].Status), words(1, tasksequence.SampleID, "Hello from Slipway", "active"))
-	choices, err := b.library.Choices("device-1")
+	choices, err := b.library.Choices(b.token)
 	b.check(err)
 	b.expect("choice", choices.TaskSequences[0].Name, "Hello from Slipway")
 

@@ -20,17 +20,18 @@ func (e *Engine) Get(token fleet.Token, id string) (wire.Deployment, error) {
 	if token.Kind == fleet.TokenAPI && token.Role.Includes(fleet.RoleViewer) {
 		return e.answer(d, false)
 	}
-	if token.Kind != fleet.TokenDevice || token.DeviceID != d.DeviceID || token.DeviceID == "" {
+	if !reaches(token, d) {
 		return wire.Deployment{}, fmt.Errorf("deployment %q: %w", id, ErrNotFound)
 	}
 	return e.answer(d, true)
 }
 
-// Current returns the unfinished deployment of a device, false when it has none.
-func (e *Engine) Current(device string) (found fleet.Deployment, ok bool, err error) {
+// Current returns the unfinished deployment of a token's device, false when there is
+// none that the token reaches.
+func (e *Engine) Current(token fleet.Token) (found fleet.Deployment, ok bool, err error) {
 	err = e.opts.Store.View(func(tx *state.Tx) error {
-		for d := range tx.Deployments().ByDevice(device) {
-			if !d.Status.Final() {
+		for d := range tx.Deployments().ByDevice(token.DeviceID) {
+			if !d.Status.Final() && reaches(token, d) {
 				found, ok = withoutSecrets(d), true
 			}
 		}

@@ -11,7 +11,9 @@ import (
 
 // Resume begins a new epoch of an unfinished deployment: the agent was started
 // anew, or lost track. The answer holds all it needs to go on. An ended deployment
-// is answered as it ended, without a new epoch.
+// is answered as it ended, without a new epoch. The token is bound to an unfinished
+// one. Errors: ErrNotFound, ErrForbidden when the token belongs to another
+// deployment, ErrSignedOut, and those of the state.
 func (e *Engine) Resume(ctx context.Context, token fleet.Token, id string) (wire.Deployment, error) {
 	s, err := e.lock(id)
 	if err != nil {
@@ -21,6 +23,13 @@ func (e *Engine) Resume(ctx context.Context, token fleet.Token, id string) (wire
 	var d fleet.Deployment
 	err = e.opts.Store.Update(ctx, func(tx *state.Tx) error {
 		if d, err = ownDeployment(tx, token, id); err != nil || d.Status.Final() {
+			return err
+		}
+		current, err := currentToken(tx, token)
+		if err != nil {
+			return err
+		}
+		if err := bind(tx, current, d); err != nil {
 			return err
 		}
 		d.Epoch++
@@ -44,19 +53,6 @@ func (e *Engine) Resume(ctx context.Context, token fleet.Token, id string) (wire
 	e.heard(s, nil)
 	e.opts.Logger.InfoContext(ctx, "deployment resumed", "deployment", id, "epoch", d.Epoch, "status", d.Status)
 	return e.answer(d, true)
-}
-
-// ownDeployment reads a deployment on behalf of a device: its token reaches its
-// own deployments only, and does not learn whether others exist.
-func ownDeployment(tx *state.Tx, token fleet.Token, id string) (fleet.Deployment, error) {
-	d, err := tx.Deployments().Get(id)
-	if err != nil {
-		return fleet.Deployment{}, notFound(err)
-	}
-	if token.Kind != fleet.TokenDevice || token.DeviceID == "" || token.DeviceID != d.DeviceID {
-		return fleet.Deployment{}, fmt.Errorf("deployment %q: %w", id, ErrNotFound)
-	}
-	return d, nil
 }
 
 // answer builds what the wire carries of a deployment.

@@ -34,8 +34,10 @@ const maxBody = state.MaxRecord/4*3 - 16<<10
 // and definitions are pinned as they stand now. With the Key of an earlier call it
 // answers that call's deployment again.
 //
-// Errors: ErrForbidden, ErrNotFound (device or sequence), ErrNotActive,
-// *UnfinishedError, ErrDifferent (the key was used for something else),
+// The token is bound to the deployment and reaches no other from then on. Errors:
+// ErrForbidden (also when the sequence is outside the token's scope, or the token
+// belongs to another deployment), ErrSignedOut, ErrNotFound (device or sequence),
+// ErrNotActive, *UnfinishedError, ErrDifferent (the key was used for something else),
 // *FieldError, tasksequence.Problems, ErrTooLarge, and those of the state.
 func (e *Engine) Start(ctx context.Context, token fleet.Token, req wire.StartDeployment) (wire.Deployment, error) {
 	if token.Kind != fleet.TokenDevice || token.DeviceID == "" {
@@ -88,7 +90,14 @@ type starter struct {
 
 func (s *starter) run(tx *state.Tx) error {
 	s.begun, s.pruned = false, nil
-	device, err := tx.Devices().Get(s.token.DeviceID)
+	token, err := currentToken(tx, s.token)
+	if err != nil {
+		return err
+	}
+	if !allows(token, s.ref.ID) {
+		return fmt.Errorf("%w: the task sequence %s is outside its scope", ErrForbidden, s.ref.ID)
+	}
+	device, err := tx.Devices().Get(token.DeviceID)
 	if err != nil {
 		return notFound(err)
 	}
@@ -97,10 +106,13 @@ func (s *starter) run(tx *state.Tx) error {
 			return fmt.Errorf("%w: this key started the task sequence %q", ErrDifferent, again.SequenceName)
 		}
 		s.deployment = again
-		return nil
+		return bind(tx, token, again)
 	}
 	if err := noneUnfinished(tx, device.ID); err != nil {
 		return err
+	}
+	if token.Deployment != "" {
+		return fmt.Errorf("%w: it belongs to another deployment", ErrForbidden)
 	}
 	sequence, err := runnable(tx, s.ref, device)
 	if err != nil {
@@ -117,7 +129,7 @@ func (s *starter) run(tx *state.Tx) error {
 		return err
 	}
 	s.begun = true
-	return s.put(tx, device, body)
+	return errors.Join(s.put(tx, device, body), bind(tx, token, s.deployment))
 }
 
 func (s *starter) put(tx *state.Tx, device fleet.Device, body []byte) error {

@@ -23,13 +23,14 @@ func TestOneDeploymentAtATime(t *testing.T) {
 	if !errors.As(err, &unfinished) || unfinished.Deployment != d.ID {
 		t.Errorf("the error does not name the deployment: %v", err)
 	}
-	current, ok, err := b.engine.Current("device-1")
+	current, ok, err := b.engine.Current(b.token)
 	b.check(err)
 	b.expect("current", words(ok, current.ID), words(true, d.ID))
 	b.report(d.ID, 1, ended(1, "succeeded"))
-	_, ok, err = b.engine.Current("device-1")
+	_, ok, err = b.engine.Current(b.token)
 	b.check(err)
 	b.expect("current after the end", ok, false)
+	b.token = b.signIn("device-1")
 	_, err = b.engine.Start(t.Context(), b.token, wire.StartDeployment{Sequence: "two"})
 	b.check(err)
 }
@@ -54,7 +55,7 @@ func TestTheSameKeyAnswersTheSameDeployment(t *testing.T) {
 	b.expect("audit", b.audit.actions(), "sequence.imported sequence.imported deployment.started")
 
 	b.device("device-2")
-	other, err := b.engine.Start(t.Context(), deviceToken("device-2"), wire.StartDeployment{Sequence: "two", Key: "k1"})
+	other, err := b.engine.Start(t.Context(), b.signIn("device-2"), wire.StartDeployment{Sequence: "two", Key: "k1"})
 	b.check(err)
 	if other.ID == first.ID {
 		t.Error("two devices share a deployment by their keys")
@@ -116,7 +117,7 @@ func TestWhatADeviceMayRun(t *testing.T) {
 	sequence("intel", `"architecture":"x64",`)
 	choices := func() string {
 		t.Helper()
-		c, err := b.library.Choices("device-1")
+		c, err := b.library.Choices(b.token)
 		b.check(err)
 		var ids []string
 		for _, s := range c.TaskSequences {
@@ -137,7 +138,7 @@ func TestWhatADeviceMayRun(t *testing.T) {
 	b.expect("choices", choices(), "active:1 intel:1 assigned=draft:1")
 	d, err := b.engine.Start(t.Context(), b.token, wire.StartDeployment{Sequence: "draft:1"})
 	b.check(err)
-	c, err := b.library.Choices("device-1")
+	c, err := b.library.Choices(b.token)
 	b.check(err)
 	b.expect("unfinished", words(c.Unfinished, c.UnfinishedName), words(d.ID, "DRAFT"))
 	b.assign("gone")
