@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"slipway/agent/internal/certificate"
 	"slipway/agent/wire"
 	"slipway/tasksequence"
 )
@@ -22,8 +23,8 @@ type Config struct {
 	Server       string // "host" or "host:port"
 	Installation string
 	Authorities  []*x509.Certificate
-	Certificate  Certificate // the zero value: none
-	Sequence     string      // TSID
+	Certificate  *certificate.Options // nil: none; paths are absolute
+	Sequence     string               // TSID
 	Passcode     string
 	Variables    []wire.Variable // all but the passcode
 }

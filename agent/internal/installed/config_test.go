@@ -53,14 +53,14 @@ func TestThePrintedFileIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Server != "192.0.2.10:8443" || c.Installation != "abcdefghijklmnop" || len(c.Authorities) != 1 ||
-		c.Authorities[0].Subject.CommonName != "Slipway CA" || c.Certificate.Given() || c.Variables != nil || c.Passcode != "" {
+		c.Authorities[0].Subject.CommonName != "Slipway CA" || c.Certificate != nil || c.Variables != nil || c.Passcode != "" {
 		t.Errorf("%+v", c)
 	}
 }
 
 func TestVariables(t *testing.T) {
 	content := with(t, map[string]any{
-		"Certificate": map[string]any{"file": "device.pem", "KEY": "/etc/device.key", "PasswordFile": "pw"},
+		"Certificate": map[string]any{"file": "device.pem", "KEY": "/etc/device.key"},
 		"Variables": map[string]any{"tsid": "abc:3", "PASSCODE": "correct horse", "Peering": "false",
 			"Applications": []string{"a", "b"}, "AdminPassword": "hunter2"},
 	})
@@ -71,7 +71,7 @@ func TestVariables(t *testing.T) {
 	if c.Sequence != "abc:3" || c.Passcode != "correct horse" {
 		t.Errorf("sequence %q, passcode %q", c.Sequence, c.Passcode)
 	}
-	if want := (Certificate{File: "/etc/slipway/device.pem", Key: "/etc/device.key", PasswordFile: "/etc/slipway/pw"}); c.Certificate != want {
+	if c.Certificate == nil || c.Certificate.CertFile != "/etc/slipway/device.pem" || c.Certificate.KeyFile != "/etc/device.key" {
 		t.Errorf("certificate %+v", c.Certificate)
 	}
 	got := map[string]wire.Variable{}
@@ -127,6 +127,9 @@ func TestMistakes(t *testing.T) {
 		{"two certificates", certificate(map[string]any{"File": "a", "PKCS12": "b"}), "Certificate names more than one certificate"},
 		{"key alone", certificate(map[string]any{"Key": "a"}), "Certificate.Key is given without"},
 		{"password alone", certificate(map[string]any{"PasswordFile": "a"}), "Certificate.PasswordFile is given without"},
+		{"password for PEM", certificate(map[string]any{"File": "a", "PasswordFile": "a"}), "Certificate.PasswordFile is given without Certificate.PKCS12"},
+		{"file and store", certificate(map[string]any{"File": "a", "Store": map[string]any{}}), "Certificate names more than one"},
+		{"unknown key in the store", certificate(map[string]any{"Store": map[string]any{"Thumb": "a"}}), "Certificate.Store.Thumb is not known"},
 		{"certificate is a text", with(t, map[string]any{"Certificate": "a.pem"}), "Certificate is to be an object"},
 		{"a number as variable", variables(map[string]any{"Passcode": 12345678}), "Variables.Passcode is to be a text in quotes"},
 		{"a truth value", variables(map[string]any{"Peering": false}), "Variables.Peering is to be a text in quotes"},
@@ -148,6 +151,21 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("not one harmless line: %q", line)
 			}
 		})
+	}
+}
+
+func TestACertificateToBeFilledInIsNone(t *testing.T) {
+	for _, tt := range []struct {
+		member map[string]any
+		want   bool
+	}{
+		{map[string]any{}, false}, {map[string]any{"File": "", "Key": ""}, false},
+		{map[string]any{"Store": map[string]any{}}, true}, {map[string]any{"PKCS12": "a.p12", "PasswordFile": "b"}, true},
+	} {
+		c, err := parse(with(t, map[string]any{"Certificate": tt.member}), "/etc/slipway", noFile)
+		if err != nil || (c.Certificate != nil) != tt.want {
+			t.Errorf("%v: %+v, %v", tt.member, c.Certificate, err)
+		}
 	}
 }
 
@@ -213,10 +231,6 @@ func TestReadableSecretsAreWarnedOf(t *testing.T) {
 		{"passcode, for the group", Config{Path: group, Passcode: "x"}, 1},
 		{"passcode, closed", Config{Path: closed, Passcode: "x"}, 0},
 		{"secret variable", Config{Path: open, Variables: secretVariable}, 1},
-		{"certificate may be read", Config{Path: closed, Certificate: Certificate{File: open, Key: closed}}, 0},
-		{"key", Config{Path: closed, Certificate: Certificate{File: open, Key: open}}, 1},
-		{"key beside the certificate", Config{Path: closed, Certificate: Certificate{File: open}}, 1},
-		{"PKCS#12 and its password", Config{Path: closed, Certificate: Certificate{PKCS12: open, PasswordFile: open}}, 2},
 	}
 	for _, tt := range tests {
 		got := tt.c.Warnings()

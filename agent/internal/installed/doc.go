@@ -15,8 +15,8 @@
 //	    "File": "/etc/ssl/device.pem",        PEM: the certificate, intermediates behind it
 //	    "Key": "/etc/ssl/device.key",         PEM: its key; left out: in File
 //	    "PKCS12": "device.p12",               or both in one PKCS#12 file
-//	    "PasswordFile": "device.password",    file whose first line opens Key or PKCS12
-//	    "Store": {"Subject": "pc1"}           or Windows' machine store
+//	    "PasswordFile": "device.password",    file whose first line opens it
+//	    "Store": {"Subject": "", "Issuer": ""} or Windows' machine store: parts of the names
 //	  },
 //	  "Variables": {                        strings or lists of strings
 //	    "TSID": "<id>" or "<id>:<version>",   runs without asking

@@ -6,25 +6,13 @@ import (
 	"runtime"
 )
 
-// Warnings says what is unsafe about the files of a configuration, one line each.
+// Warnings says what is unsafe about the configuration, one line each. The files
+// of the certificate are looked at when they are read.
 func (c Config) Warnings() []string {
-	var list []string
-	warn := func(name, holds string) {
-		if name != "" && readByOthers(name) {
-			list = append(list, fmt.Sprintf("%s holds %s and can be read by others than its owner; run: chmod 600 %[1]s", name, holds))
-		}
+	if !c.secrets() || !readByOthers(c.Path) {
+		return nil
 	}
-	if c.Passcode != "" || c.secrets() {
-		warn(c.Path, "a passcode or password")
-	}
-	key := c.Certificate.Key
-	if key == "" {
-		key = c.Certificate.File
-	}
-	warn(key, "a private key")
-	warn(c.Certificate.PKCS12, "a private key")
-	warn(c.Certificate.PasswordFile, "the password of a private key")
-	return list
+	return []string{fmt.Sprintf("%s holds a passcode or password and can be read by others than its owner; run: chmod 600 %[1]s", c.Path)}
 }
 
 func (c Config) secrets() bool {
@@ -33,7 +21,7 @@ func (c Config) secrets() bool {
 			return true
 		}
 	}
-	return false
+	return c.Passcode != ""
 }
 
 // readByOthers looks at the mode bits. Windows has none: there it is the folder's

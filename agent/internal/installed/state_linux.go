@@ -13,10 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultState is where an unfinished deployment keeps what it needs to go on.
-const DefaultState = "/var/lib/slipway-agent"
-
-const pidName = "pid"
+// Files in the folder. The session keeps its key and token beside them.
+const (
+	pidName        = "pid"
+	deploymentName = "deployment" // the id of the unfinished deployment
+)
 
 // state is the folder of an unfinished deployment: the agent's key, its token,
 // which deployment it is. One agent at a time has it.
@@ -103,6 +104,23 @@ func (s *state) holder() string {
 	return ""
 }
 
+// unfinished is the deployment that an earlier start began and did not end.
+func (s *state) unfinished() string {
+	text, _ := os.ReadFile(filepath.Join(s.dir, deploymentName))
+	return strings.TrimSpace(string(text))
+}
+
+// begin notes the deployment before its first step.
+func (s *state) begin(id string) error {
+	if s.unfinished() == id {
+		return nil
+	}
+	if err := replace(filepath.Join(s.dir, deploymentName), id+"\n", 0o600); err != nil {
+		return fmt.Errorf("keep the deployment's id: %w", err)
+	}
+	return nil
+}
+
 // close gives the folder up and leaves it as it is, for the next start.
 func (s *state) close() error { return s.lock.Close() }
 
@@ -115,7 +133,14 @@ func (s *state) wipe() error {
 	entries, err := os.ReadDir(s.dir)
 	errs := []error{err}
 	for _, e := range entries {
-		errs = append(errs, wipePath(filepath.Join(s.dir, e.Name()), e))
+		if e.Name() != deploymentName {
+			errs = append(errs, wipePath(filepath.Join(s.dir, e.Name()), e))
+		}
+	}
+	// The deployment goes last: as long as it is there, the next start ends what
+	// a power failure has left half done.
+	if err := os.Remove(filepath.Join(s.dir, deploymentName)); !errors.Is(err, fs.ErrNotExist) {
+		errs = append(errs, err)
 	}
 	errs = append(errs, os.Remove(s.dir), s.lock.Close()) // in this order: the lock keeps others out until it is gone
 	if err := errors.Join(errs...); err != nil {

@@ -9,23 +9,32 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// LinuxExec runs programs on this machine.
-type LinuxExec struct{}
+// LinuxExec runs programs on this machine. Env is what they find beside what the
+// command itself is given; nil: what a boot image has.
+type LinuxExec struct{ Env []string }
+
+func (e LinuxExec) base() []string {
+	if e.Env != nil {
+		return e.Env
+	}
+	return []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=dumb", "LANG=C.UTF-8"}
+}
 
 // killWait is how long output may still come after a program ended or was
 // killed: something it left in the background may hold its output open.
 const killWait = 3 * time.Second
 
 // Run implements Exec.
-func (LinuxExec) Run(ctx context.Context, c Command) (int, error) {
+func (e LinuxExec) Run(ctx context.Context, c Command) (int, error) {
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
 	cmd.Dir = c.Dir
-	cmd.Env = append([]string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=dumb", "LANG=C.UTF-8"}, c.Env...)
+	cmd.Env = append(slices.Clone(e.base()), c.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = killWait
