@@ -44,6 +44,13 @@ type Appliance struct {
 	TokenLife  time.Duration
 	Now        func() time.Time
 
+	Certificate  string                      // subject of the client certificate that may sign in
+	EntraLife    int                         // seconds a code is good for
+	EntraAnswer  func(poll int) wire.Problem // how a sign-in stands at a poll, counted from 1 over all: status 200, 202 or a refusal
+	EntraURI     string                      // where the code is typed
+	EntraStarted int                         // codes given out
+	EntraPolls   int
+
 	Deployment wire.Deployment // the only one
 	Events     []wire.Event
 	Ended      []string // how deployments ended, "status: message"
@@ -51,19 +58,22 @@ type Appliance struct {
 	Facts      map[string]string
 	Requests   []string // "METHOD path"
 	Headers    http.Header
+	Started    []wire.StartDeployment
 	Bindings   []string // subjects of client certificates, by sign-in
 	Certified  []string // "METHOD path" of calls that came with a client certificate
 	Heartbeats int
 
 	mu     sync.Mutex
-	tokens map[string]bool
+	tokens map[string]*token // by the header that carries it
+	codes  map[string]bool   // pending Entra sign-ins by session
 	server *httptest.Server
 }
 
 // Start starts a stand-in on a loopback address or, with listener, there.
 func Start(listener net.Listener) (*Appliance, error) {
 	a := &Appliance{Passcode: "correct horse", Mechanisms: wire.Mechanisms{Mechanisms: []string{"passcode"}},
-		TokenLife: time.Hour, Now: time.Now, tokens: map[string]bool{}}
+		TokenLife: time.Hour, Now: time.Now, tokens: map[string]*token{}, codes: map[string]bool{},
+		EntraLife: 900, EntraURI: "https://sign-in.example/device"}
 	ca, caKey, err := newCertificate("test CA", nil, nil, time.Now)
 	if err != nil {
 		return nil, err
@@ -154,8 +164,7 @@ func (a *Appliance) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/auth/mechanisms", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.Mechanisms) })
-	mux.HandleFunc("POST /api/v1/auth/passcode", a.signIn)
-	a.guarded(mux, "POST /api/v1/auth/renew", func(w http.ResponseWriter, _ *http.Request) { a.token(w) })
+	a.signInRoutes(mux)
 	a.guarded(mux, "GET /api/v1/task-sequences", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.Sequences) })
 	a.guarded(mux, "PUT /api/v1/device/facts", func(w http.ResponseWriter, r *http.Request) {
 		var f wire.Facts
@@ -171,9 +180,11 @@ func (a *Appliance) serve(w http.ResponseWriter, r *http.Request) {
 	mux.ServeHTTP(w, r)
 }
 
+// guarded serves a call that needs a token, from whom it was given to.
 func (a *Appliance) guarded(mux *http.ServeMux, pattern string, h http.HandlerFunc) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		if !a.tokens[r.Header.Get("Authorization")] {
+		t := a.tokens[r.Header.Get("Authorization")]
+		if t == nil || t.binding != binding(r) || t.ended && !last(r) {
 			a.refuse(w, wire.Problem{Title: "Unauthorized", Status: http.StatusUnauthorized})
 			return
 		}
@@ -193,22 +204,4 @@ func (a *Appliance) refuse(w http.ResponseWriter, p wire.Problem) {
 func reply(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v)
-}
-
-func (a *Appliance) signIn(w http.ResponseWriter, r *http.Request) {
-	var in wire.PasscodeSignIn
-	if json.NewDecoder(r.Body).Decode(&in) != nil || in.Passcode != a.Passcode {
-		a.refuse(w, wire.Problem{Title: "Unauthorized", Status: http.StatusUnauthorized, Detail: "The passcode is not accepted."})
-		return
-	}
-	for _, c := range r.TLS.PeerCertificates {
-		a.Bindings = append(a.Bindings, c.Subject.CommonName)
-	}
-	a.token(w)
-}
-
-func (a *Appliance) token(w http.ResponseWriter) {
-	t := rand.Text()
-	a.tokens["Bearer "+t] = true
-	reply(w, wire.Token{Token: t, ExpiresAt: a.Now().Add(a.TokenLife)})
 }

@@ -10,6 +10,7 @@ import (
 func (a *Appliance) startDeployment(w http.ResponseWriter, r *http.Request) {
 	var in wire.StartDeployment
 	_ = json.NewDecoder(r.Body).Decode(&in)
+	a.Started = append(a.Started, in)
 	if a.Deployment.Status == "running" {
 		a.refuse(w, wire.Problem{Title: "Conflict", Status: http.StatusConflict, Detail: "The device has an unfinished deployment."})
 		return
@@ -26,12 +27,14 @@ func (a *Appliance) startDeployment(w http.ResponseWriter, r *http.Request) {
 	}
 	a.Deployment = wire.Deployment{ID: "d1", Status: "running", Epoch: 1, Document: text,
 		Name: a.Document.Sequence.Name, StepCount: plan.Steps, Variables: in.Variables}
+	a.bind(r, a.Deployment.ID)
 	a.Events = nil
 	w.WriteHeader(http.StatusCreated)
 	reply(w, a.Deployment)
 }
 
-func (a *Appliance) resume(w http.ResponseWriter, _ *http.Request) {
+func (a *Appliance) resume(w http.ResponseWriter, r *http.Request) {
+	a.bind(r, a.Deployment.ID)
 	a.Deployment.Epoch++
 	a.Deployment.Kept = 0
 	a.Deployment.WaitsFor = ""
@@ -79,6 +82,7 @@ func (a *Appliance) fold(e wire.Event) {
 		d.Status, d.Message = e.Status, e.Message
 		a.Ended = append(a.Ended, e.Status+": "+e.Message)
 		a.Sequences.Unfinished = ""
+		a.end(d.ID)
 	}
 	for _, v := range e.Variables {
 		vars := d.Variables[:0:0]

@@ -83,20 +83,20 @@ func (s *Session) goOn(ctx context.Context, c *client.Client, list wire.TaskSequ
 	}
 }
 
-// giveUp ends the unfinished deployment, under an epoch of its own: a device
-// has one deployment at a time.
+// giveUp ends the unfinished deployment: a device has one deployment at a time. It
+// reports as the deployment stands and does not continue it, because the sign-in
+// would belong to it from then on, and end with it.
 func (s *Session) giveUp(ctx context.Context, c *client.Client, id string) error {
-	d, err := s.resume(ctx, c, id)
-	if err != nil {
-		return err
-	}
-	if _, over := final(d); over {
-		return nil
-	}
-	batch := wire.EventBatch{Epoch: d.Epoch, Events: []wire.Event{{Number: 1, Time: s.Now().UTC(), Kind: wire.EventFinished,
-		Status: runner.Cancelled, Message: "Given up at the device."}}}
 	return client.Retry(ctx, nil, func(ctx context.Context) error {
-		_, err := c.Events(ctx, id, batch)
+		d, err := c.Deployment(ctx, id)
+		if err != nil {
+			return err
+		}
+		if _, over := final(d); over {
+			return nil
+		}
+		_, err = c.Events(ctx, id, wire.EventBatch{Epoch: d.Epoch, Events: []wire.Event{{Number: d.Kept + 1, Time: s.Now().UTC(),
+			Kind: wire.EventFinished, Status: runner.Cancelled, Message: "Given up at the device."}}})
 		return err
 	})
 }

@@ -53,6 +53,7 @@ type device struct {
 	mu        sync.Mutex
 	seen      strings.Builder
 	ended     chan boot.Way
+	failed    chan error
 	stop      context.CancelFunc
 }
 
@@ -72,7 +73,7 @@ func newDevice(t *testing.T) *device {
 		t.Fatal(err)
 	}
 	near, far := net.Pipe()
-	d := &device{t: t, appliance: a, net: &nics{list: []network.Adapter{leased()}}, changed: make(chan struct{}, 1), console: far, ended: make(chan boot.Way, 1)}
+	d := &device{t: t, appliance: a, net: &nics{list: []network.Adapter{leased()}}, changed: make(chan struct{}, 1), console: far, ended: make(chan boot.Way, 1), failed: make(chan error, 1)}
 	go d.watch()
 	terminal := screen.NewTerminal("ttyS0", true, near, func() (int, int) { return 80, 24 })
 	display := screen.NewDisplay(screen.Options{}, screen.NewNotice("Starting", "Looking", screen.Calm), screen.Facts{}, terminal)
@@ -110,9 +111,12 @@ func (d *device) powerOn() {
 	var parts sync.WaitGroup
 	parts.Go(func() { d.session.Display.Run(ctx) })
 	parts.Go(func() {
-		if way, err := d.session.Run(ctx); err == nil {
-			d.ended <- way
+		way, err := d.session.Run(ctx)
+		if err != nil {
+			d.failed <- err
+			return
 		}
+		d.ended <- way
 	})
 	d.t.Cleanup(func() {
 		cancel()
