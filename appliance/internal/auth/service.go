@@ -77,7 +77,11 @@ type Service struct {
 
 	sealer       Sealer
 	certificates *clientcert.Verifier
+	looks        *looks // refused certificates, by address
 	providers    *oidc.Clients
+	flows        *flows  // of devices that wait for a person
+	starts       *starts // limits them
+	visits       *visits // of browsers that are at the console's provider
 }
 
 // New takes up the waits of the process before. Call Run to keep them.
@@ -106,7 +110,8 @@ func New(o Options) (*Service, error) {
 	s := &Service{
 		store: o.Store, audit: o.Audit, resolve: o.Resolve, find: o.Find, onHeld: o.OnHeld, now: o.Now, log: o.Logger,
 		hasher: newHasher(o.Hash), gate: newGate(), throttle: newThrottle(o.Now),
-		sealer: o.Sealer, certificates: o.Certificates, providers: oidc.NewClients(o.Now),
+		sealer: o.Sealer, certificates: o.Certificates, looks: newLooks(o.Now), providers: oidc.NewClients(o.Now),
+		flows: newFlows(), starts: newStarts(), visits: newVisits(),
 	}
 	err := s.store.View(func(tx *state.Tx) error {
 		s.throttle.loadWaits(tx)
@@ -134,6 +139,7 @@ func (s *Service) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			s.providers.CloseIdle()
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
 			if _, err := s.flushWaits(last, true); err != nil {
@@ -156,6 +162,9 @@ func (s *Service) prune(ctx context.Context) error {
 		return err
 	}
 	s.throttle.prune(l)
+	s.flows.prune(s.now())
+	s.starts.prune(s.now())
+	s.visits.prune(s.now())
 	s.tellHeld()
 	return errors.Join(s.pruneTokens(ctx), s.pruneSessions(ctx), s.prunePasscodes(ctx))
 }
