@@ -25,6 +25,8 @@ func (l *Log) sync(upTo uint64) error {
 		l.mu.Unlock()
 		if err == nil {
 			l.synced = written
+			l.durable.Store(l.base + int64(written))
+			l.wake()
 			return nil
 		}
 		if current == f {
@@ -87,6 +89,10 @@ func (l *Log) Close() error {
 	defer l.mu.Unlock()
 	for ch := range l.subs {
 		delete(l.subs, ch)
+		close(ch)
+	}
+	for ch := range l.wakers {
+		delete(l.wakers, ch)
 		close(ch)
 	}
 	if err := l.journal.f.Close(); err != nil {

@@ -29,7 +29,8 @@ func clean(e fleet.AuditEntry) fleet.AuditEntry {
 }
 
 // cleanText replaces what could forge a line, move the cursor or turn the
-// reading direction by a visible escape, and cuts the text at limit characters.
+// reading direction by a visible escape, and cuts the text at limit characters as
+// they are written: escapes do not make it longer.
 func cleanText(s string, limit int) string {
 	if isClean(s) && len(s) <= limit {
 		return s
@@ -37,22 +38,21 @@ func cleanText(s string, limit int) string {
 	var b strings.Builder
 	n := 0
 	for i, r := range s {
-		if n == limit {
+		_, width := utf8.DecodeRuneInString(s[i:])
+		text := string(r)
+		switch {
+		case r == utf8.RuneError && width == 1:
+			text = fmt.Sprintf(`\x%02x`, s[i])
+		case !isShown(r) && r < 0x100:
+			text = fmt.Sprintf(`\x%02x`, r)
+		case !isShown(r):
+			text = fmt.Sprintf(`\u%04x`, r)
+		}
+		if n += utf8.RuneCountInString(text); n > limit {
 			b.WriteRune('…')
 			break
 		}
-		n++
-		_, width := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && width == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case !isShown(r) && r < 0x100:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		case !isShown(r):
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			b.WriteRune(r)
-		}
+		b.WriteString(text)
 	}
 	return b.String()
 }

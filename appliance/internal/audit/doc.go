@@ -22,6 +22,10 @@
 //     field are written as visible escapes: no entry can pass for another one in
 //     a terminal or a list.
 //
+// [Log.Recent] and [Log.Newer] page through the log both ways, [Log.Export] streams
+// all of it, and a [Reader] follows it from any entry on, seeing nothing that a
+// power loss could still take back.
+//
 // What it is not: a log of requests or of deployments. No field ever holds a
 // secret; callers see to that.
 package audit

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slipway/fleet"
@@ -79,6 +80,10 @@ type Log struct {
 	syncMu sync.Mutex // held while syncing; taken before mu
 	synced uint64
 
+	base    int64        // number of the newest entry at Open
+	durable atomic.Int64 // number up to which entries are on the disk
+	wakers  map[chan struct{}]struct{}
+
 	stop chan struct{}
 	done chan struct{}
 }
@@ -102,9 +107,15 @@ func Open(dir string, o Options) (*Log, error) {
 			budget:  bucket{size: float64(o.Burst), refill: o.Refill},
 			windows: map[mergeKey]*window{}, overflow: map[mergeKey]*window{},
 		},
-		subs: map[chan fleet.AuditEntry]struct{}{},
+		subs: map[chan fleet.AuditEntry]struct{}{}, wakers: map[chan struct{}]struct{}{}, base: j.next - 1,
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	// What a killed process wrote may still be in memory only.
+	if err := j.f.Sync(); err != nil {
+		j.f.Close()
+		return nil, fmt.Errorf("audit: sync: %w", err)
+	}
+	l.durable.Store(l.base)
 	if cut > 0 {
 		l.note("audit.repaired", fmt.Sprintf("%d bytes of an unfinished entry at the end of the log were removed", cut))
 	}

@@ -8,7 +8,8 @@ import (
 
 const (
 	maxWindows  = 4096 // merge windows open at once
-	maxOverflow = 64   // windows without address and device, beyond the budget
+	maxOverflow = 16   // windows without address and device, beyond the budget
+	overflowFor = 5    // merge windows that one of these lasts
 )
 
 // mergeKey is what must be equal for failures to be merged.
@@ -97,7 +98,7 @@ func (m *merger) due(now time.Time, all bool) []fleet.AuditEntry {
 		}
 	}
 	for k, w := range m.overflow {
-		if !all && now.Sub(w.opened) < m.length {
+		if !all && now.Sub(w.opened) < overflowFor*m.length {
 			continue
 		}
 		e := w.merged(now)
