@@ -38,20 +38,44 @@ func (s *Service) SignIn(ctx context.Context, name, password string, caller Call
 	if err != nil {
 		return "", sess, err
 	}
-	if !right {
+	settings, err := s.SignInSettings(ctx)
+	if err != nil {
+		a.cancel()
+		return "", sess, err
+	}
+	if reason := passwordRefused(account, settings.Console, right); reason != "" {
 		a.fail()
 		// Only a name that exists is written down: people type passwords into the
 		// wrong field.
-		s.refuseSignIn(ctx, account.Name, caller, "wrong name or password")
+		s.refuseSignIn(ctx, account.Name, caller, reason)
 		return "", sess, ErrWrong
 	}
 	a.succeed()
-	cookie, sess, err = s.beginSession(ctx, account.Name, account.Hash, caller)
+	cookie, sess, err = s.beginSession(ctx, caller, func(tx *state.Tx) (fleet.Account, error) {
+		now, err := tx.Accounts().Get(account.Name)
+		if errors.Is(err, state.ErrNotFound) || err == nil && now.Hash != account.Hash {
+			return now, ErrWrong // removed, or the password changed since it was checked
+		}
+		return now, err
+	})
 	if err != nil {
 		return "", fleet.Session{}, err
 	}
 	s.done(ctx, Actor{Name: account.Name, Address: addrText(caller)}, "account.signed-in", account.Name, "")
 	return cookie, sess, nil
+}
+
+// passwordRefused says why a password does not let its account in; empty: it does.
+func passwordRefused(a fleet.Account, c fleet.ConsoleSignIn, right bool) string {
+	switch {
+	case a.Issuer != "":
+		return "this person signs in with " + hostOf(a.Issuer) + ", not with a password"
+	case !right || a.Hash == "":
+		return "wrong name or password"
+	case c.LocalOff && !a.BreakGlass:
+		return "local passwords are off, and this is no break-glass account"
+	}
+	return ""
 }
 
 func (s *Service) refuseSignIn(ctx context.Context, name string, caller Caller, reason string) {
@@ -77,25 +101,23 @@ func (s *Service) account(name string) (a fleet.Account, err error) {
 	return a, err
 }
 
-// beginSession stores a new session, unless the account was removed or its
-// password changed since it was checked.
-func (s *Service) beginSession(ctx context.Context, name, checked string, caller Caller) (string, fleet.Session, error) {
+// beginSession stores a new session for the account that find gives, which may
+// refuse, or bring the account up to date; it may be run again.
+func (s *Service) beginSession(ctx context.Context, caller Caller, find func(tx *state.Tx) (fleet.Account, error)) (string, fleet.Session, error) {
 	cookie := newSecret("")
 	now := s.now().UTC()
 	sess := fleet.Session{
-		Hash: hashOf(cookie), Account: name, CSRF: newSecret(""), Address: addrText(caller),
+		Hash: hashOf(cookie), CSRF: newSecret(""), Address: addrText(caller),
 		CreatedAt: now, ExpiresAt: now.Add(sessionIdle),
 	}
 	err := s.store.Update(ctx, func(tx *state.Tx) error {
-		a, err := tx.Accounts().Get(name)
-		if errors.Is(err, state.ErrNotFound) || err == nil && a.Hash != checked {
-			return ErrWrong
-		}
+		a, err := find(tx)
 		if err != nil {
 			return err
 		}
-		older := slices.SortedFunc(tx.Sessions().ByAccount(name), func(a, b fleet.Session) int {
-			return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.Hash, b.Hash))
+		sess.Account = a.Name
+		older := slices.SortedFunc(tx.Sessions().ByAccount(a.Name), func(x, y fleet.Session) int {
+			return cmp.Or(y.CreatedAt.Compare(x.CreatedAt), cmp.Compare(x.Hash, y.Hash))
 		})
 		for _, o := range older[min(len(older), sessionsPerAccount-1):] {
 			if err := tx.Sessions().Delete(o.Hash); err != nil {
@@ -124,8 +146,10 @@ func (s *Service) Session(ctx context.Context, cookie string) (fleet.Account, fl
 		if sess, err = tx.Sessions().Get(hashOf(cookie)); err != nil {
 			return err
 		}
-		a, err = tx.Accounts().Get(sess.Account)
-		return err
+		if a, err = tx.Accounts().Get(sess.Account); err != nil {
+			return err
+		}
+		return providerStands(tx, a)
 	})
 	if errors.Is(err, state.ErrNotFound) {
 		return fleet.Account{}, fleet.Session{}, ErrNoToken
@@ -138,6 +162,19 @@ func (s *Service) Session(ctx context.Context, cookie string) (fleet.Account, fl
 	}
 	a.Hash = ""
 	return a, s.prolong(ctx, sess), nil
+}
+
+// providerStands is state.ErrNotFound for the account of a provider that was
+// switched off or replaced: what it vouched for ends with it.
+func providerStands(tx *state.Tx, a fleet.Account) error {
+	if a.Issuer == "" {
+		return nil
+	}
+	v, err := signIn(tx)
+	if err == nil && (!v.Console.Enabled || v.Console.Issuer != a.Issuer) {
+		return state.ErrNotFound
+	}
+	return err
 }
 
 // prolong moves the end of a session, not more often than every sessionStep.

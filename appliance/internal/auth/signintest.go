@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"slipway/appliance/internal/oidc"
 	"slipway/fleet"
 )
 
@@ -31,8 +30,7 @@ func (s *Service) TestSignIn(ctx context.Context, actor Actor, m fleet.Mechanism
 	case fleet.MechanismEntra:
 		lines, failed = s.checkProvider(ctx, v.Entra, purposeEntraSecret)
 	case MechanismConsole:
-		c := v.Console
-		lines, failed = s.checkProvider(ctx, fleet.EntraSignIn{Issuer: c.Issuer, ClientID: c.ClientID, SealedSecret: c.SealedSecret, RoleClaim: c.RoleClaim, CAs: c.CAs}, purposeConsoleSecret)
+		lines, failed = s.checkProvider(ctx, consoleProvider(v.Console), purposeConsoleSecret)
 	case fleet.MechanismPasscode:
 		lines, failed = s.checkPasscodes(ctx)
 	default:
@@ -51,22 +49,10 @@ func (s *Service) TestSignIn(ctx context.Context, actor Actor, m fleet.Mechanism
 
 // checkProvider looks at an OpenID provider.
 func (s *Service) checkProvider(ctx context.Context, e fleet.EntraSignIn, purpose string) ([]string, error) {
-	issuer := e.Issuer
-	if issuer == "" && e.Tenant != "" {
-		issuer = entraIssuer(e.Tenant)
+	cfg, err := s.providerConfig(e, purpose)
+	if err != nil {
+		return nil, err
 	}
-	if issuer == "" || e.ClientID == "" {
-		return nil, errors.New("issuer (or tenant) and client id are not set yet")
-	}
-	clientSecret := ""
-	if len(e.SealedSecret) > 0 {
-		plain, err := s.sealer.Open(e.SealedSecret, purpose)
-		if err != nil {
-			return nil, fmt.Errorf("the client secret cannot be opened: %w", err)
-		}
-		clientSecret = string(plain)
-	}
-	cfg := oidc.Config{Issuer: issuer, ClientID: e.ClientID, Secret: clientSecret, RoleClaim: e.RoleClaim, CAs: e.CAs}
 	return s.providers.Check(ctx, cfg, purpose == purposeEntraSecret)
 }
 

@@ -42,8 +42,6 @@ func (c *Clients) Check(ctx context.Context, cfg Config, deviceFlow bool) (lines
 		}
 	}
 	if err != nil {
-		lines = append(lines, "Failed: "+strings.TrimPrefix(err.Error(), ErrUnavailable.Error()+": "))
-	}
 	return lines, err
 }
 
