@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 // tried and found, a line each. Nothing that is remembered is used. A device flow
 // is started, which nobody ends; for the console a code is redeemed that no
 // provider knows: what is said of it shows whether the client is accepted. err is
-// ErrUnavailable, wrapped with the reason, which is the last line as well.
+// ErrUnavailable, wrapped with the reason that ended it.
 func (c *Clients) Check(ctx context.Context, cfg Config, deviceFlow bool) (lines []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*callTime)
 	defer cancel()
@@ -41,7 +40,6 @@ func (c *Clients) Check(ctx context.Context, cfg Config, deviceFlow bool) (lines
 			lines = append(lines, more...)
 		}
 	}
-	if err != nil {
 	return lines, err
 }
 
