@@ -12,7 +12,11 @@ func TestRunOnAnOrdinarySystem(t *testing.T) {
 	if code := run([]string{"slipway-agent", "version"}, 4711, &out, &errs); code != 0 || !strings.HasPrefix(out.String(), "slipway-agent ") {
 		t.Errorf("version: %d, %q", code, out.String())
 	}
-	for _, args := range [][]string{{"slipway-agent"}, {"slipway-agent", "nonsense"}} {
+	out.Reset()
+	if code := run([]string{"slipway-agent", "--help"}, 4711, &out, &errs); code != 0 || !strings.Contains(out.String(), "slipway-agent start --config FILE") {
+		t.Errorf("help: %d, %q", code, out.String())
+	}
+	for _, args := range [][]string{{"slipway-agent"}, {"slipway-agent", "nonsense"}, {"slipway-agent", "start"}} {
 		errs.Reset()
 		if code := run(args, 4711, &out, &errs); code != 2 || strings.Count(errs.String(), "\n") != 1 {
 			t.Errorf("%v: %d, %q", args, code, errs.String())

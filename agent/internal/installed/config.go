@@ -91,22 +91,25 @@ func (c *Config) check() error {
 	c.Installation = strings.TrimSpace(c.Installation)
 	switch {
 	case c.Server == "":
-		return errors.New(`Server is missing: the address of the appliance, such as "192.0.2.10" or "slipway.example.org:8443"`)
+		return wrong("Server", `is missing: the address of the appliance, such as "192.0.2.10" or "slipway.example.org:8443"`)
 	case strings.ContainsAny(c.Server, " \t\r\n/\\@?#"):
-		return errors.New(`Server is to be an address such as "192.0.2.10" or "slipway.example.org:8443", without https:// and path`)
+		return wrong("Server", `is to be an address such as "192.0.2.10" or "slipway.example.org:8443", without https:// and path`)
 	case c.Installation == "":
-		return errors.New("Installation is missing: the appliance's id (slipway agent-config prints it)")
+		return wrong("Installation", "is missing: the appliance's id (slipway agent-config prints it)")
 	case strings.Trim(c.Installation, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
-		return errors.New("Installation is to be the appliance's id, which has only small letters and digits (slipway agent-config prints it)")
+		return wrong("Installation", "is to be the appliance's id, which has only small letters and digits (slipway agent-config prints it)")
 	}
 	return nil
 }
+
+// wrong is an error that begins with the key it is about.
+func wrong(key, text string) error { return fmt.Errorf("%s %s", key, text) }
 
 func (c *Config) authorities(ca, dir string, read func(string) ([]byte, error)) error {
 	content := []byte(ca)
 	switch {
 	case strings.TrimSpace(ca) == "":
-		return errors.New("CA is missing: the appliance's authorities as PEM, or the path of a PEM file (slipway agent-config prints them)")
+		return wrong("CA", "is missing: the appliance's authorities as PEM, or the path of a PEM file (slipway agent-config prints them)")
 	case !strings.Contains(ca, "-----BEGIN"):
 		var err error
 		if content, err = read(absolute(dir, ca)); err != nil {
@@ -128,7 +131,7 @@ func (c *Config) authorities(ca, dir string, read func(string) ([]byte, error)) 
 		c.Authorities = append(c.Authorities, cert)
 	}
 	if len(c.Authorities) == 0 {
-		return errors.New("CA holds no certificate: it is to be PEM, or the path of a PEM file")
+		return wrong("CA", "holds no certificate: it is to be PEM, or the path of a PEM file")
 	}
 	return nil
 }
@@ -154,7 +157,7 @@ func (c *Config) variable(m member, where string) error {
 		return err
 	}
 	if err := tasksequence.CheckName(m.name); err != nil {
-		return fmt.Errorf("Variables: %w", err)
+		return fmt.Errorf("%s: %w", where, err)
 	}
 	if tasksequence.IsReadOnly(m.name) {
 		return fmt.Errorf("%s: variables that begin with _ are the agent's own and cannot be given", where)

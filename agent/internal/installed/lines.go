@@ -63,7 +63,14 @@ func (l *lines) began(d wire.Deployment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.of = d.StepCount
-	l.write(fmt.Sprintf("Task sequence %q, %d steps, deployment %s", d.Name, d.StepCount, d.ID))
+	l.write(fmt.Sprintf("Task sequence %q, %s, deployment %s", d.Name, howMany(d.StepCount), d.ID))
+}
+
+func howMany(n int) string {
+	if n == 1 {
+		return "1 step"
+	}
+	return fmt.Sprintf("%d steps", n)
 }
 
 // event writes the begin and the end of each step.

@@ -39,7 +39,7 @@ func Start(args []string, version string, stdin *os.File, stdout, stderr io.Writ
 	o.unattended = o.unattended || !isTerminal(stdin)
 	a := &agent{options: o, version: version, stdin: stdin, out: newLines(stdout, time.Now), errs: newLines(stderr, time.Now),
 		network: newRunning(os.DirFS("/")), facts: gather(os.DirFS("/"), runtime.GOARCH),
-		power: initPower{}, autostart: newSystemd(o.state), temporary: "/run/slipway-agent"}
+		power: initPower{}, autostart: newSystemd(o.state), temporary: "/run/slipway-agent", now: time.Now}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
 	return a.run(ctx)
@@ -56,6 +56,7 @@ type agent struct {
 	power     power
 	autostart autostart
 	temporary string // folder in memory, for files of steps
+	now       func() time.Time
 
 	config  Config
 	cert    *tls.Certificate
@@ -134,7 +135,7 @@ func (a *agent) deploy(ctx context.Context, unfinished string) error {
 		Image:       boot.Image{Installation: a.config.Installation, Authorities: a.config.Authorities, Servers: []string{a.config.Server}},
 		Environment: wire.FullOS, Certificate: a.cert, Passcode: a.config.Passcode, Sequence: a.config.Sequence,
 		Variables: a.config.Variables, Unattended: a.options.unattended, Unfinished: unfinished,
-		Facts: a.facts, Identity: identity, Version: a.version, Now: time.Now, SetClock: a.clock, Keyboard: func(string) {},
+		Facts: a.facts, Identity: identity, Version: a.version, Now: a.now, SetClock: a.clock, Keyboard: func(string) {},
 		Machine: steps.Machine{Exec: steps.LinuxExec{Env: environment()}, Files: steps.LinuxFiles{Dir: a.temporary}},
 		Log:     a.logger(), StateDir: a.state.dir, Watch: a.out.event,
 		Began: func(d wire.Deployment) { a.began(ctx, d) },
@@ -164,7 +165,7 @@ func (a *agent) logger() *slog.Logger {
 func (a *agent) clock(appliance time.Time) error {
 	if !a.clocked {
 		a.clocked = true
-		off := time.Until(appliance).Round(time.Second)
+		off := appliance.Sub(a.now()).Round(time.Second)
 		word := "behind"
 		if off < 0 {
 			word, off = "ahead of", -off

@@ -122,10 +122,10 @@ func (s *Session) result(ctx context.Context, d wire.Deployment, o runner.Outcom
 	n := resultPage(d, o)
 	n.Tail = tail
 	way := s.finish(n, o)
-	s.Display.Show(n)
 	if s.Unattended || s.environment() == wire.FullOS {
 		return way, "", nil // the caller tells; it has no screen for itself
 	}
+	s.Display.Show(n)
 	choice, err := s.wait(ctx, n)
 	if choice == "again" {
 		return boot.Restart, "again", err
