@@ -190,7 +190,7 @@ func (a *appliance) buildWeb(context.Context) (err error) {
 	}
 	a.api, err = api.New(api.Options{Version: version, Logger: a.log, Services: api.Services{
 		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Audit: a.audit, Settings: a.settings,
-		CA: a.pki.CAPEM, Agent: a.agentConfig, Rotation: a.rotation, Metrics: metricsHandler(a.netbootFigures()), Ready: health.ready,
+		CA: a.pki.CAPEM, Agent: a.agentConfig, Rotation: a.rotation, Metrics: metricsHandler(a.netbootFigures()), Ready: health.ready, Backups: a.backups(), RotateSecret: a.rotateSecret,
 	}})
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"slipway/appliance/internal/backup"
 	"slipway/appliance/internal/config"
 	"slipway/appliance/internal/socket"
 )
@@ -24,6 +25,9 @@ func serve(ctx context.Context, cfg config.Config, s streams) error {
 	// Everything the appliance writes is for its own user; boot files reach
 	// devices through the servers, not through the file system.
 	syscall.Umask(0o077)
+	if err := backup.Unfinished(cfg.Data); err != nil {
+		return fmt.Errorf("%s: %w", cfg.Data, err)
+	}
 	if err := makeData(cfg.Data); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"slipway/agent/wire"
 	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/auth"
+	"slipway/appliance/internal/backup"
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/engine"
 	"slipway/appliance/internal/imaging"
@@ -34,6 +35,9 @@ type Services struct {
 	Agent    func() AgentConfig
 	Rotation *pki.Rotation
 	Ready    func(context.Context) error
+
+	Backups      *backup.Writer
+	RotateSecret func(context.Context) (dataKeys int, err error)
 }
 
 // serviceProblem maps the errors of our services to their answers; nil for an

@@ -15,11 +15,14 @@ const manifestFormat = 1
 
 // The names of the archive's entries, and of what they become in the data folder.
 const (
-	manifestName      = "manifest.json"
-	stateName         = "state"
-	keyName           = "secret.key"
-	configurationName = "slipway.yaml"
-	auditFolder       = "audit"
+	manifestName = "manifest.json"
+	stateName    = "state"
+	keyName      = "secret.key"
+	auditFolder  = "audit"
+
+	// ConfigurationName is the configuration file of then. It is there to be read; no
+	// appliance looks for it in the data folder.
+	ConfigurationName = "slipway.yaml"
 )
 
 var auditName = regexp.MustCompile(`^` + auditFolder + `/audit-[0-9]{8}\.jsonl$`)
@@ -102,7 +105,7 @@ func (f File) limit() int64 {
 	switch f.Name {
 	case stateName:
 		return maxState
-	case keyName, configurationName:
+	case keyName, ConfigurationName:
 		return maxSmall
 	}
 	if auditName.MatchString(f.Name) {

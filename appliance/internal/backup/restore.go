@@ -121,7 +121,7 @@ func (f *folder) record(ctx context.Context, m Manifest) error {
 const stageName = "restore.unfinished"
 
 // placed are the names a restore gives, the state as the last one.
-var placed = []string{auditFolder, configurationName, keyName, stateName}
+var placed = []string{auditFolder, ConfigurationName, keyName, stateName}
 
 // Unfinished reports ErrUnfinished when a restore into a data folder was cut short.
 func Unfinished(data string) error {
@@ -129,6 +129,13 @@ func Unfinished(data string) error {
 		return ErrUnfinished
 	}
 	return nil
+}
+
+// Claimable reports early what would keep a restore from a data folder: ErrNotEmpty,
+// ErrRunning.
+func Claimable(data string) error {
+	f := &folder{data: data, stage: filepath.Join(data, stageName)}
+	return f.look(Unfinished(data) != nil)
 }
 
 // folder is a data folder that a restore has to itself.
@@ -146,7 +153,7 @@ func claim(data string) (*folder, error) {
 	if _, err := os.Stat(data); errors.Is(err, fs.ErrNotExist) {
 		f.made = true
 	}
-	if err := f.look(Unfinished(data) != nil); err != nil { // before anything is made
+	if err := Claimable(data); err != nil { // before anything is made
 		return nil, err
 	}
 	if err := os.MkdirAll(data, 0o700); err != nil {
@@ -207,7 +214,7 @@ func (f *folder) clear() error {
 func (f *folder) place() error {
 	for _, name := range placed {
 		err := os.Rename(filepath.Join(f.stage, name), filepath.Join(f.data, name))
-		if err != nil && !(name == configurationName && errors.Is(err, fs.ErrNotExist)) {
+		if err != nil && !(name == ConfigurationName && errors.Is(err, fs.ErrNotExist)) {
 			return fmt.Errorf("restore: %w", err)
 		}
 	}

@@ -141,7 +141,7 @@ func (b *Writer) collect(configuration []byte) (list entries, err error) {
 	logs, err := auditEntries(filepath.Join(b.from.Data, auditFolder))
 	list = append(list, logs...)
 	if err == nil && configuration != nil {
-		list = append(list, fixed(configurationName, configuration))
+		list = append(list, fixed(ConfigurationName, configuration))
 	}
 	return list, err
 }
