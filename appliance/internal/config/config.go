@@ -4,11 +4,13 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,6 +26,7 @@ type Config struct {
 	HTTP       Listener `yaml:"http"`
 	HTTPS      Listener `yaml:"https"`
 	Log        Log      `yaml:"log"`
+	Audit      Audit    `yaml:"audit"`
 }
 
 // DHCP is how the appliance takes part in DHCP.
@@ -42,6 +45,12 @@ type Listener struct {
 type Log struct {
 	Format string `yaml:"format"` // text, json
 	Level  string `yaml:"level"`  // debug, info, warn, error
+}
+
+// Audit is where the entries of the audit log are forwarded to.
+type Audit struct {
+	Syslog   string `yaml:"syslog"`    // collector: udp://host:514, tcp://host:601, tls://host:6514; empty: none
+	SyslogCA string `yaml:"syslog_ca"` // PEM file the collector's certificate chains to; relative to the configuration file
 }
 
 // The modes of DHCP.
@@ -106,7 +115,31 @@ func (c Config) Validate() error {
 	if _, err := c.Log.SlogLevel(); err != nil {
 		bad("log.level", "%q is unknown; use \"debug\", \"info\", \"warn\" or \"error\"", c.Log.Level)
 	}
+	if c.Audit.Syslog != "" {
+		if _, _, err := c.Audit.Collector(); err != nil {
+			bad("audit.syslog", "%w", err)
+		}
+	}
+	if c.Audit.SyslogCA != "" && !strings.HasPrefix(c.Audit.Syslog, "tls://") {
+		bad("audit.syslog_ca", "goes with a collector at tls://, and audit.syslog is %q", c.Audit.Syslog)
+	}
 	return errors.Join(problems...)
+}
+
+// Collector returns the transport ("udp", "tcp", "tls") and "host:port" of the
+// collector. The ports that may be left out are those of RFC 5426 3.3, RFC 6587 3.2
+// (as rsyslog and others serve it) and RFC 5425 4.1.
+func (a Audit) Collector() (transport, address string, err error) {
+	ports := map[string]string{"udp": "514", "tcp": "601", "tls": "6514"}
+	u, err := url.Parse(a.Syslog)
+	if err != nil || ports[u.Scheme] == "" || u.Hostname() == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" {
+		return "", "", fmt.Errorf("%q is not a collector; write udp://192.0.2.10:514, tcp://host:601 or tls://host:6514", a.Syslog)
+	}
+	port := cmp.Or(u.Port(), ports[u.Scheme])
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return "", "", fmt.Errorf("%q: %s is not a port (1 to 65535)", a.Syslog, port)
+	}
+	return u.Scheme, net.JoinHostPort(u.Hostname(), port), nil
 }
 
 // SlogLevel is the level as slog knows it.

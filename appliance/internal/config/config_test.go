@@ -63,6 +63,13 @@ func TestBadConfigurationSaysWhatToDo(t *testing.T) {
 		{"listen", "https: {listen: '8443'}\n", "https.listen"},
 		{"level", "log: {level: loud}\n", "log.level"},
 		{"long data path", "data: /" + long + "\n", "too long for a socket"},
+		{"collector", "audit: {syslog: '192.0.2.1:514'}\n", "audit.syslog: \"192.0.2.1:514\" is not a collector"},
+		{"collector scheme", "audit: {syslog: 'http://h'}\n", "is not a collector"},
+		{"collector path", "audit: {syslog: 'tcp://h/x'}\n", "is not a collector"},
+		{"collector user", "audit: {syslog: 'tcp://u:p@h'}\n", "is not a collector"},
+		{"collector port", "audit: {syslog: 'udp://h:99999'}\n", "99999 is not a port"},
+		{"collector ca", "audit: {syslog: 'tcp://h', syslog_ca: x}\n", "audit.syslog_ca: goes with a collector at tls://"},
+		{"unknown audit key", "audit: {sislog: x}\n", `unknown key "audit.sislog"`},
 		{"empty data", "data: ''\n", "data: must name a folder"},
 	} {
 		_, err := Load(Source{File: write(t, c.body)})
@@ -98,5 +105,24 @@ func TestBadEnvironmentNamesTheVariable(t *testing.T) {
 	_, err := Load(Source{File: write(t, ""), Environ: []string{"SLIPWAY_DHCP_PORT=x"}})
 	if err == nil || !strings.Contains(err.Error(), "SLIPWAY_DHCP_PORT") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestCollector(t *testing.T) {
+	file := write(t, "audit: {syslog: 'tls://[2001:db8::1]', syslog_ca: ca.pem}\n")
+	c, err := Load(Source{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Audit.SyslogCA != filepath.Join(filepath.Dir(file), "ca.pem") {
+		t.Errorf("the file is %s", c.Audit.SyslogCA)
+	}
+	for in, want := range map[string]string{
+		"tls://[2001:db8::1]": "tls [2001:db8::1]:6514", "udp://logs.example": "udp logs.example:514", "tcp://192.0.2.1": "tcp 192.0.2.1:601", "tcp://h:1514": "tcp h:1514",
+	} {
+		transport, address, err := Audit{Syslog: in}.Collector()
+		if err != nil || transport+" "+address != want {
+			t.Errorf("%s: %s %s, %v", in, transport, address, err)
+		}
 	}
 }

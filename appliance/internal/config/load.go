@@ -57,8 +57,8 @@ func Load(s Source) (Config, error) {
 	return c, c.resolve(file)
 }
 
-// resolve makes the data folder absolute: relative to the configuration file, so
-// that every command finds the same folder from wherever it is called.
+// resolve makes folders and files absolute: relative to the configuration file, so
+// that every command finds the same from wherever it is called.
 func (c *Config) resolve(file string) error {
 	if !filepath.IsAbs(c.Data) {
 		c.Data = filepath.Join(filepath.Dir(file), c.Data)
@@ -68,6 +68,11 @@ func (c *Config) resolve(file string) error {
 		return fmt.Errorf("data: %w", err)
 	}
 	c.Data = abs
+	if c.Audit.SyslogCA != "" && !filepath.IsAbs(c.Audit.SyslogCA) {
+		if c.Audit.SyslogCA, err = filepath.Abs(filepath.Join(filepath.Dir(file), c.Audit.SyslogCA)); err != nil {
+			return fmt.Errorf("audit.syslog_ca: %w", err)
+		}
+	}
 	_, err = c.SocketPath()
 	return err
 }
@@ -153,6 +158,7 @@ func (c *Config) fields() map[string]any {
 		"dhcp.mode": &c.DHCP.Mode, "dhcp.port": &c.DHCP.Port, "dhcp.pxe_port": &c.DHCP.PXEPort,
 		"tftp.listen": &c.TFTP.Listen, "http.listen": &c.HTTP.Listen, "https.listen": &c.HTTPS.Listen,
 		"log.format": &c.Log.Format, "log.level": &c.Log.Level,
+		"audit.syslog": &c.Audit.Syslog, "audit.syslog_ca": &c.Audit.SyslogCA,
 	}
 }
 
