@@ -2,7 +2,9 @@ package ui
 
 import (
 	"context"
+	"io"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"slipway/fleet"
@@ -20,6 +22,8 @@ type Actor struct {
 type Backend struct {
 	Sessions    Sessions
 	Security    Security
+	Accounts    Accounts
+	Tokens      Tokens
 	Devices     Devices
 	Deployments Deployments
 	Sequences   Sequences
@@ -44,21 +48,21 @@ type Sessions interface {
 	// Session finds the session of a cookie. ErrSignedOut when there is none or
 	// it has expired. Session.CSRF must be a secret of at least 128 bits.
 	Session(ctx context.Context, cookie string) (fleet.Account, fleet.Session, error)
+	// Provider is where people may sign in besides here.
+	Provider(ctx context.Context) (Provider, error)
+	// BeginProvider sends a browser to the provider: redirect is an https address
+	// there, cookie goes into the browser until it is back. origin is that of the
+	// console, as the browser names it. ErrUnavailable, *Refused.
+	BeginProvider(ctx context.Context, from netip.Addr, origin string) (redirect, cookie string, err error)
+	// FinishProvider takes what the browser brought back and returns what SignIn
+	// does. ErrWrong, ErrDenied, ErrRole, ErrLate, ErrUnavailable.
+	FinishProvider(ctx context.Context, from netip.Addr, answer url.Values, cookie string) (session string, s fleet.Session, err error)
 }
 
-// Security is the sign-in of devices, and what is held back by throttling.
-type Security interface {
-	// Mechanisms are the configured ones; empty means nothing is ever accepted.
-	Mechanisms(ctx context.Context) ([]fleet.Mechanism, error)
-	Passcode(ctx context.Context) (fleet.PasscodeStatus, error)
-	// SetPasscode sets or rotates. *FieldError ("passcode") when it is too weak;
-	// with CanForce set, the same call with force is accepted.
-	SetPasscode(ctx context.Context, by Actor, value string, force bool) error
-	ClearPasscode(ctx context.Context, by Actor) error
-	// Held lists the devices held back by a segment or total cap, oldest first.
-	Held(ctx context.Context) ([]fleet.Held, error)
-	// Release lets the device with that code try again. ErrNotFound.
-	Release(ctx context.Context, by Actor, code string) error
+// Provider is the OpenID provider of the console's people.
+type Provider struct {
+	Name     string // on the button; empty when there is none
+	LocalOff bool   // only break-glass accounts may use a password
 }
 
 // Devices is every machine ever seen. Order does not matter: the console sorts.
@@ -125,17 +129,29 @@ type Images interface {
 type AuditQuery struct {
 	Text    string // contained in any field, case-insensitive
 	Actor   string
-	Action  string // prefix: "passcode." or "passcode.refused"
+	Action  string // the whole action, or a prefix that ends in a dot ("passcode.")
 	Device  string
+	Address string
 	Outcome string
-	Before  int64 // only entries with a smaller number; 0 = newest
+	Since   time.Time // not before
+	Until   time.Time // before
+	Before  int64     // only entries with a smaller number; 0 = newest
 	Limit   int
 }
+
+// The formats of an export.
+const (
+	FormatJSONLines = "jsonl"
+	FormatCSV       = "csv"
+)
 
 // Audit is the append-only record of who did what.
 type Audit interface {
 	// Recent returns matching entries, newest first.
 	Recent(ctx context.Context, q AuditQuery) ([]fleet.AuditEntry, error)
+	// Export writes every matching entry, oldest first, as it reads them. Before
+	// and Limit do not count.
+	Export(ctx context.Context, w io.Writer, q AuditQuery, format string) error
 }
 
 // CheckState is the outcome of one health check.
@@ -173,7 +189,8 @@ const (
 	ChangeImage      = "image"      // ID: boot image id
 	ChangeBuild      = "build"      // ID: build id; state, percent, stage or log
 	ChangeSequence   = "sequence"   // ID: sequence id
-	ChangeSecurity   = "security"   // passcode, mechanisms, held list
+	ChangeSecurity   = "security"   // passcodes, sign-in settings, held list
+	ChangeAccess     = "access"     // accounts, API tokens, device tokens
 	ChangeAudit      = "audit"      // a new entry
 	ChangeHealth     = "health"     // a check changed
 )

@@ -32,6 +32,7 @@ func startSite(t *testing.T, furnished bool) *site {
 	if furnished {
 		f.furnish()
 		f.addAccount("anna", "correct horse", fleet.RoleAdministrator)
+		f.furnishAccounts(time.Now())
 	}
 	c, err := New(Config{Backend: f.backend()})
 	if err != nil {

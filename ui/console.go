@@ -24,7 +24,7 @@ type Config struct {
 func (c Config) Validate() error {
 	b := c.Backend
 	for name, missing := range map[string]bool{
-		"Sessions": b.Sessions == nil, "Security": b.Security == nil, "Devices": b.Devices == nil,
+		"Sessions": b.Sessions == nil, "Security": b.Security == nil, "Accounts": b.Accounts == nil, "Tokens": b.Tokens == nil, "Devices": b.Devices == nil,
 		"Deployments": b.Deployments == nil, "Sequences": b.Sequences == nil, "Images": b.Images == nil,
 		"Audit": b.Audit == nil, "Health": b.Health == nil, "Live": b.Live == nil,
 	} {

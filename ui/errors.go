@@ -14,6 +14,14 @@ var (
 	ErrSignedOut = errors.New("signed out")
 	// ErrWrong: wrong name, password or setup code; which of them is not said.
 	ErrWrong = errors.New("not accepted")
+	// ErrDenied: the person or the provider said no at the provider (403).
+	ErrDenied = errors.New("the sign-in was denied")
+	// ErrRole: the person has no role here (403).
+	ErrRole = errors.New("no role here")
+	// ErrLate: the sign-in at the provider took too long, or is not known (410).
+	ErrLate = errors.New("started too long ago")
+	// ErrUnavailable: the provider does not answer as it should (503).
+	ErrUnavailable = errors.New("the provider does not answer")
 	// ErrReadOnly: the appliance cannot store changes now, e.g. the disk is full (507).
 	ErrReadOnly = errors.New("changes cannot be stored now")
 )
@@ -29,6 +37,15 @@ type FieldError struct {
 
 // Error names the field and the reason.
 func (e *FieldError) Error() string { return e.Field + ": " + e.Detail }
+
+// Confirm says that a change opens the appliance, and what it means.
+type Confirm struct {
+	Field string // name of the setting
+	Text  string // shown as it is
+}
+
+// Error is the text.
+func (e *Confirm) Error() string { return e.Text }
 
 // Throttled says that the attempt was not looked at, and when one will be.
 type Throttled struct{ RetryAfter time.Duration }

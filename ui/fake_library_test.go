@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -105,11 +107,29 @@ func (f fakeAudit) Recent(_ context.Context, q AuditQuery) ([]fleet.AuditEntry, 
 		text := strings.ToLower(strings.Join([]string{e.Actor, e.Action, e.Object, e.Device, e.Address, e.Outcome, e.Reason}, " "))
 		if (q.Before == 0 || e.Number < q.Before) && (q.Actor == "" || e.Actor == q.Actor) && strings.HasPrefix(e.Action, q.Action) &&
 			(q.Device == "" || e.Device == q.Device || e.Object == q.Device) && (q.Outcome == "" || e.Outcome == q.Outcome) &&
+			(q.Address == "" || e.Address == q.Address) && !e.Time.Before(q.Since) && (q.Until.IsZero() || e.Time.Before(q.Until)) &&
 			strings.Contains(text, strings.ToLower(q.Text)) && len(out) < q.Limit {
 			out = append(out, e)
 		}
 	}
 	return out, nil
+}
+
+func (f fakeAudit) Export(ctx context.Context, w io.Writer, q AuditQuery, format string) error {
+	if f.readOnly { // stands for a log that cannot be read
+		_, err := w.Write([]byte("half a l"))
+		return errors.Join(err, errors.New("the rest cannot be read"))
+	}
+	q.Before, q.Limit = 0, 500
+	list, err := f.Recent(ctx, q)
+	for _, e := range slices.Backward(list) {
+		if format == FormatCSV {
+			fmt.Fprintf(w, "%d,%s,%s\n", e.Number, e.Actor, e.Action)
+		} else if err := json.NewEncoder(w).Encode(e); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 type fakeHealth struct{ *fake }

@@ -23,9 +23,14 @@ type fake struct {
 	accounts    map[string]fleet.Account
 	passwords   map[string]string
 	sessions    map[string]fleet.Session
-	wrong       int // failed sign-ins
-	passcode    string
-	status      fleet.PasscodeStatus
+	wrong       int                    // failed sign-ins
+	passcode    string                 // value of the shared one
+	status      fleet.PasscodeStatus   // of the shared one
+	named       []fleet.PasscodeStatus // the others
+	put         NewPasscode            // the last one that was set
+	settings    map[string]string      // sign-in, by name
+	tokens      []fleet.Token
+	provider    error // how the provider answers
 	held        []fleet.Held
 	devices     map[string]fleet.Device
 	deployments map[string]fleet.Deployment
@@ -46,11 +51,11 @@ func newFake(now func() time.Time) *fake {
 	return &fake{now: now, code: "k7m2-x9wq-p4td", accounts: map[string]fleet.Account{}, passwords: map[string]string{},
 		sessions: map[string]fleet.Session{}, devices: map[string]fleet.Device{}, deployments: map[string]fleet.Deployment{},
 		results: map[string][]fleet.StepResult{}, documents: map[string][]byte{}, progress: map[string]fleet.Progress{},
-		lines: map[string][]fleet.LogLine{}}
+		lines: map[string][]fleet.LogLine{}, settings: map[string]string{"passcode.fullos": "on", "console.local": "on"}}
 }
 
 func (f *fake) backend() Backend {
-	return Backend{Sessions: fakeSessions{f}, Security: fakeSecurity{f}, Devices: fakeDevices{f}, Deployments: fakeDeployments{f},
+	return Backend{Sessions: fakeSessions{f}, Security: fakeSecurity{f}, Accounts: fakeAccounts{f}, Tokens: fakeTokens{f}, Devices: fakeDevices{f}, Deployments: fakeDeployments{f},
 		Sequences: fakeSequences{f}, Images: fakeImages{f}, Audit: fakeAudit{f}, Health: fakeHealth{f}, Live: fakeLive{f}}
 }
 
@@ -143,70 +148,6 @@ func (f fakeSessions) Session(_ context.Context, cookie string) (fleet.Account, 
 		return fleet.Account{}, fleet.Session{}, ErrSignedOut
 	}
 	return f.accounts[s.Account], s, nil
-}
-
-type fakeSecurity struct{ *fake }
-
-func (f fakeSecurity) Mechanisms(context.Context) ([]fleet.Mechanism, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.status.Set {
-		return nil, nil
-	}
-	return []fleet.Mechanism{fleet.MechanismPasscode}, nil
-}
-
-func (f fakeSecurity) Passcode(context.Context) (fleet.PasscodeStatus, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.status, nil
-}
-
-func (f fakeSecurity) SetPasscode(_ context.Context, by Actor, value string, force bool) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case f.readOnly:
-		return fmt.Errorf("writing the passcode: %w", ErrReadOnly)
-	case len(value) < 4:
-		return &FieldError{Field: "passcode", Detail: "Use at least 4 characters."}
-	case len(value) < 12 && !force:
-		return &FieldError{Field: "passcode", Detail: "About 24 bits: this can be guessed in days. Use 12 characters or more, or the suggestion.", CanForce: true}
-	}
-	f.passcode = value
-	f.status = fleet.PasscodeStatus{Set: true, SetAt: f.now(), SetBy: by.Name, Bits: float64(len(value)) * 4.1, Age: "less than a day"}
-	f.note(by, "passcode.set", "", "ok")
-	f.tell(Change{Kind: ChangeSecurity})
-	return nil
-}
-
-func (f fakeSecurity) ClearPasscode(_ context.Context, by Actor) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.passcode, f.status = "", fleet.PasscodeStatus{}
-	f.note(by, "passcode.cleared", "", "ok")
-	f.tell(Change{Kind: ChangeSecurity})
-	return nil
-}
-
-func (f fakeSecurity) Held(context.Context) ([]fleet.Held, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.held), nil
-}
-
-func (f fakeSecurity) Release(_ context.Context, by Actor, code string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i := range f.held {
-		if f.held[i].Code == code {
-			f.held[i].Released = true
-			f.note(by, "device.released", code, "ok")
-			f.tell(Change{Kind: ChangeSecurity})
-			return nil
-		}
-	}
-	return ErrNotFound
 }
 
 type fakeDevices struct{ *fake }

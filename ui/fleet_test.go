@@ -22,7 +22,7 @@ func (f *fake) furnish() {
 		{Name: "Certificate", State: CheckOK, Text: "Renews by itself, valid until 2027-02-19."},
 	}
 	f.sequences = sampleSequences(now)
-	f.passcode, f.status = "bcdefghjknprstu", fleet.PasscodeStatus{Set: true, SetAt: now.Add(-97 * 24 * time.Hour), SetBy: "anna", Bits: 61, Age: "3 months", Old: true}
+	f.furnishSecurity(now)
 	f.images = []fleet.BootImage{
 		{ID: "9f3ac81e77b04d52a6c09e1f5d2b7a40", Kind: "linux", Architecture: "x64", Size: 41_300_000, KernelRelease: "6.1.0-49-amd64", ModuleCount: 187,
 			AgentVersion: "0.1.0", Protocol: 1, Served: true, BuiltAt: now.Add(-3 * time.Hour), Files: []fleet.ImageFile{
@@ -33,7 +33,6 @@ func (f *fake) furnish() {
 	}
 	f.builds = []fleet.ImageBuild{{ID: "b1", Kind: "linux", State: "done", Percent: 100, Stage: "Served as 9f3ac81e77b0", ImageID: f.images[0].ID,
 		StartedAt: now.Add(-3*time.Hour - 4*time.Minute), EndedAt: now.Add(-3 * time.Hour), Log: []string{"kernel 6.1.0-49-amd64", "187 modules", "initrd 33.1 MB"}}}
-	f.held = []fleet.Held{{Code: "K4-7XQ", Address: "192.0.2.77", Device: "OptiPlex 7010, 52:54:00:ab:cd:09", Reason: "too many wrong passcodes in 192.0.2.0/24", Since: now.Add(-6 * time.Minute)}}
 	f.furnishDevices(now)
 	f.furnishAudit(now)
 }

@@ -20,7 +20,7 @@ func (c *Console) device(v *visit, status int, out view.DeviceView) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.page(v, view.DeviceName(d), "devices", "device:"+d.ID+",deployments,changed:deployment")
+	p, err := c.page(v, view.DeviceName(d), "devices", "device:"+d.ID+",deployments,changed:deployment,changed:access")
 	if err != nil {
 		return err
 	}
@@ -39,6 +39,15 @@ func (c *Console) device(v *visit, status int, out view.DeviceView) error {
 	if p.May(fleet.RoleTechnician) {
 		if out.History, err = c.backend.Audit.Recent(v.ctx(), AuditQuery{Device: d.ID, Limit: historyMost}); err != nil {
 			return err
+		}
+		tokens, err := c.deviceTokens(v.ctx())
+		if err != nil {
+			return err
+		}
+		for _, t := range tokens {
+			if t.DeviceID == d.ID {
+				out.Tokens = append(out.Tokens, view.TokenRow{T: t, Device: view.DeviceName(d)})
+			}
 		}
 	}
 	return c.draw(v, status, view.Device(p, out))

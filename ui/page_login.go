@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"slipway/fleet"
 	"slipway/ui/internal/view"
 )
 
@@ -15,7 +16,17 @@ func (c *Console) showLogin(v *visit) error {
 	case v.signedIn():
 		return elsewhere(ownPath(v.query("next")))
 	}
-	return c.draw(v, http.StatusOK, view.Login(c.bare(v, "Sign in"), view.LoginView{Next: ownPath(v.query("next"))}))
+	return c.login(v, http.StatusOK, view.LoginView{Next: ownPath(v.query("next"))})
+}
+
+// login draws the form; out carries what was typed and what is wrong with it.
+func (c *Console) login(v *visit, status int, out view.LoginView) error {
+	provider, err := c.backend.Sessions.Provider(v.ctx())
+	if err != nil {
+		return err
+	}
+	out.Provider, out.LocalOff = provider.Name, provider.LocalOff
+	return c.draw(v, status, view.Login(c.bare(v, "Sign in"), out))
 }
 
 func (c *Console) doLogin(v *visit) error {
@@ -39,7 +50,8 @@ func (c *Console) doLogin(v *visit) error {
 	default:
 		return err
 	}
-	return c.draw(v, status, view.Login(c.bare(v, "Sign in"), form))
+	form.Typed = true
+	return c.login(v, status, form)
 }
 
 // signIn starts a session; a session the browser had before ends.
@@ -48,6 +60,11 @@ func (c *Console) signIn(v *visit, name, password string) error {
 	if err != nil {
 		return err
 	}
+	return c.begin(v, value, session)
+}
+
+// begin gives the browser its new session.
+func (c *Console) begin(v *visit, value string, session fleet.Session) error {
 	if old, err := v.r.Cookie(sessionCookie); err == nil && old.Value != value {
 		if err := c.backend.Sessions.SignOut(v.ctx(), old.Value); err != nil {
 			return err

@@ -48,6 +48,10 @@ func (c *Console) overview(v *visit, p view.Page) (view.OverviewView, error) {
 	if err != nil {
 		return o, err
 	}
+	mechanisms, err := c.backend.Security.Mechanisms(ctx)
+	if err != nil {
+		return o, err
+	}
 	images, err := c.backend.Images.List(ctx)
 	if err != nil {
 		return o, err
@@ -65,7 +69,7 @@ func (c *Console) overview(v *visit, p view.Page) (view.OverviewView, error) {
 		}
 	}
 	o.Attention = attention(p, checks, held, deployments)
-	o.Tasks = firstTasks(p, images, deployments)
+	o.Tasks = firstTasks(p, mechanisms, images, deployments)
 	return o, nil
 }
 
@@ -109,11 +113,11 @@ func attention(p view.Page, checks []Check, held []fleet.Held, deployments []fle
 }
 
 // firstTasks is the way from a fresh appliance to its first deployment.
-func firstTasks(p view.Page, images []fleet.BootImage, deployments []fleet.Deployment) []view.Task {
+func firstTasks(p view.Page, mechanisms []fleet.Mechanism, images []fleet.BootImage, deployments []fleet.Deployment) []view.Task {
 	admin := p.May(fleet.RoleAdministrator)
 	served := slices.ContainsFunc(images, func(m fleet.BootImage) bool { return m.Served })
 	tasks := []view.Task{
-		{Done: !p.NoMechanism, Title: "Set the passcode", Text: "What technicians type on a machine before it shows any task sequence."},
+		{Done: len(mechanisms) > 0, Title: "Set the passcode", Text: "What technicians type on a machine before it shows any task sequence."},
 		{Done: served, Title: "Build a boot image", Text: "What machines start from the network. It takes a few minutes and goes on by itself."},
 		{Done: len(deployments) > 0, Title: "Boot a test device",
 			Text: "Start a machine you can spare from the network, type the passcode and choose “Hello from Slipway”. It changes nothing on its disk."},

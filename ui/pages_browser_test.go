@@ -20,7 +20,21 @@ var pages = []struct{ name, path, heading string }{
 	{"sequence", "/sequences/hello", "Hello from Slipway"},
 	{"images", "/boot/images", "Boot images"},
 	{"security", "/admin/security", "Security"},
+	{"security-anonymous", "/admin/security?open=anonymous", "Security"},
+	{"security-certificate", "/admin/security?open=certificate", "Security"},
+	{"security-entra", "/admin/security?open=entra", "Security"},
+	{"security-passcode", "/admin/security?open=passcode", "Security"},
+	{"security-console", "/admin/security?open=console", "Security"},
+	{"security-local", "/admin/security?open=local", "Security"},
+	{"passcode-add", "/admin/security/passcodes/add", "Add a passcode"},
+	{"passcode-rotate", "/admin/security/passcodes/add?name=contractor", "Change the passcode contractor"},
+	{"accounts", "/admin/accounts", "Accounts"},
+	{"account", "/admin/accounts/anna", "anna"},
+	{"signed-in", "/devices/signed-in", "Signed-in devices"},
+	{"signed-in-none", "/devices/signed-in?q=nothing-like-this", "Signed-in devices"},
 	{"audit", "/audit", "Audit"},
+	{"audit-filtered", "/audit?outcome=refused&from=2020-01-01", "Audit"},
+	{"audit-wrong", "/audit?from=yesterday", "Audit"},
 	{"me", "/me", "anna"},
 	{"missing", "/no-such-page", "Not found"},
 }
@@ -143,7 +157,7 @@ func TestFirstMinutes(t *testing.T) {
 	tb.fill("#password", "correct horse")
 	tb.press("form button")
 	tb.until("the overview", `document.querySelector("h1")?.textContent === "Overview"`)
-	tb.until("the warning", `document.querySelector(".banner.warn strong")?.textContent.includes("No way to sign in")`)
+	tb.until("the warning", `document.querySelector(".banner.warn strong")?.textContent.includes("No sign-in mechanism")`)
 	tb.shot("first-overview-1280-light")
 	tb.noComplaints("first overview")
 

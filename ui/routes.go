@@ -45,8 +45,9 @@ type route struct {
 }
 
 const (
-	formLimit   = 64 << 10
-	importLimit = 4 << 20
+	formLimit     = 64 << 10
+	importLimit   = 4 << 20
+	settingsLimit = 1 << 20 // authorities and revocation lists
 )
 
 // routes is everything the console answers, besides its static assets.
@@ -57,6 +58,8 @@ func routes() []route {
 		{method: post, path: "/setup", access: setupOnly, handle: (*Console).doSetup},
 		{method: get, path: "/login", access: everyone, handle: (*Console).showLogin},
 		{method: post, path: "/login", access: everyone, handle: (*Console).doLogin},
+		{method: get, path: "/login/provider", access: everyone, handle: (*Console).beginProvider},
+		{method: get, path: "/login/callback", access: everyone, handle: (*Console).finishProvider},
 		{method: post, path: "/logout", access: viewer, handle: (*Console).doLogout},
 
 		{method: get, path: "/", access: viewer, handle: (*Console).showOverview},
@@ -65,6 +68,8 @@ func routes() []route {
 		{method: post, path: "/me/theme", access: viewer, handle: (*Console).setTheme},
 
 		{method: get, path: "/devices", access: viewer, handle: (*Console).showDevices},
+		{method: get, path: "/devices/signed-in", access: technician, handle: (*Console).showSignedIn},
+		{method: post, path: "/devices/signed-in/revoke", access: technician, handle: (*Console).revokeDevice},
 		{method: get, path: "/devices/:id", access: viewer, handle: (*Console).showDevice},
 		{method: post, path: "/devices/:id/name", access: technician, handle: (*Console).renameDevice},
 		{method: post, path: "/devices/:id/sequence", access: technician, handle: (*Console).assignSequence},
@@ -84,11 +89,27 @@ func routes() []route {
 		{method: post, path: "/boot/images/build", access: administrator, handle: (*Console).buildImage},
 
 		{method: get, path: "/admin/security", access: technician, handle: (*Console).showSecurity},
+		{method: post, path: "/admin/security/settings", access: administrator, body: settingsLimit, handle: (*Console).changeSignIn},
+		{method: post, path: "/admin/security/test", access: administrator, body: settingsLimit, handle: (*Console).testSignIn},
 		{method: post, path: "/admin/security/passcode", access: administrator, handle: (*Console).setPasscode},
 		{method: post, path: "/admin/security/passcode/clear", access: administrator, handle: (*Console).clearPasscode},
+		{method: get, path: "/admin/security/passcodes/add", access: administrator, handle: (*Console).showPasscode},
+		{method: post, path: "/admin/security/passcodes/add", access: administrator, handle: (*Console).putPasscode},
+		{method: post, path: "/admin/security/passcodes/remove", access: administrator, handle: (*Console).removePasscode},
 		{method: post, path: "/admin/security/release", access: technician, handle: (*Console).releaseHeld},
 
+		{method: get, path: "/admin/accounts", access: administrator, handle: (*Console).showAccounts},
+		{method: post, path: "/admin/accounts", access: administrator, handle: (*Console).addAccount},
+		{method: get, path: "/admin/accounts/:id", access: administrator, handle: (*Console).showAccount},
+		{method: post, path: "/admin/accounts/:id/role", access: administrator, handle: (*Console).setRole},
+		{method: post, path: "/admin/accounts/:id/password", access: administrator, handle: (*Console).setPassword},
+		{method: post, path: "/admin/accounts/:id/break-glass", access: administrator, handle: (*Console).setBreakGlass},
+		{method: post, path: "/admin/accounts/:id/remove", access: administrator, handle: (*Console).removeAccount},
+		{method: post, path: "/admin/tokens", access: administrator, handle: (*Console).addToken},
+		{method: post, path: "/admin/tokens/revoke", access: administrator, handle: (*Console).revokeToken},
+
 		{method: get, path: "/audit", access: administrator, handle: (*Console).showAudit},
+		{method: get, path: "/audit/export", access: administrator, handle: (*Console).exportAudit},
 	}
 }
 

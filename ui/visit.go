@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
 
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
@@ -123,19 +125,29 @@ func (c *Console) admit(r route, v *visit) error {
 // page fills in what every page shows.
 func (c *Console) page(v *visit, title, area, topics string) (view.Page, error) {
 	p := c.bare(v, title)
-	p.Area, p.Topics = area, topics
+	p.Area, p.Topics = area, withTopic(topics, "changed:security") // the warnings
 	p.Notice = notices[v.query("done")]
-	mechanisms, err := c.backend.Security.Mechanisms(v.ctx())
-	if err != nil {
+	var err error
+	if p.Warnings, err = c.backend.Security.Warnings(v.ctx()); err != nil {
 		return p, err
 	}
-	p.NoMechanism = len(mechanisms) == 0
 	all, err := c.backend.Deployments.List(v.ctx())
 	if err != nil {
 		return p, err
 	}
 	p.Running = countRunning(all)
 	return p, nil
+}
+
+// withTopic adds a topic to those of a page, once.
+func withTopic(topics, topic string) string {
+	switch {
+	case topics == "":
+		return topic
+	case strings.Contains(","+topics+",", ","+topic+","):
+		return topics
+	}
+	return topics + "," + topic
 }
 
 // bare is a page for somebody not signed in, or when little works.
@@ -163,24 +175,16 @@ func (c *Console) draw(v *visit, status int, page templ.Component) error {
 	return nil
 }
 
-// done answers a form: on to a page that says what was done.
+// done answers a form: on to a page that says what was done. to may have a query
+// and a fragment of its own.
 func done(v *visit, to, notice string) error {
-	http.Redirect(v.w, v.r, to+"?done="+notice, http.StatusSeeOther)
+	u, err := url.Parse(to)
+	if err != nil {
+		return err
+	}
+	q := u.Query()
+	q.Set("done", notice)
+	u.RawQuery = q.Encode()
+	http.Redirect(v.w, v.r, u.String(), http.StatusSeeOther)
 	return nil
-}
-
-// notices is what "?done=" may say; anything else says nothing.
-var notices = map[string]string{
-	"passcode-set":     "The passcode is set. Devices ask for it from now on.",
-	"passcode-changed": "The passcode was changed. Tell your technicians the new one.",
-	"passcode-cleared": "The passcode was cleared.",
-	"released":         "Released: the device may try again.",
-	"renamed":          "The device was renamed.",
-	"assigned":         "The task sequence was assigned.",
-	"boot":             "The boot policy was saved.",
-	"cancelled":        "The device was told to stop after its current step.",
-	"imported":         "The task sequence was imported.",
-	"build":            "The build has started. It goes on if you leave this page.",
-	"theme":            "Saved for this browser.",
-	"welcome":          "Welcome. This is the first account; add more with “slipway account add”.",
 }

@@ -2,7 +2,12 @@ package console
 
 import (
 	"context"
+	"io"
 	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
 
 	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/auth"
@@ -32,42 +37,109 @@ func (s sessions) Session(ctx context.Context, cookie string) (fleet.Account, fl
 	return account, sess, translate(err)
 }
 
-type security struct{ auth *auth.Service }
-
-func (s security) Mechanisms(ctx context.Context) ([]fleet.Mechanism, error) {
-	p, err := s.auth.PasscodeStatus(ctx)
-	if err != nil || !p.Set {
-		return nil, translate(err)
+// Provider implements ui.Sessions.
+func (s sessions) Provider(ctx context.Context) (ui.Provider, error) {
+	name, err := s.auth.ConsoleProvider(ctx)
+	if err != nil {
+		return ui.Provider{}, translate(err)
 	}
-	return []fleet.Mechanism{fleet.MechanismPasscode}, nil
+	settings, err := s.auth.SignInSettings(ctx)
+	return ui.Provider{Name: name, LocalOff: settings.Console.LocalOff}, translate(err)
 }
 
-func (s security) Passcode(ctx context.Context) (fleet.PasscodeStatus, error) {
-	p, err := s.auth.PasscodeStatus(ctx)
-	return p, translate(err)
+// BeginProvider implements ui.Sessions. A console that is reached under several
+// names has one the provider sends people back to.
+func (s sessions) BeginProvider(ctx context.Context, from netip.Addr, origin string) (redirect, cookie string, err error) {
+	settings, err := s.auth.SignInSettings(ctx)
+	if err != nil {
+		return "", "", translate(err)
+	}
+	if settings.Console.URL != "" {
+		origin = strings.TrimSuffix(settings.Console.URL, "/")
+	}
+	redirect, cookie, err = s.auth.BeginConsole(ctx, origin, auth.Caller{Addr: from})
+	return redirect, cookie, translate(err)
 }
 
-func (s security) SetPasscode(ctx context.Context, by ui.Actor, value string, force bool) error {
-	return translate(s.auth.SetPasscode(ctx, authActor(by), value, force))
+// FinishProvider implements ui.Sessions.
+func (s sessions) FinishProvider(ctx context.Context, from netip.Addr, answer url.Values, cookie string) (string, fleet.Session, error) {
+	session, sess, err := s.auth.FinishConsole(ctx, answer, cookie, auth.Caller{Addr: from})
+	return session, sess, translate(err)
 }
 
-func (s security) ClearPasscode(ctx context.Context, by ui.Actor) error {
-	return translate(s.auth.ClearPasscode(ctx, authActor(by)))
-}
+type accounts struct{ auth *auth.Service }
 
-func (s security) Held(ctx context.Context) ([]fleet.Held, error) {
-	list, err := s.auth.Held(ctx)
+func (a accounts) List(ctx context.Context) ([]fleet.Account, error) {
+	list, err := a.auth.ListAccounts(ctx)
 	return list, translate(err)
 }
 
-func (s security) Release(ctx context.Context, by ui.Actor, code string) error {
-	return translate(s.auth.Release(ctx, authActor(by), code))
+func (a accounts) Add(ctx context.Context, by ui.Actor, name, password string, role fleet.Role) error {
+	return translate(a.auth.AddAccount(ctx, authActor(by), name, password, role))
+}
+
+func (a accounts) SetRole(ctx context.Context, by ui.Actor, name string, role fleet.Role) error {
+	return translate(a.auth.SetRole(ctx, authActor(by), name, role))
+}
+
+func (a accounts) SetPassword(ctx context.Context, by ui.Actor, name, password string) error {
+	return translate(a.auth.SetPassword(ctx, authActor(by), name, password))
+}
+
+func (a accounts) SetBreakGlass(ctx context.Context, by ui.Actor, name string, on bool) error {
+	return translate(a.auth.SetBreakGlass(ctx, authActor(by), name, on))
+}
+
+func (a accounts) Remove(ctx context.Context, by ui.Actor, name string) error {
+	return translate(a.auth.RemoveAccount(ctx, authActor(by), name))
+}
+
+type tokens struct{ auth *auth.Service }
+
+func (t tokens) Scripts(ctx context.Context) ([]fleet.Token, error) {
+	list, err := t.auth.ListTokens(ctx)
+	return list, translate(err)
+}
+
+func (t tokens) Devices(ctx context.Context) ([]fleet.Token, error) {
+	list, err := t.auth.ListDeviceTokens(ctx)
+	return list, translate(err)
+}
+
+func (t tokens) Add(ctx context.Context, by ui.Actor, name string, role fleet.Role, life time.Duration) (string, fleet.Token, error) {
+	value, token, err := t.auth.AddToken(ctx, authActor(by), name, role, life)
+	return value, token, translate(err)
+}
+
+// RevokeScript implements ui.Tokens. The token of a device is not touched: that
+// is for technicians, and by another way.
+func (t tokens) RevokeScript(ctx context.Context, by ui.Actor, id string) error {
+	list, err := t.auth.ListTokens(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	if !slices.ContainsFunc(list, func(x fleet.Token) bool { return x.ID == id }) {
+		return ui.ErrNotFound
+	}
+	return translate(t.auth.Revoke(ctx, authActor(by), id))
+}
+
+func (t tokens) RevokeDevice(ctx context.Context, by ui.Actor, id string) error {
+	return translate(t.auth.RevokeDeviceToken(ctx, authActor(by), id))
 }
 
 type auditLog struct{ log *audit.Log }
 
+func auditFilter(q ui.AuditQuery) audit.Filter {
+	return audit.Filter{Text: q.Text, Actor: q.Actor, Action: q.Action, Device: q.Device, Address: q.Address,
+		Outcome: q.Outcome, Since: q.Since, Until: q.Until}
+}
+
 func (a auditLog) Recent(_ context.Context, q ui.AuditQuery) ([]fleet.AuditEntry, error) {
-	f := audit.Filter{Text: q.Text, Actor: q.Actor, Action: q.Action, Device: q.Device, Outcome: q.Outcome}
-	list, err := a.log.Recent(f, q.Before, q.Limit)
+	list, err := a.log.Recent(auditFilter(q), q.Before, q.Limit)
 	return list, translate(err)
+}
+
+func (a auditLog) Export(ctx context.Context, w io.Writer, q ui.AuditQuery, format string) error {
+	return translate(a.log.Export(ctx, w, auditFilter(q), format))
 }

@@ -6,6 +6,9 @@ package console
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/auth"
@@ -36,6 +39,8 @@ func Backend(s Services, held <-chan struct{}) ui.Backend {
 	return ui.Backend{
 		Sessions:    sessions{s.Auth},
 		Security:    security{s.Auth},
+		Accounts:    accounts{s.Auth},
+		Tokens:      tokens{s.Auth},
 		Devices:     deviceList{s.Devices},
 		Deployments: deployments{s.Engine},
 		Sequences:   sequences{s.Library},
@@ -61,6 +66,7 @@ func authActor(by ui.Actor) auth.Actor {
 // translate turns a service's error into one that the console knows.
 func translate(err error) error {
 	var throttled *auth.ThrottledError
+	var confirm *auth.ConfirmError
 	var invalid *auth.InvalidError
 	var field *engine.FieldError
 	var problems tasksequence.Problems
@@ -69,6 +75,8 @@ func translate(err error) error {
 		return nil
 	case errors.As(err, &throttled):
 		return &ui.Throttled{RetryAfter: throttled.RetryAfter}
+	case errors.As(err, &confirm):
+		return &ui.Confirm{Field: confirm.Field, Text: confirm.Text}
 	case errors.As(err, &invalid):
 		return &ui.FieldError{Field: invalid.Field, Detail: invalid.Detail, CanForce: invalid.CanForce}
 	case errors.As(err, &field):
@@ -81,17 +89,50 @@ func translate(err error) error {
 		return &ui.Refused{Reason: err.Error()}
 	case errors.Is(err, auth.ErrWrong):
 		return ui.ErrWrong
+	case errors.Is(err, auth.ErrDenied):
+		return ui.ErrDenied
+	case errors.Is(err, auth.ErrRole):
+		return ui.ErrRole
+	case errors.Is(err, auth.ErrCodeExpired):
+		return ui.ErrLate
+	case errors.Is(err, auth.ErrProvider):
+		return fmt.Errorf("%w: %w", ui.ErrUnavailable, err)
 	case errors.Is(err, auth.ErrNoToken), errors.Is(err, auth.ErrExpired):
 		return ui.ErrSignedOut
 	case errors.Is(err, state.ErrFull), errors.Is(err, bootimages.ErrNoSpace):
 		return fmt.Errorf("%w: %w", ui.ErrReadOnly, err)
 	case isAny(err, state.ErrNotFound, engine.ErrNotFound, auth.ErrNotFound, auth.ErrNoHold, devices.ErrNotFound):
 		return fmt.Errorf("%w: %w", ui.ErrNotFound, err)
-	case isAny(err, auth.ErrSetupDone, auth.ErrExists, auth.ErrLastAdministrator, engine.ErrEnded, engine.ErrUnfinished,
-		engine.ErrNotActive, engine.ErrImmutable, imaging.ErrClosed, imaging.ErrNotInThisVersion, bootimages.ErrOption):
-		return &ui.Refused{Reason: err.Error()}
+	}
+	for _, refusal := range refusals() {
+		if errors.Is(err, refusal) {
+			return &ui.Refused{Reason: sentence(err, refusal)}
+		}
 	}
 	return err
+}
+
+// refusals are the errors that tell a person why something cannot be done now.
+func refusals() []error {
+	return []error{auth.ErrLockout, auth.ErrLastAdministrator, auth.ErrSetupDone, auth.ErrExists, auth.ErrNotAllowed, engine.ErrEnded, engine.ErrUnfinished,
+		engine.ErrNotActive, engine.ErrImmutable, imaging.ErrClosed, imaging.ErrNotInThisVersion, bootimages.ErrOption}
+}
+
+// sentence leaves out which part of the appliance failed at what: that is for logs.
+func sentence(err, known error) string {
+	text := err.Error()
+	if i := strings.Index(text, known.Error()); i >= 0 {
+		text = text[i:]
+	}
+	if text == "" {
+		return text
+	}
+	first, size := utf8.DecodeRuneInString(text)
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	return text
 }
 
 func isAny(err error, list ...error) bool {

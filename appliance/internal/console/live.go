@@ -21,6 +21,7 @@ const liveBuffer = 1024
 var tables = map[string]string{
 	"devices": ui.ChangeDevice, "deployments": ui.ChangeDeployment, "results": ui.ChangeDeployment,
 	"sequences": ui.ChangeSequence, "images": ui.ChangeImage, "passcodes": ui.ChangeSecurity,
+	"signin": ui.ChangeSecurity, "accounts": ui.ChangeAccess, "tokens": ui.ChangeAccess,
 }
 
 // Subscribe implements ui.Live.

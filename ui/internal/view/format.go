@@ -30,6 +30,22 @@ func Ago(now, t time.Time) string {
 	return Absolute(t)
 }
 
+// Until says when t comes: words up to two days, the date afterwards.
+func Until(now, t time.Time) string {
+	d := t.Sub(now)
+	switch {
+	case t.IsZero():
+		return "never"
+	case d <= 0:
+		return Absolute(t)
+	case d < time.Hour:
+		return fmt.Sprintf("in %d min", int(d.Minutes())+1)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("in %d h", int(d.Hours()))
+	}
+	return Absolute(t)
+}
+
 // Absolute is the date and time in UTC; the browser turns it into local time.
 func Absolute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 

@@ -12,20 +12,20 @@ import (
 
 // Page is what every page shows around its own content.
 type Page struct {
-	Title       string
-	Area        string // the navigation entry it belongs to: "devices", "security", ...
-	Account     fleet.Account
-	CSRF        string
-	Theme       string // light, dark, or empty for the system's choice
-	Base        string // folder of the static assets, with its hash
-	Path        string // of this request
-	Topics      string // what the page wants from the live stream, comma separated
-	Since       string // position in the live stream when the page was drawn
-	Now         time.Time
-	Notice      string // what was just done
-	NoMechanism bool   // no sign-in mechanism is configured
-	Running     int    // deployments running now
-	Version     string
+	Title    string
+	Area     string // the navigation entry it belongs to: "devices", "security", ...
+	Account  fleet.Account
+	CSRF     string
+	Theme    string // light, dark, or empty for the system's choice
+	Base     string // folder of the static assets, with its hash
+	Path     string // of this request
+	Topics   string // what the page wants from the live stream, comma separated
+	Since    string // position in the live stream when the page was drawn
+	Now      time.Time
+	Notice   string   // what was just done
+	Warnings []string // stand on every page while settings are as they are
+	Running  int      // deployments running now
+	Version  string
 }
 
 // May reports whether the signed-in account has at least that role.
@@ -38,6 +38,9 @@ func DeviceURL(id string) string { return "/devices/" + url.PathEscape(id) }
 
 // DeploymentURL is the page of a deployment.
 func DeploymentURL(id string) string { return "/deployments/" + url.PathEscape(id) }
+
+// AccountURL is the page of an account.
+func AccountURL(name string) string { return "/admin/accounts/" + url.PathEscape(name) }
 
 // SequenceURL is the read-only page of one version; version 0 is the newest.
 func SequenceURL(id string, version int) string {
