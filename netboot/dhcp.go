@@ -101,7 +101,7 @@ func (p *proxy) read(s packetSocket, bootPort bool, jobs chan<- job) error {
 		default:
 			p.count.dhcpDropped.Add(1)
 		}
-	})
+	}, nil)
 }
 
 // serve answers one packet.

@@ -28,12 +28,56 @@ type packetSocket interface {
 	Receive(buf []byte) (datagram, error)
 	// Send sends from the given interface and source address.
 	Send(payload []byte, to netip.AddrPort, ifIndex int, source netip.Addr) error
+	// SendBatch sends datagrams, each given in two parts, with few system calls.
+	SendBatch(packets [][2][]byte, to netip.AddrPort, source netip.Addr) error
 	Close() error
 }
 
 type udpSocket struct {
-	conn *net.UDPConn
-	pc   *ipv4.PacketConn
+	conn          *net.UDPConn
+	pc            *ipv4.PacketConn
+	hearsRefusals bool
+}
+
+// hearRefusals makes the kernel keep the ICMP errors that come back for what was
+// sent, with the address it was sent to (ip(7), IP_RECVERR).
+func (s *udpSocket) hearRefusals() error {
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	if err := raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_RECVERR, 1) }); err != nil {
+		return err
+	}
+	s.hearsRefusals = set == nil
+	return set
+}
+
+// refusals returns the addresses whose host said, since the last call, that nobody
+// listens there or that it cannot be reached.
+func (s *udpSocket) refusals() (out []netip.AddrPort) {
+	if !s.hearsRefusals {
+		return nil
+	}
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	_ = raw.Control(func(fd uintptr) {
+		var payload [64]byte
+		var oob [512]byte
+		for {
+			_, _, _, from, err := unix.Recvmsg(int(fd), payload[:], oob[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+			if err != nil {
+				return // EAGAIN: the queue is empty
+			}
+			if a, ok := from.(*unix.SockaddrInet4); ok {
+				out = append(out, netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)))
+			}
+		}
+	})
+	return out
 }
 
 // listenUDP opens a UDP socket on all addresses of the port. shared allows
@@ -99,22 +143,74 @@ func (s *udpSocket) Send(payload []byte, to netip.AddrPort, ifIndex int, source 
 	if source.IsValid() {
 		cm.Src = source.AsSlice()
 	}
-	_, err := s.pc.WriteTo(payload, cm, net.UDPAddrFromAddrPort(to))
+	return s.anew(func() error {
+		_, err := s.pc.WriteTo(payload, cm, net.UDPAddrFromAddrPort(to))
+		return err
+	})
+}
+
+// anew tries once more where a socket hears of refused packets: the error that a
+// call returns is then an earlier packet's, to anybody, and this one was not sent.
+func (s *udpSocket) anew(send func() error) error {
+	err := send()
+	for range maxStaleErrors {
+		if !s.hearsRefusals || !isRefusal(err) {
+			return err
+		}
+		err = send()
+	}
 	return err
+}
+
+// maxStaleErrors is how many errors of earlier packets are passed over.
+const maxStaleErrors = 8
+
+func isRefusal(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
+}
+
+// SendBatch implements packetSocket by sendmmsg(2).
+func (s *udpSocket) SendBatch(packets [][2][]byte, to netip.AddrPort, source netip.Addr) error {
+	cm := &ipv4.ControlMessage{}
+	if source.IsValid() {
+		cm.Src = source.AsSlice()
+	}
+	oob, addr := cm.Marshal(), net.UDPAddrFromAddrPort(to)
+	list := make([]ipv4.Message, len(packets))
+	for i := range packets {
+		list[i] = ipv4.Message{Buffers: packets[i][:], OOB: oob, Addr: addr}
+	}
+	for len(list) > 0 {
+		n := 0
+		err := s.anew(func() (err error) {
+			n, err = s.pc.WriteBatch(list, 0)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		list = list[n:]
+	}
+	return nil
 }
 
 func (s *udpSocket) Close() error { return s.conn.Close() }
 
 // receive reads a socket until it is closed. An interface going down may show as
 // an error that the socket outlives; only a lasting failure is one. The payload
-// is good until each returns.
-func receive(socket packetSocket, each func(d datagram)) error {
+// is good until each returns. refused is called when packets came back, see
+// hearRefusals; it may be nil.
+func receive(socket packetSocket, each func(d datagram), refused func()) error {
 	buf := make([]byte, 64<<10)
 	failures := 0
 	for {
 		d, err := socket.Receive(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return nil
+		}
+		if err != nil && refused != nil && isRefusal(err) {
+			refused()
+			continue
 		}
 		if err != nil {
 			if failures++; failures > 100 {

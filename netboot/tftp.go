@@ -70,6 +70,11 @@ func (s *tftpServer) run(ctx context.Context, requests packetSocket) (err error)
 	if s.transfers, err = listenPort(ctx, netip.AddrPortFrom(netip.IPv4Unspecified(), 0), false); err != nil {
 		return errors.Join(err, requests.Close())
 	}
+	if sock, ok := s.transfers.(*udpSocket); ok {
+		if err := sock.hearRefusals(); err != nil {
+			s.log.WarnContext(ctx, "TFTP clients that are gone will be noticed late", "err", err)
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lib := s.library()
@@ -136,7 +141,7 @@ func (s *tftpServer) readRequests(socket packetSocket, queue chan<- datagram) er
 		default:
 			s.count.tftpDropped.Add(1)
 		}
-	})
+	}, nil)
 }
 
 // answer looks at one request and sends the first packet or a refusal.
@@ -152,7 +157,7 @@ func (s *tftpServer) answer(ctx context.Context, socket packetSocket, d datagram
 		return
 	}
 	if refusal == nil {
-		request.blksize = min(request.blksize, maxBlock(iface.mtu))
+		request.bound(iface.mtu)
 		refusal = s.begin(ctx, d, *request)
 	}
 	if refusal != nil {

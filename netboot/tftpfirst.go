@@ -14,13 +14,19 @@ import (
 // 2347) where options were asked for that we take, else DATA 1. expect is the
 // block number that the client acknowledges it with.
 func firstPacket(r tftpRequest, f *File) (p []byte, expect uint16, err error) {
-	if r.blksize > 0 || r.tsize {
+	if r.blksize > 0 || r.tsize || r.ours() {
 		p = []byte{0, tftpOACK}
 		if r.blksize > 0 {
 			p = append(p, "blksize\x00"+strconv.Itoa(r.blksize)+"\x00"...)
 		}
 		if r.tsize {
 			p = append(p, "tsize\x00"+strconv.FormatInt(f.Size, 10)+"\x00"...)
+		}
+		if r.window > 0 {
+			p = append(p, "windowsize\x00"+strconv.Itoa(r.window)+"\x00"...)
+		}
+		if r.timeout > 0 {
+			p = append(p, "timeout\x00"+strconv.Itoa(r.timeout)+"\x00"...)
 		}
 		return p, 0, nil
 	}

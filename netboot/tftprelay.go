@@ -20,6 +20,7 @@ func (s *tftpServer) resend(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			s.endRefused() // those that a call for sending has taken note of
 			for _, r := range s.pending.due() {
 				s.sent(ctx, r.to, s.transfers.Send(r.packet, r.to, 0, r.source))
 			}
@@ -46,7 +47,21 @@ func (s *tftpServer) readTransfers(ctx context.Context) error {
 				t.cancel()
 			}
 		}
-	})
+	}, s.endRefused)
+}
+
+// endRefused ends what is on its way to clients that are gone.
+func (s *tftpServer) endRefused() {
+	sock, ok := s.transfers.(*udpSocket)
+	if !ok {
+		return
+	}
+	for _, peer := range sock.refusals() {
+		s.pending.remove(peer)
+		if t := s.slots.find(peer); t != nil {
+			t.cancel()
+		}
+	}
 }
 
 // promote makes a transfer of an acknowledged request. No slot is a silent no:
@@ -76,6 +91,10 @@ func (s *tftpServer) promote(ctx context.Context, p *pendingRequest) {
 		return
 	}
 	s.pending.remove(p.peer)
+	if t.window != nil {
+		s.relay.Go(func() { s.sendWindows(ctx, t) })
+		return
+	}
 	s.launch(ctx, t)
 }
 

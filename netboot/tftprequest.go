@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // TFTP opcodes (RFC 1350, section 5).
@@ -43,6 +44,37 @@ type tftpRequest struct {
 	netascii bool
 	blksize  int // bytes, 0 when not asked for
 	tsize    bool
+	window   int // blocks, 0 when not asked for (RFC 7440)
+	timeout  int // seconds, 0 when not asked for (RFC 2349)
+}
+
+// ours says that we send the file ourselves: the library knows neither windows nor
+// the timeout option.
+func (r *tftpRequest) ours() bool { return !r.netascii && (r.window > 0 || r.timeout > 0) }
+
+// block is the size of blocks in bytes.
+func (r *tftpRequest) block() int {
+	if r.blksize == 0 {
+		return 512
+	}
+	return r.blksize
+}
+
+// wait is how long to wait for an acknowledgement.
+func (r *tftpRequest) wait() time.Duration {
+	if r.timeout > 0 {
+		return time.Duration(r.timeout) * time.Second
+	}
+	return tftpRetransmit
+}
+
+// bound cuts what was asked for down to what this server and link do.
+func (r *tftpRequest) bound(mtu int) {
+	r.blksize = min(r.blksize, maxBlock(mtu))
+	r.window = min(r.window, maxWindow, max(1, maxWindowBytes/r.block()))
+	if r.netascii {
+		r.window, r.timeout = 0, 0
+	}
 }
 
 // tftpRefusal is an answer to a request that is not served. The texts are
@@ -127,6 +159,18 @@ func (r *tftpRequest) options(fields [][]byte) *tftpRefusal {
 				return refuseOption
 			}
 			r.tsize = !r.netascii // the size after conversion is not known
+		case "windowsize":
+			n, err := strconv.ParseUint(value, 10, 32)
+			if err != nil || n < 1 || n > 65535 { // RFC 7440
+				return refuseOption
+			}
+			r.window = int(n)
+		case "timeout":
+			n, err := strconv.ParseUint(value, 10, 32)
+			if err != nil || n < 1 || n > 255 { // RFC 2349
+				return refuseOption
+			}
+			r.timeout = int(n)
 		}
 	}
 	return nil

@@ -17,7 +17,11 @@ func TestParseTFTP(t *testing.T) {
 		refusal *tftpRefusal
 	}{
 		{"plain", "\x00\x01snponly.efi\x00octet\x00", &tftpRequest{name: "snponly.efi"}, nil},
-		{"EDK2 probe", "\x00\x01a.efi\x00octet\x00tsize\x000\x00blksize\x001468\x00windowsize\x004\x00", &tftpRequest{name: "a.efi", blksize: 1468, tsize: true}, nil},
+		{"EDK2 probe", "\x00\x01a.efi\x00octet\x00tsize\x000\x00blksize\x001468\x00windowsize\x004\x00", &tftpRequest{name: "a.efi", blksize: 1468, tsize: true, window: 4}, nil},
+		{"timeout", "\x00\x01a\x00octet\x00timeout\x003\x00", &tftpRequest{name: "a", timeout: 3}, nil},
+		{"no window", "\x00\x01a\x00octet\x00windowsize\x000\x00", nil, refuseOption},
+		{"endless window", "\x00\x01a\x00octet\x00windowsize\x0065536\x00", nil, refuseOption},
+		{"timeout of a day", "\x00\x01a\x00octet\x00timeout\x0086400\x00", nil, refuseOption},
 		{"cases", "\x00\x01A\x00OCTET\x00BLKSIZE\x00512\x00TSize\x000\x00", &tftpRequest{name: "A", blksize: 512, tsize: true}, nil},
 		{"netascii", "\x00\x01a\x00netascii\x00tsize\x000\x00", &tftpRequest{name: "a", netascii: true}, nil},
 		{"small block", "\x00\x01a\x00octet\x00blksize\x008\x00", &tftpRequest{name: "a"}, nil},
@@ -119,7 +123,7 @@ func FuzzTFTPGuard(f *testing.F) {
 		if refusal != nil {
 			t.Fatalf("our own request is refused: %v", refusal)
 		}
-		r.tsize = false // was answered by us
+		r.tsize, r.window, r.timeout = false, 0, 0 // these are answered by us
 		if *r2 != *r {
 			t.Fatalf("%+v became %+v", *r, *r2)
 		}

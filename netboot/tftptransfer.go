@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// tftpTransfer is one transfer whose client has acknowledged our first packet.
-// It relays between the client and the library's own socket on loopback. The
+// tftpTransfer is one transfer whose client has acknowledged our first packet. One
+// that asked for a window is sent by us (tftpwindowed.go). Any other it relays between the client and the library's own socket on loopback. The
 // library has no way to end a transfer that waits for its client, and does not
 // know the address a request was sent to; the relay does.
 //
@@ -26,7 +26,8 @@ type tftpTransfer struct {
 	startedAt, heardAt time.Time
 	heard              int // acknowledgements
 
-	inner *net.UDPConn // on loopback
+	window *windowed    // not nil: we send the file ourselves, and there is no library
+	inner  *net.UDPConn // on loopback
 
 	mu        sync.Mutex
 	library   netip.AddrPort // the library's socket, once it has sent
@@ -41,6 +42,9 @@ var (
 
 // newTransfer opens the loopback side.
 func newTransfer(p *pendingRequest, f *File) (*tftpTransfer, error) {
+	if p.request.ours() {
+		return &tftpTransfer{peer: p.peer, local: p.local, request: p.request, file: f, window: newWindowed()}, nil
+	}
 	inner, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopbackAddr.AsSlice()})
 	if err != nil {
 		return nil, fmt.Errorf("open transfer socket on loopback: %w", err)
@@ -57,16 +61,23 @@ func (t *tftpTransfer) key() netip.AddrPort { return t.inner.LocalAddr().(*net.U
 func (t *tftpTransfer) cancel() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.cancelled {
-		t.cancelled = true
-		t.toLibraryLocked(refuseEnded.marshal())
+	if t.cancelled {
+		return
 	}
+	t.cancelled = true
+	if t.window != nil {
+		close(t.window.over)
+		return
+	}
+	t.toLibraryLocked(refuseEnded.marshal())
 }
 
 // close releases what the transfer holds, after the library is done with it.
 func (t *tftpTransfer) close() {
 	t.cancel()
-	_ = t.inner.Close()
+	if t.inner != nil {
+		_ = t.inner.Close()
+	}
 	_ = t.file.Close()
 }
 
@@ -82,6 +93,10 @@ func (t *tftpTransfer) toLibrary(p []byte) {
 // acknowledged passes an acknowledgement of the client on. A repetition of the
 // first one is left out: the library has had it from us.
 func (t *tftpTransfer) acknowledged(p []byte) {
+	if t.window != nil {
+		t.window.acknowledged(binary.BigEndian.Uint16(p[2:]))
+		return
+	}
 	if binary.BigEndian.Uint16(p[2:]) == t.expect && t.firstTime() {
 		return
 	}

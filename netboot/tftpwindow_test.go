@@ -1,0 +1,261 @@
+package netboot
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// windowClient is the receiving side of RFC 7440: it takes blocks in order, and
+// acknowledges at the end of a window, at the last block, and when one is missing.
+type windowClient struct {
+	got      []byte
+	last     int64 // last block in order
+	inWindow int
+	window   int
+	blksize  int
+	done     bool
+}
+
+// take returns the number to acknowledge, and whether there is one.
+func (c *windowClient) take(head, content []byte) (uint16, bool) {
+	number := binary.BigEndian.Uint16(head[2:])
+	if c.done || number != uint16(c.last+1) {
+		c.inWindow = 0
+		return uint16(c.last), true
+	}
+	c.last++
+	c.inWindow++
+	c.got = append(c.got, content...)
+	c.done = len(content) < c.blksize
+	if c.done || c.inWindow == c.window {
+		c.inWindow = 0
+		return uint16(c.last), true
+	}
+	return 0, false
+}
+
+// lossyTransfer moves a file over a link that drops, doubles and delays packets of
+// both directions, and returns what arrived. A round in which nothing is on its way
+// is a timeout.
+func lossyTransfer(t *testing.T, content []byte, blksize, window int, loss float64, rng *rand.Rand) []byte {
+	t.Helper()
+	w := newTFTPWindow(bytes.NewReader(content), int64(len(content)), blksize, window)
+	c := &windowClient{window: window, blksize: blksize}
+	type packet struct {
+		head, content []byte
+		ack           uint16
+		isAck         bool
+	}
+	var link []packet
+	put := func(p packet) {
+		for copies := 1; copies > 0; copies-- {
+			if rng.Float64() < loss {
+				continue
+			}
+			if rng.Float64() < loss {
+				copies++
+			}
+			at := len(link)
+			if rng.Float64() < loss && at > 0 {
+				at = rng.IntN(at)
+			}
+			link = append(link, packet{})
+			copy(link[at+1:], link[at:])
+			link[at] = p
+		}
+	}
+	send := func() {
+		packets, err := w.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range packets {
+			put(packet{head: bytes.Clone(p[0]), content: bytes.Clone(p[1])})
+		}
+	}
+	send()
+	for rounds := 0; !w.done(); rounds++ {
+		if rounds > 200*(len(content)/blksize+10) {
+			t.Fatalf("no end in sight at block %d of %d", w.base, w.blocks)
+		}
+		if len(link) == 0 {
+			w.asked = false
+			send()
+			continue
+		}
+		p := link[0]
+		link = link[1:]
+		switch {
+		case p.isAck:
+			if w.acknowledge(p.ack) && !w.done() {
+				send()
+			}
+		default:
+			if ack, yes := c.take(p.head, p.content); yes {
+				put(packet{ack: ack, isAck: true})
+			}
+		}
+	}
+	return c.got
+}
+
+func TestWindowsOverALossyLink(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for _, size := range []int{0, 1, 511, 512, 513, 512 * 4, 512*4 - 1, 512*4 + 1, 100_000} {
+		for _, window := range []int{1, 2, 4, 16, 64} {
+			for _, loss := range []float64{0, 0.02, 0.2} {
+				content := make([]byte, size)
+				for i := range content {
+					content[i] = byte(rng.Uint32())
+				}
+				if got := lossyTransfer(t, content, 512, window, loss, rng); !bytes.Equal(got, content) {
+					t.Fatalf("size %d, window %d, loss %.2f: %d bytes arrived, or others", size, window, loss, len(got))
+				}
+			}
+		}
+	}
+}
+
+// Block numbers come around after 65,535: 32 MiB with blocks of 512 bytes.
+func TestWindowsBeyondTheLastBlockNumber(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 2))
+	content := make([]byte, 8*140_000+3)
+	for i := range content {
+		content[i] = byte(rng.Uint32())
+	}
+	for _, window := range []int{1, 16, 64} {
+		if got := lossyTransfer(t, content, 8, window, 0.01, rng); !bytes.Equal(got, content) {
+			t.Fatalf("window %d: %d bytes of %d arrived, or others", window, len(got), len(content))
+		}
+	}
+}
+
+// An acknowledgement that comes twice does not make the window go out twice for
+// ever (the sorcerer's apprentice).
+func TestDoubledAcknowledgements(t *testing.T) {
+	w := newTFTPWindow(bytes.NewReader(make([]byte, 5000)), 5000, 512, 4)
+	if _, err := w.next(); err != nil {
+		t.Fatal(err)
+	}
+	if !w.acknowledge(4) {
+		t.Fatal("the first window's acknowledgement moves nothing")
+	}
+	if _, err := w.next(); err != nil {
+		t.Fatal(err)
+	}
+	answers := 0
+	for range 100 {
+		if w.acknowledge(4) {
+			answers++
+		}
+	}
+	if answers != 1 {
+		t.Errorf("%d answers to 100 repetitions", answers)
+	}
+	for _, wild := range []uint16{3, 0, 60000, 9} {
+		if w.acknowledge(wild) {
+			t.Errorf("block %d was never sent, and moves the transfer", wild)
+		}
+	}
+}
+
+func TestAFileThatShrinksEndsTheTransfer(t *testing.T) {
+	w := newTFTPWindow(bytes.NewReader(make([]byte, 1000)), 5000, 512, 4)
+	if _, err := w.next(); err == nil {
+		t.Error("a file shorter than told is taken for whole")
+	}
+}
+
+// windowedGet reads a file as a client that asks for windows. lose says which
+// packets get lost on their way to the client.
+func (f *tftpFixture) windowedGet(name, options string, window, blksize int, lose func(n int) bool) ([]byte, string) {
+	f.t.Helper()
+	c := newRawClient(f.t, "127.0.0.1:0")
+	c.send("\x00\x01"+name+"\x00octet\x00"+options, f.addr)
+	oack := c.receive(3 * time.Second)
+	if len(oack) < 2 || oack[1] != tftpOACK {
+		f.t.Fatalf("no option acknowledgement: %q", oack)
+	}
+	c.send("\x00\x04\x00\x00", c.peer)
+	w := &windowClient{window: window, blksize: blksize}
+	for n := 0; !w.done; n++ {
+		p := c.receive(5 * time.Second)
+		if p == "" {
+			f.t.Fatalf("silence at block %d", w.last)
+		}
+		if p[1] != tftpData {
+			f.t.Fatalf("%q", p)
+		}
+		if lose(n) {
+			continue
+		}
+		if ack, yes := w.take([]byte(p[:4]), []byte(p[4:])); yes {
+			c.send("\x00\x04"+string(binary.BigEndian.AppendUint16(nil, ack)), c.peer)
+		}
+	}
+	return w.got, oack[2:]
+}
+
+func TestWindowsAreNegotiatedAndSent(t *testing.T) {
+	f := startTFTP(t, nil)
+	for _, c := range []struct{ options, answer string }{
+		{"blksize\x001468\x00tsize\x000\x00windowsize\x004\x00", "blksize\x001468\x00tsize\x00173792\x00windowsize\x004\x00"},
+		{"windowsize\x00500\x00", "windowsize\x0064\x00"},
+		{"WINDOWSIZE\x0016\x00timeout\x003\x00", "windowsize\x0016\x00timeout\x003\x00"},
+		{"timeout\x003\x00", "timeout\x003\x00"},
+	} {
+		window, blksize := 1, 512
+		for _, o := range []string{"windowsize\x004\x00", "windowsize\x0064\x00", "windowsize\x0016\x00"} {
+			if bytes.Contains([]byte(c.answer), []byte(o)) {
+				fmt.Sscanf(o[len("windowsize\x00"):], "%d", &window)
+			}
+		}
+		if bytes.Contains([]byte(c.answer), []byte("1468")) {
+			blksize = 1468
+		}
+		got, answer := f.windowedGet("snponly.efi", c.options, window, blksize, func(int) bool { return false })
+		if answer != c.answer || !bytes.Equal(got, f.loader) {
+			t.Errorf("%q: answered %q, %d bytes", c.options, answer, len(got))
+		}
+	}
+	waitFor(t, "the transfers to end", func() bool { return f.count.tftpActive.Load() == 0 && f.count.tftpCompleted.Load() == 4 })
+}
+
+func TestLostPacketsOfAWindowAreSentAgain(t *testing.T) {
+	f := startTFTP(t, nil)
+	rng := rand.New(rand.NewPCG(7, 7))
+	got, _ := f.windowedGet("snponly.efi", "blksize\x001468\x00windowsize\x008\x00", 8, 1468, func(int) bool { return rng.IntN(30) == 0 })
+	if !bytes.Equal(got, f.loader) {
+		t.Errorf("%d bytes arrived, or others", len(got))
+	}
+}
+
+// The errors that end a transfer at once: the client's own, and its port being gone.
+func TestWindowedTransfersEnd(t *testing.T) {
+	f := startTFTP(t, nil)
+	begin := func() *rawClient {
+		c := newRawClient(t, "127.0.0.1:0")
+		c.send("\x00\x01snponly.efi\x00octet\x00windowsize\x004\x00", f.addr)
+		c.receive(3 * time.Second)
+		c.send("\x00\x04\x00\x00", c.peer)
+		waitFor(t, "the transfer", func() bool { return f.count.tftpActive.Load() == 1 })
+		return c
+	}
+	c := begin()
+	c.send("\x00\x05\x00\x00enough\x00", c.peer)
+	waitFor(t, "the end after an error", func() bool { return f.count.tftpActive.Load() == 0 })
+	begin().conn.Close()
+	started := time.Now()
+	waitFor(t, "the end after the client is gone", func() bool { return f.count.tftpActive.Load() == 0 })
+	if d := time.Since(started); d > 4*time.Second {
+		t.Errorf("a client that is gone (ICMP port unreachable) was noticed after %v", d)
+	}
+}
