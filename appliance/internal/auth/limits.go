@@ -23,7 +23,8 @@ type limits struct {
 // guessesPerDay is the cap over all for the weakest accepted passcode.
 const guessesPerDay = 2000
 
-// limitsFor follows the strength of the passcode (zero when none is set).
+// limitsFor follows the strength of the weakest passcode that is accepted (zero when
+// none is).
 //
 // Over all: in any 24 hours at most 2,000 guesses for the weakest accepted
 // passcode, twice as many for each bit more, so that the chance to guess it stays

@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -348,10 +349,16 @@ func TestParallelSignInsKeepTheLimit(t *testing.T) {
 // All sign-ins are compared before any is counted: the last check is that of the
 // transaction.
 func TestTheLastCheckIsThatOfTheTransaction(t *testing.T) {
-	for what, meanwhile := range map[string]func(b *bench) error{
-		"used up":             func(b *bench) error { return b.try(guestPasscode, "192.0.2.8", "b") },
-		"replaced or removed": func(b *bench) error { return b.RemovePasscode(t.Context(), anna, "guest") },
-		"expired":             func(b *bench) error { b.clock.add(time.Hour); return nil },
+	for _, c := range []struct {
+		reason    string
+		meanwhile func(b *bench) error
+	}{
+		{"used up", func(b *bench) error { return b.try(guestPasscode, "192.0.2.8", "b") }},
+		{"replaced or removed", func(b *bench) error { return b.RemovePasscode(t.Context(), anna, "guest") }},
+		{"replaced or removed", func(b *bench) error {
+			return b.PutPasscode(t.Context(), anna, NewPasscode{Name: "guest", Value: otherPasscode})
+		}},
+		{"expired", func(b *bench) error { b.clock.add(time.Hour); return nil }},
 	} {
 		b := newBench(t)
 		b.put(t, NewPasscode{Name: "guest", Value: guestPasscode, MaxUses: 1, ExpiresAt: b.clock.now().Add(time.Hour)})
@@ -361,11 +368,11 @@ func TestTheLastCheckIsThatOfTheTransaction(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.succeed()
-		wants(t, meanwhile(b), nil)
+		wants(t, c.meanwhile(b), nil)
 		_, _, err = b.admit(t.Context(), p.proof(b.clock.now), "linuxpe", machine("a"), from("192.0.2.7"))
 		var late *unfitError
-		if !errors.As(err, &late) || late.reason != "passcode guest: "+what {
-			t.Errorf("%s: %v", what, err)
+		if !errors.As(err, &late) || late.reason != "passcode guest: "+c.reason {
+			t.Errorf("%s: %v", c.reason, err)
 		}
 	}
 }
@@ -572,4 +579,24 @@ func TestGeneratedPasscodes(t *testing.T) {
 	p := GeneratePasscode()
 	wants(t, b.SetPasscode(t.Context(), anna, p, false), nil)
 	wants(t, b.try(p, "192.0.2.7", "a"), nil)
+}
+
+func FuzzNetworks(f *testing.F) {
+	for _, text := range []string{"192.0.2.7", "192.0.2.9/24", "2001:db8::/32", "::ffff:192.0.2.7/120", "fe80::1%eth0", "0/0", "1.2.3.4/-1", " 10.0.0.0/8 ", ""} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		once, err := cleanScope(fleet.Scope{Networks: []string{text}})
+		if err != nil {
+			return
+		}
+		again, err := cleanScope(once)
+		if err != nil || fmt.Sprint(again) != fmt.Sprint(once) {
+			t.Errorf("%q is kept as %v, which is kept as %v, %v", text, once, again, err)
+		}
+		p, err := netip.ParsePrefix(once.Networks[0])
+		if err != nil || !inNetworks(once.Networks, p.Addr()) {
+			t.Errorf("%q is kept as %v, which does not hold its own address (%v)", text, once, err)
+		}
+	})
 }
