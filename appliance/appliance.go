@@ -213,6 +213,7 @@ func (a *appliance) netbootFigures() figures {
 func (a *appliance) components() []component {
 	return []component{
 		{"sign-in", a.auth.Run},
+		{"revocation lists", a.auth.KeepRevocationLists},
 		{"certificate authority", a.rotation.Run},
 		{"deployments", a.engine.Run},
 		{"network boot", a.netboot.Run},

@@ -114,7 +114,7 @@ func (a *appliance) listenAndRun(ctx context.Context, s streams) error {
 	secure := tls.NewListener(l.https, a.pki.TLSConfig(names...))
 	list := append(a.components(),
 		component{"HTTP boot", newHTTPServer(l.http, a.bootHandler(), a.log).Run},
-		component{"HTTPS", newHTTPServer(secure, a.secureHandler(), a.log).Run},
+		component{"HTTPS", newDeviceServer(secure, a.secureHandler(), a.log, a.audit).Run},
 		component{"local socket", newHTTPServer(l.local, a.api.LocalHandler(), a.log).Run},
 	)
 	if err := a.greet(ctx, s, l); err != nil {

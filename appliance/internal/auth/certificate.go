@@ -62,3 +62,12 @@ func (s *Service) refuseCertificate(ctx context.Context, subject subject, id cli
 	}
 	s.note(ctx, e)
 }
+
+// KeepRevocationLists keeps the revocation list that certificates are checked
+// against fresh, until ctx ends.
+func (s *Service) KeepRevocationLists(ctx context.Context) error {
+	return s.certificates.Run(ctx, func() (fleet.CertificateSignIn, error) {
+		v, err := s.SignInSettings(ctx)
+		return v.Certificate, err
+	})
+}
