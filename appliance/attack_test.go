@@ -417,7 +417,11 @@ func TestAttackOversizedAndNestedBodies(t *testing.T) {
 			if strings.Contains(path, "/admin/") {
 				client, bearer = admin, token
 			}
-			if code, detail := send(client, method, path, bearer, strings.NewReader(strings.Repeat("[", 5000))); !strings.Contains(detail, "nested") && code != http.StatusUnprocessableEntity { // a sequence has its own reader
+			code, detail := send(client, method, path, bearer, strings.NewReader(strings.Repeat("[", 5000)))
+			if code == http.StatusForbidden && strings.Contains(detail, "on the appliance itself") {
+				continue // the body is not even read
+			}
+			if !strings.Contains(detail, "nested") && code != http.StatusUnprocessableEntity { // a sequence has its own reader
 				t.Errorf("%s %s, nested: %d %s", method, path, code, detail)
 			}
 			large := io.MultiReader(strings.NewReader(`{"x":"`), io.LimitReader(zeros{}, 12<<20), strings.NewReader(`"}`))

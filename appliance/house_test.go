@@ -37,6 +37,10 @@ var rules = []rule{
 	{folder: "", deny: []string{"github.com/pin/tftp"}, allow: []string{"@netboot"}, reason: "one library, one home"},
 	{folder: "", deny: []string{"github.com/diskfs/go-diskfs"}, allow: []string{"@bootimages", "@agent", "@lab"}, reason: "one library, one home"},
 	{folder: "", deny: []string{"github.com/gin-gonic/gin"}, allow: []string{"@appliance/internal/api", "@ui"}, reason: "other parts hand out http.Handler"},
+	{folder: "", deny: []string{"github.com/coreos/go-oidc", "golang.org/x/oauth2"}, allow: []string{"@appliance/internal/oidc"}, reason: "one library, one home: tokens of a provider are checked in one place"},
+	{folder: "", deny: []string{"github.com/zitadel/", "slipway/appliance/internal/oidc/oidctest"}, allow: []string{"@appliance/internal/oidc/oidctest"}, reason: "the provider of the tests is for tests"},
+	{folder: "", deny: []string{"filippo.io/age"}, allow: []string{"@appliance/internal/backup"}, reason: "one library, one home"},
+	{folder: "", deny: []string{"software.sslmate.com/src/go-pkcs12", "github.com/google/certtostore"}, allow: []string{"@agent/internal/certificate"}, reason: "one library, one home"},
 	{folder: "", deny: []string{"slipway/appliance"}, allow: []string{"@appliance"}, reason: "nobody imports the appliance"},
 }
 
@@ -133,6 +137,9 @@ func TestTheRulesCanFail(t *testing.T) {
 		{"ui/internal/view", "slipway/appliance/internal/auth", false, false},
 		{"appliance", "github.com/gin-gonic/gin", false, false},
 		{"bootimages/internal/cpio", "github.com/pin/tftp/v3", false, false},
+		{"appliance/internal/auth", "golang.org/x/oauth2", false, false},
+		{"appliance", "slipway/appliance/internal/oidc/oidctest", false, false},
+		{"appliance", "slipway/appliance/internal/oidc/oidctest", true, true},
 	} {
 		if got := check(c.dir, c.imp, c.test) == ""; got != c.ok {
 			t.Errorf("%s importing %s: allowed %v, want %v", c.dir, c.imp, got, c.ok)
