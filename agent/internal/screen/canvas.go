@@ -34,7 +34,8 @@ type Cell struct {
 type Canvas struct {
 	W, H             int
 	Serial           bool // a serial line: hints name keys that every terminal can send
-	Plain            bool // a terminal that shows no half blocks
+	Plain            bool // a terminal that shows no half blocks, as far as is known
+	Blocks           bool // half blocks are drawn: a serial terminal is asked whether it can show them
 	Top              int  // lines above the pages' boxes that are taken, the header's beside
 	Cells            []Cell
 	CursorX, CursorY int // -1: hidden

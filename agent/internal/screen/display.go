@@ -86,6 +86,7 @@ func (d *Display) draw() {
 	for _, t := range d.terminals {
 		w, h := t.size()
 		c := NewCanvas(w, h, t.Serial)
+		c.Plain = t.plain.Load()
 		compose(c, page, Frame{Now: d.options.Now(), Facts: d.facts}, d.globalHints())
 		t.show(c)
 	}

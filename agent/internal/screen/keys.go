@@ -1,6 +1,10 @@
 package screen
 
-import "unicode/utf8"
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
 
 // KeyCode names a key that is not a character.
 type KeyCode uint8
@@ -31,7 +35,8 @@ const (
 	F8
 	F9
 	F10
-	Ctrl // with a letter: Key.Rune is 'a' to 'z'
+	Ctrl   // with a letter: Key.Rune is 'a' to 'z'
+	Report // no key: the terminal tells the cursor's column, counted from 1, in Key.Rune
 )
 
 // Key is one key press.
@@ -142,6 +147,9 @@ func (d *Decoder) escape() (n int, k Key, ok bool) {
 			continue
 		}
 		if s[i] >= 0x40 && s[i] <= 0x7e {
+			if column, ok := report(string(s[:i+1])); ok {
+				return i + 2, Key{Code: Report, Rune: column}, true
+			}
 			code, known := d.table[string(s[:i+1])]
 			return i + 2, Key{Code: code}, known
 		}
@@ -150,4 +158,13 @@ func (d *Decoder) escape() (n int, k Key, ok bool) {
 		return len(d.rest), Key{}, false
 	}
 	return 0, Key{}, false
+}
+
+// report reads the answer to a question for the cursor's place (CPR, ECMA-48):
+// "[line;columnR".
+func report(s string) (column rune, ok bool) {
+	s, isReport := strings.CutSuffix(s, "R")
+	_, text, found := strings.Cut(s, ";")
+	n, err := strconv.ParseUint(text, 10, 15)
+	return rune(n), isReport && found && err == nil
 }

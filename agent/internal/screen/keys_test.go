@@ -24,6 +24,8 @@ func TestDecoder(t *testing.T) {
 		{"sequence in chunks", []string{"\x1b", "[", "2", "0~"}, []Key{{Code: F9}}},
 		{"control", []string{"\x12"}, []Key{{Ctrl, 'r'}}},
 		{"unknown sequence is swallowed", []string{"\x1b[99;5Xa"}, []Key{{Rune, 'a'}}},
+		{"cursor report", []string{"\x1b[1", ";3Ra"}, []Key{{Report, 3}, {Rune, 'a'}}},
+		{"xterm F3, and a report without a place", []string{"\x1bOR\x1b[R"}, []Key{{Code: F3}}},
 		{"modified arrow is swallowed", []string{"\x1b[1;5Aa"}, []Key{{Rune, 'a'}}},
 	}
 	for _, tt := range tests {

@@ -36,7 +36,7 @@ func NewEntra(said string, other bool) *Entra {
 func EntraActions(other bool) []Action {
 	actions := []Action{{Hint{"F5", "^T", "New code"}, []KeyCode{F5}, EntraNewCode}}
 	if other {
-		actions = append(actions, Action{Hint{"F6", "^E", "Other sign-in"}, []KeyCode{F6}, EntraOther})
+		actions = append(actions, Action{Hint{"F6", "^E", "Other way"}, []KeyCode{F6}, EntraOther})
 	}
 	return actions
 }
@@ -71,12 +71,15 @@ func (p *Entra) Draw(c *Canvas, f Frame) {
 		text = min(entraWide, c.W-10-entraBetween-code.cols())
 		inner = text + entraBetween + code.cols()
 	}
-	lines := p.lines(text, f.Now, room-facts, c.Plain)
+	lines := p.lines(entraLayout{text, room - facts, code != nil, !c.Plain}, f.Now)
 	rows := height(lines)
 	if code != nil {
 		rows = max(rows, code.rows())
 	}
-	box := openBox(c, "Sign in", rows+facts+2, inner+6, Accent)
+	if code == nil && rows+2 <= room-facts {
+		margin = 1
+	}
+	box := openBox(c, "Sign in", rows+max(facts, 2*margin)+2, inner+6, Accent)
 	top := box.y + 1 + margin
 	p.drawLines(box, top+(rows-height(lines))/2, text, lines)
 	if code != nil {
@@ -123,25 +126,32 @@ func height(lines []entraLine) int {
 	return n
 }
 
-// lines are the page's text for a width, in at most rows lines.
-func (p *Entra) lines(width int, now time.Time, rows int, plain bool) []entraLine {
+// entraLayout is the room that the text has, and what it may say and use.
+type entraLayout struct {
+	width, rows int
+	scan        bool // a QR code is shown
+	big         bool // there may be big letters
+}
+
+// lines are the page's text.
+func (p *Entra) lines(room entraLayout, now time.Time) []entraLine {
 	var big []string
-	if !plain {
-		big = bigLines(p.Code, width)
+	if room.big {
+		big = bigLines(p.Code, room.width)
 	}
-	lines := p.compose(width, now, big, true)
-	if height(lines) > rows {
-		lines = p.compose(width, now, big, false)
+	lines := p.compose(room, now, big, true)
+	if height(lines) > room.rows {
+		lines = p.compose(room, now, big, false)
 	}
-	if height(lines) > rows {
-		lines = p.compose(width, now, nil, true)
+	if height(lines) > room.rows {
+		lines = p.compose(room, now, nil, true)
 	}
 	return lines
 }
 
-func (p *Entra) compose(width int, now time.Time, big []string, gaps bool) (lines []entraLine) {
+func (p *Entra) compose(room entraLayout, now time.Time, big []string, gaps bool) (lines []entraLine) {
 	add := func(text string, s Style) {
-		for _, l := range Wrap(text, width) {
+		for _, l := range Wrap(text, room.width) {
 			lines = append(lines, entraLine{text: l, style: s})
 		}
 	}
@@ -154,8 +164,12 @@ func (p *Entra) compose(width int, now time.Time, big []string, gaps bool) (line
 		add(p.said, Warn)
 		gap()
 	}
-	add("1 Scan this, or open:", Normal)
-	for _, l := range breakAddress(p.URI, width) {
+	if room.scan {
+		add("1 Scan this, or open:", Normal)
+	} else {
+		add("1 Open on a phone or another computer:", Normal)
+	}
+	for _, l := range breakAddress(p.URI, room.width) {
 		lines = append(lines, entraLine{text: l, style: Accent})
 	}
 	gap()
@@ -167,7 +181,7 @@ func (p *Entra) compose(width int, now time.Time, big []string, gaps bool) (line
 	add(p.Code, Strong)
 	gap()
 	if p.Trouble != "" {
-		for _, l := range Wrap(p.Trouble, width) {
+		for _, l := range Wrap(p.Trouble, room.width) {
 			lines = append(lines, entraLine{text: l, style: BadBanner, whole: true})
 		}
 		add("Asking again in "+countdown(seconds(now, p.Retry)), Warn)
@@ -193,6 +207,9 @@ func breakAddress(address string, width int) (lines []string) {
 
 func (p *Entra) drawLines(box *panel, y, width int, lines []entraLine) {
 	for _, l := range lines {
+		if y >= box.y+box.h-1 {
+			return
+		}
 		switch {
 		case l.big:
 			drawBig(box.c, box.left(), y, l.text)

@@ -202,3 +202,63 @@ func TestTheQRCodeIsReadFromTheScreen(t *testing.T) {
 		}
 	}
 }
+
+// TestATerminalWithoutUTF8GetsNoBlocks answers the question for its encoding.
+func TestATerminalWithoutUTF8GetsNoBlocks(t *testing.T) {
+	p := entraPage(entraURI, entraComplete)
+	_, _, serial := startDisplay(t, Options{}, p)
+	serial.wait(t, question)
+	serial.wait(t, "▀▀▀")
+	serial.forget()
+	serial.send(t, "\x1b[1;3R") // two characters were shown for é
+	serial.wait(t, "Open on a phone or another computer")
+	serial.forget()
+	serial.send(t, "\x1b[1;2R")
+	serial.wait(t, "▀▀▀")
+}
+
+// TestTheKeysOfTheEntraPage are a new code, and another way where there is one.
+func TestTheKeysOfTheEntraPage(t *testing.T) {
+	for _, other := range []bool{false, true} {
+		p := NewEntra("", other)
+		p.Key(Key{Code: F6})
+		select {
+		case got := <-p.Chosen():
+			if !other || got != EntraOther {
+				t.Errorf("F6 gives %q", got)
+			}
+		default:
+			if other {
+				t.Error("F6 does nothing")
+			}
+		}
+		p.Key(Key{Ctrl, 't'})
+		if got := <-p.Chosen(); got != EntraNewCode {
+			t.Errorf("Ctrl-T gives %q", got)
+		}
+	}
+}
+
+// FuzzEntraPage draws what a provider may answer with, on screens of any size: it
+// never panics, and the frame stays whole.
+func FuzzEntraPage(f *testing.F) {
+	f.Add("BDFH-KMPR", entraURI, entraComplete, "", uint8(80), uint8(24))
+	f.Add("ABCDEFGHI", entraURI, "", "The sign-in provider does not answer", uint8(128), uint8(48))
+	f.Add("", "", "", "", uint8(40), uint8(16))
+	f.Add("a\x1b[2Jb\u00e9", strings.Repeat("/", 300), longComplete, "x", uint8(255), uint8(100))
+	f.Add(strings.Repeat("-", 12), strings.Repeat("é", 90), strings.Repeat("\xff", 150), strings.Repeat("wide ", 99), uint8(200), uint8(67))
+	f.Fuzz(func(t *testing.T, code, uri, complete, trouble string, w, h uint8) {
+		c := NewCanvas(max(int(w), 40), max(int(h), 16), w%2 == 0)
+		p := entraPage(uri, complete)
+		p.Code, p.Trouble, p.Retry = code, trouble, testNow()
+		compose(c, p, Frame{testNow(), testFacts()}, nil)
+		if c.Cells[0] != (Cell{' ', Header}) || c.Cells[c.W-1] != (Cell{' ', Header}) {
+			t.Errorf("the header is overdrawn:\n%s", c)
+		}
+		for i, cell := range c.Cells {
+			if cell.Rune < ' ' || cell.Rune >= 0x7f && cell.Rune < 0xa0 {
+				t.Fatalf("cell %d holds the control character %q", i, cell.Rune)
+			}
+		}
+	})
+}

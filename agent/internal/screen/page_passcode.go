@@ -25,7 +25,7 @@ type Passcode struct {
 // be empty; now is the clock that the wait counts by.
 func NewPasscode(warning string, now func() time.Time) *Passcode {
 	other := NewNotice("", "", Calm)
-	other.Actions = []Action{{Hint{"F5", "^T", "Other sign-in"}, []KeyCode{F5}, "other"}}
+	other.Actions = []Action{{Hint{"F5", "^T", "Other way"}, []KeyCode{F5}, "other"}}
 	return &Passcode{warning: warning, now: now, answers: make(chan string, 1), other: other}
 }
 

@@ -96,6 +96,18 @@ func pages() map[string]func() Page {
 			n.Actions = []Action{ActionRestart(), ActionSignIn()}
 			return n
 		},
+		"entra":      func() Page { return entraPage(entraURI, entraComplete) },
+		"entra-long": func() Page { return entraPage(longComplete, "") },
+		"entra-provider-down": func() Page {
+			p := entraPage(entraURI, "")
+			p.said, p.Trouble, p.Retry = "Certificate not accepted; trying Entra ID", "The sign-in provider does not answer", testNow().Add(5*time.Second)
+			return p
+		},
+		"passcode-other": func() Page {
+			p := NewPasscode("Certificate not accepted; trying the passcode", testNow)
+			p.Other = true
+			return p
+		},
 		"address": func() Page {
 			p := NewAddress("slipway.example.org")
 			p.Refuse("this is not an address")
@@ -112,6 +124,25 @@ func TestGoldenScreens(t *testing.T) {
 			compareGolden(t, name, c.String())
 		})
 	}
+}
+
+// TestGoldenWarning shows every page below the lasting warning, on the smallest screen.
+func TestGoldenWarning(t *testing.T) {
+	f := testFacts()
+	f.Warning = "Anyone may deploy here: anonymous sign-in is switched on."
+	for _, name := range []string{"choice", "progress", "succeeded", "failed", "no-answer", "entra"} {
+		c := NewCanvas(80, 24, true)
+		compose(c, pages()[name](), Frame{testNow(), f}, []Hint{hintDetails(), hintPower()})
+		compareGolden(t, "warning-"+name, c.String())
+	}
+}
+
+// TestGoldenPlain shows the sign-in where no half blocks are.
+func TestGoldenPlain(t *testing.T) {
+	c := NewCanvas(80, 24, true)
+	c.Plain = true
+	compose(c, pages()["entra"](), Frame{testNow(), testFacts()}, nil)
+	compareGolden(t, "entra-plain", c.String())
 }
 
 func TestGoldenTallScreen(t *testing.T) {

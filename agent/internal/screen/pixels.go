@@ -7,6 +7,7 @@ import (
 // drawPixels draws a picture of w times h pixels: one column of cells for each
 // column of pixels, and two rows of pixels in each line, as half blocks.
 func drawPixels(c *Canvas, x, y, w, h int, s Style, on func(x, y int) bool) {
+	c.Blocks = true
 	for row := 0; row < h; row += 2 {
 		for col := range w {
 			r := ' '
@@ -133,8 +134,8 @@ func bigLines(code string, cols int) []string {
 	default:
 		half := (n + 1) / 2
 		for _, at := range []int{half - 1, half, half - 2, half + 1} {
-			if at > 0 && at < n && code[at] == '-' && at <= width && n-at-1 <= width {
-				return []string{code[:at], code[at+1:]}
+			if at > 0 && at < n && code[at] == '-' && at+1 <= width && n-at-1 <= width {
+				return []string{code[:at+1], code[at+1:]}
 			}
 		}
 		return []string{code[:half], code[half:]}

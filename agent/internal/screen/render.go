@@ -74,6 +74,11 @@ func (r *Renderer) Frame(c *Canvas) []byte {
 		changed = true
 		r.line(&b, c, y)
 	}
+	if r.serial && c.Blocks && (whole || !r.last.Blocks) {
+		b.WriteString(question)
+		r.line(&b, c, 0)
+		changed = true
+	}
 	if changed || r.last.CursorX != c.CursorX || r.last.CursorY != c.CursorY {
 		if c.CursorX >= 0 {
 			fmt.Fprintf(&b, "\x1b[%d;%dH\x1b[?25h", c.CursorY+1, c.CursorX+1)
@@ -84,6 +89,15 @@ func (r *Renderer) Frame(c *Canvas) []byte {
 	r.last = c
 	return b.Bytes()
 }
+
+// question asks a serial terminal whether it reads UTF-8, without which it has no
+// half blocks: of the two bytes of é it makes one character then, and two
+// otherwise. It answers with the cursor's place; the line is written anew.
+const question = "\x1b[1;1H\u00e9\x1b[6n"
+
+// notUTF8 says whether the answer to the question, the cursor's column, is that of
+// a terminal with another encoding.
+func notUTF8(column rune) bool { return column == 3 }
 
 // line writes one line. The last cell of the last line is left out: writing it
 // scrolls many terminals.

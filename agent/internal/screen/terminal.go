@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +26,7 @@ type Terminal struct {
 	input  sync.Mutex   // held while reading: whoever else wants the line takes it
 	output sync.Mutex   // held while writing
 	render *Renderer    // under output
+	plain  atomic.Bool  // it has no half blocks
 }
 
 const (
@@ -107,6 +109,10 @@ func (t *Terminal) read(ctx context.Context, out chan<- input) {
 			}
 		}
 		for _, k := range keys {
+			if k.Code == Report {
+				t.plain.Store(notUTF8(k.Rune)) // with the next frame, in a second at most
+				continue
+			}
 			select {
 			case out <- input{t, k}:
 			case <-ctx.Done():

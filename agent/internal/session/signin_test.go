@@ -211,7 +211,7 @@ func TestTheOtherWayIsAKeyAway(t *testing.T) {
 	d.sees("CODE-0001")
 	d.types("\x05") // Ctrl-E
 	d.sees("Passcode")
-	d.sees("Other sign-in")
+	d.sees("Other way")
 	d.types("\x14") // Ctrl-T
 	d.sees("CODE-0002")
 }
