@@ -18,8 +18,8 @@ func command(args ...string) (code int, out, errText string) {
 }
 
 func TestPartsThatDoNotExistYetSaySo(t *testing.T) {
-	for _, line := range []string{"content add x --purpose Other .", "content list", "backup /tmp/x", "restore /tmp/x", "image build winpe --source x.iso",
-		"step import x", "step export x", "ca rotate", "dhcp-options"} {
+	for _, line := range []string{"content add x --purpose Other .", "content list", "backup --content /tmp/x", "image build winpe --source x.iso",
+		"step import x", "step export x", "dhcp-options"} {
 		code, _, errText := command(strings.Fields(line)...)
 		if code != exitNotInThisVersion || !strings.Contains(errText, "not in this version") {
 			t.Errorf("%s: exit %d, %q", line, code, errText)
