@@ -22,6 +22,7 @@ type lines struct {
 	last    string // notice
 	of      int    // steps
 	started map[string]time.Time
+	held    *[]string // while the terminal shows pages; nil: lines are written at once
 }
 
 func newLines(to io.Writer, now func() time.Time) *lines {
@@ -35,7 +36,30 @@ func (l *lines) say(format string, args ...any) {
 	l.write(fmt.Sprintf(format, args...))
 }
 
-func (l *lines) write(text string) { fmt.Fprintln(l.to, oneLine(text)) }
+func (l *lines) write(text string) {
+	if l.held != nil {
+		*l.held = append(*l.held, text)
+		return
+	}
+	fmt.Fprintln(l.to, oneLine(text))
+}
+
+// hold keeps lines back until release: the terminal is in use.
+func (l *lines) hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = new([]string)
+}
+
+func (l *lines) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held := l.held
+	l.held = nil
+	for _, text := range *held {
+		l.write(text)
+	}
+}
 
 // shown turns the notices that a person would see into lines, each once.
 func (l *lines) shown(p screen.Page) {

@@ -47,6 +47,7 @@ func machineAgent(dir string) int {
 	if err != nil {
 		return ExitUsage
 	}
+	o.unattended = o.unattended || !isTerminal(os.Stdin)
 	off, _ := time.ParseDuration(os.Getenv("SLIPWAY_TEST_CLOCK"))
 	now := func() time.Time { return time.Now().Add(off) }
 	a := &agent{options: o, version: "test", stdin: os.Stdin, out: newLines(os.Stdout, now), errs: newLines(os.Stderr, now),
@@ -412,7 +413,7 @@ func TestAWrongClock(t *testing.T) {
 }
 
 func TestAForeignAppliance(t *testing.T) {
-	m, other := newMachine(t, map[string]any{"TSID": "s1"}), newMachine(t, nil)
+	m, other := newMachine(t, map[string]any{"TSID": "s1"}), newMachine(t, map[string]any{})
 	m.Appliance.CA = other.Appliance.CA
 	m.configure(map[string]any{})
 	m.runs(ExitStopped, "is not the appliance of the configuration")
@@ -426,7 +427,7 @@ func TestAForeignAppliance(t *testing.T) {
 }
 
 func TestConfigurationMistakes(t *testing.T) {
-	m := newMachine(t, nil)
+	m := newMachine(t, map[string]any{})
 	m.write("agent.json", []byte(`{"Sever": "x"}`))
 	m.runs(ExitUsage, "agent.json: Sever is not known\n")
 	m.configure(map[string]any{"Certificate": map[string]any{"File": "none.pem"}})

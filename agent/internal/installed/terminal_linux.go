@@ -49,7 +49,8 @@ func inMemory(name string) bool {
 	return int64(st.Type) == unix.TMPFS_MAGIC || int64(st.Type) == unix.RAMFS_MAGIC
 }
 
-// display is the screen in a terminal, and without one the lines alone.
+// display is the screen in a terminal, with the lines after it, and without one
+// the lines alone.
 func (a *agent) display(ctx context.Context) (_ *screen.Display, leave func(), err error) {
 	start := screen.NewNotice("Starting", "Looking for the network", screen.Calm)
 	about := screen.Facts{Product: "Slipway " + a.version, Model: a.facts["Model"], Serial: a.facts["SerialNumber"]}
@@ -60,6 +61,8 @@ func (a *agent) display(ctx context.Context) (_ *screen.Display, leave func(), e
 	if err != nil {
 		return nil, nil, fmt.Errorf("the terminal: %w (--unattended needs none)", err)
 	}
+	a.out.hold()
+	a.errs.hold()
 	ctx, cancel := context.WithCancel(ctx)
 	d := screen.NewDisplay(screen.Options{}, start, about, terminal)
 	done := make(chan struct{})
@@ -71,5 +74,7 @@ func (a *agent) display(ctx context.Context) (_ *screen.Display, leave func(), e
 		cancel()
 		<-done
 		restore()
+		a.out.release()
+		a.errs.release()
 	}, nil
 }
