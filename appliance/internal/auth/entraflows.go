@@ -80,31 +80,35 @@ func (fs *flows) find(session string) *flow {
 func (fs *flows) add(f *flow) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	perAddress, perSegment := 0, map[string]int{}
+	perAddress := 0
 	for k, o := range fs.byKey {
-		if o.binding != "" && o.binding == f.binding {
+		switch {
+		case o.binding != "" && o.binding == f.binding:
 			delete(fs.byKey, k)
-			continue
-		}
-		if o.addr == f.addr {
+		case o.addr == f.addr:
 			perAddress++
 		}
-		perSegment[o.seg]++
 	}
 	if perAddress >= maxFlowsPerAddress {
 		fs.dropOldest(func(o *flow) bool { return o.addr == f.addr })
 	}
 	// One network that begins many pushes out its own, not those of others.
 	if len(fs.byKey) >= maxFlows {
-		largest := f.seg
-		for seg, n := range perSegment {
-			if n > perSegment[largest] {
-				largest = seg
-			}
-		}
+		largest := fs.largestSegment()
 		fs.dropOldest(func(o *flow) bool { return o.seg == largest })
 	}
 	fs.byKey[f.key] = f
+}
+
+// largestSegment is the network with the most flows. The caller holds mu.
+func (fs *flows) largestSegment() (largest string) {
+	n := map[string]int{}
+	for _, f := range fs.byKey {
+		if n[f.seg]++; n[f.seg] > n[largest] {
+			largest = f.seg
+		}
+	}
+	return largest
 }
 
 // dropOldest removes the oldest of some. The caller holds mu.

@@ -62,7 +62,7 @@ func TestCodeFlowRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			code := b.browse(t, "state", "nonce", verifier).Get("code")
-			b.op.SetFaults(c.faults)
+			do(t, b.op.SetFaults(c.faults))
 			defer b.op.SetFaults(oidctest.Faults{})
 			_, err := b.Exchange(t.Context(), b.cfg, redirect, code, c.nonce, c.verifier)
 			says(t, err, ErrToken, c.words)

@@ -111,10 +111,10 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"no id token":      {oidctest.Faults{NoIDToken: true}, "no id token"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b.op.SetFaults(c.faults)
+			do(t, b.op.SetFaults(c.faults))
 			_, err := b.poll(t, b.approved(t, "id1"))
 			says(t, err, ErrToken, c.words)
-			b.op.SetFaults(oidctest.Faults{})
+			do(t, b.op.SetFaults(oidctest.Faults{}))
 			_, err = b.poll(t, b.approved(t, "id1"))
 			do(t, err)
 		})

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	jose "github.com/go-jose/go-jose/v4"
-	"github.com/zitadel/oidc/v3/example/server/storage"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
@@ -22,10 +21,21 @@ type Faults struct {
 }
 
 // SetFaults takes effect from the next token on. The zero value ends them.
-func (p *Provider) SetFaults(f Faults) {
-	p.store.mu.Lock()
-	defer p.store.mu.Unlock()
-	p.store.faults = f
+func (p *Provider) SetFaults(f Faults) error {
+	s := p.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.Key && s.wrong == nil {
+		own, err := s.Storage.SigningKey(context.Background())
+		if err != nil {
+			return err
+		}
+		if s.wrong, err = newKey(own.ID()); err != nil {
+			return err
+		}
+	}
+	s.faults = f
+	return nil
 }
 
 // RotateKey gives the provider a new signing key; the old one is no longer published.
@@ -36,7 +46,7 @@ func (p *Provider) RotateKey() error {
 	}
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
-	p.store.strange.rotated = key
+	p.store.rotated = key
 	return nil
 }
 
@@ -46,12 +56,7 @@ func (s *store) faultsNow() Faults {
 	return s.faults
 }
 
-// strangeKey holds the keys beside the example's one.
-type strangeKey struct {
-	wrong   *signingKey
-	rotated *signingKey // nil: the example's own
-}
-
+// signingKey is one beside the example's own.
 type signingKey struct {
 	id  string
 	key *rsa.PrivateKey
@@ -60,15 +65,6 @@ type signingKey struct {
 func newKey(id string) (*signingKey, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	return &signingKey{id, key}, err
-}
-
-func newStrangeKey(s *storage.Storage) (*strangeKey, error) {
-	own, err := s.SigningKey(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	wrong, err := newKey(own.ID())
-	return &strangeKey{wrong: wrong}, err
 }
 
 func (k *signingKey) ID() string                                  { return k.id }
@@ -88,9 +84,9 @@ func (s *store) SigningKey(ctx context.Context) (op.SigningKey, error) {
 	defer s.mu.Unlock()
 	switch {
 	case s.faults.Key:
-		return s.strange.wrong, nil
-	case s.strange.rotated != nil:
-		return s.strange.rotated, nil
+		return s.wrong, nil
+	case s.rotated != nil:
+		return s.rotated, nil
 	}
 	return s.Storage.SigningKey(ctx)
 }
@@ -99,8 +95,8 @@ func (s *store) SigningKey(ctx context.Context) (op.SigningKey, error) {
 func (s *store) KeySet(ctx context.Context) ([]op.Key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.strange.rotated != nil {
-		return []op.Key{publicKey{s.strange.rotated}}, nil
+	if s.rotated != nil {
+		return []op.Key{publicKey{s.rotated}}, nil
 	}
 	return s.Storage.KeySet(ctx)
 }

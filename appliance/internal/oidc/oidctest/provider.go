@@ -133,9 +133,7 @@ func (p *Provider) setUp(o Options) error {
 			return err
 		}
 	}
-	if p.store, err = newStore(o); err != nil {
-		return err
-	}
+	p.store = newStore(o)
 	p.router, err = newRouter(p.Issuer, p.store, o)
 	return err
 }

@@ -28,7 +28,8 @@ type store struct {
 	byCode  map[string]*flow // by user code
 	order   []string         // user codes, oldest first
 	faults  Faults
-	strange *strangeKey // signs while Faults.Key is set
+	wrong   *signingKey // signs while Faults.Key is set; nil until then
+	rotated *signingKey // nil: the example's own signs
 }
 
 // flow is what we know of a device flow beside the example.
@@ -40,7 +41,7 @@ type flow struct {
 	used     bool
 }
 
-func newStore(o Options) (*store, error) {
+func newStore(o Options) *store {
 	s := &store{
 		interval: o.Interval, clients: map[string]Client{}, users: map[string]User{},
 		flows: map[string]*flow{}, byCode: map[string]*flow{},
@@ -57,9 +58,7 @@ func newStore(o Options) (*store, error) {
 		s.users[u.ID] = u
 	}
 	s.Storage = storage.NewStorageWithClients(people{s}, clients)
-	var err error
-	s.strange, err = newStrangeKey(s.Storage)
-	return s, err
+	return s
 }
 
 // people is our users in the words of the example.
