@@ -54,11 +54,9 @@ func (s systemd) install(ctx context.Context, args []string) error {
 		if err := replace(file, text, 0o644); err != nil {
 			return fmt.Errorf("write the service: %w", err)
 		}
-		if err := s.ctl(ctx, "daemon-reload"); err != nil {
-			return fmt.Errorf("enable the service: %w", err)
-		}
 	}
-	if err := s.ctl(ctx, "enable", unitName); err != nil {
+	// The next start of the machine reads it: nothing has to be loaded again now.
+	if err := s.ctl(ctx, "--no-reload", "enable", unitName); err != nil {
 		return fmt.Errorf("enable the service: %w", err)
 	}
 	return nil
@@ -70,7 +68,7 @@ func (s systemd) remove(ctx context.Context) error {
 	if text, err := s.ours(file); err != nil || text == "" || !s.runs() {
 		return err
 	}
-	err := errors.Join(s.ctl(ctx, "disable", unitName), os.Remove(file), s.ctl(ctx, "daemon-reload"))
+	err := errors.Join(s.ctl(ctx, "--no-reload", "disable", unitName), os.Remove(file), s.ctl(ctx, "daemon-reload"))
 	if err != nil {
 		return fmt.Errorf("remove the service: %w", err)
 	}

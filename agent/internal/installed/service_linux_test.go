@@ -52,7 +52,7 @@ func TestServiceComesAndGoes(t *testing.T) {
 	if err := s.remove(t.Context()); err != nil {
 		t.Errorf("removed twice: %v", err)
 	}
-	want := []string{"daemon-reload", "enable " + unitName, "enable " + unitName, "disable " + unitName, "daemon-reload"}
+	want := []string{"--no-reload enable " + unitName, "--no-reload enable " + unitName, "--no-reload disable " + unitName, "daemon-reload"}
 	if !slices.Equal(*asked, want) {
 		t.Errorf("systemctl was asked %q", *asked)
 	}

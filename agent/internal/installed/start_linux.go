@@ -160,12 +160,15 @@ func (a *agent) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.errs.to, &slog.HandlerOptions{Level: level}))
 }
 
+// clockSlack is how far the clock may be off before that is said.
+const clockSlack = 30 * time.Second
+
 // clock is told by how much the clock is off. An installed OS keeps its clock
 // itself; whether the certificates are valid by it is seen right after.
 func (a *agent) clock(appliance time.Time) error {
-	if !a.clocked {
+	off := appliance.Sub(a.now()).Round(time.Second)
+	if !a.clocked && off.Abs() > clockSlack { // on a slow way the answer itself is old
 		a.clocked = true
-		off := appliance.Sub(a.now()).Round(time.Second)
 		word := "behind"
 		if off < 0 {
 			word, off = "ahead of", -off
