@@ -24,6 +24,7 @@ import (
 	"slipway/appliance/internal/secrets"
 	"slipway/appliance/internal/settings"
 	"slipway/appliance/internal/state"
+	"slipway/appliance/internal/syslog"
 	"slipway/bootimages"
 	"slipway/images"
 	"slipway/netboot"
@@ -39,6 +40,7 @@ type appliance struct {
 	keyring  *secrets.Keyring
 	pki      *pki.Authority
 	rotation *pki.Rotation
+	syslog   *syslog.Forwarder // nil: the audit log is not forwarded
 	audit    *audit.Log
 	settings *settings.Service
 	devices  *devices.Service
@@ -96,6 +98,9 @@ func (a *appliance) buildTrust(ctx context.Context) (err error) {
 	}
 	a.closers = append(a.closers, a.audit.Close)
 	a.rotation = pki.NewRotation(pki.RotationOptions{Authority: a.pki, Audit: a.audit, Logger: a.log})
+	if err := a.buildForwarding(); err != nil {
+		return err
+	}
 	a.settings = settings.New(a.store, a.audit)
 	return nil
 }
@@ -190,7 +195,7 @@ func (a *appliance) buildWeb(context.Context) (err error) {
 	}
 	a.api, err = api.New(api.Options{Version: version, Logger: a.log, Services: api.Services{
 		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Audit: a.audit, Settings: a.settings,
-		CA: a.pki.CAPEM, Agent: a.agentConfig, Rotation: a.rotation, Metrics: metricsHandler(a.netbootFigures()), Ready: health.ready, Backups: a.backups(), RotateSecret: a.rotateSecret,
+		CA: a.pki.CAPEM, Agent: a.agentConfig, Rotation: a.rotation, Metrics: metricsHandler(a.netbootFigures(), a.forwardingFigures()), Ready: health.ready, Backups: a.backups(), RotateSecret: a.rotateSecret,
 	}})
 	return err
 }
@@ -215,6 +220,7 @@ func (a *appliance) components() []component {
 		{"sign-in", a.auth.Run},
 		{"revocation lists", a.auth.KeepRevocationLists},
 		{"certificate authority", a.rotation.Run},
+		{"audit forwarding", a.forwardAudit},
 		{"deployments", a.engine.Run},
 		{"network boot", a.netboot.Run},
 		{"console", a.console.Run},

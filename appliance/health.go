@@ -20,8 +20,8 @@ func (h *health) Version() string { return version }
 func (h *health) ready(context.Context) error { return h.a.store.Ready() }
 
 // Checks implements ui.Health.
-func (h *health) Checks(context.Context) ([]ui.Check, error) {
-	return []ui.Check{h.state(), h.dhcp(), h.loaders(), h.image(), h.disk()}, nil
+func (h *health) Checks(ctx context.Context) ([]ui.Check, error) {
+	return []ui.Check{h.state(), h.dhcp(), h.loaders(), h.image(), h.authority(ctx), h.forwarding(), h.disk()}, nil
 }
 
 func (h *health) state() ui.Check {

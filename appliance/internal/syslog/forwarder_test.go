@@ -337,7 +337,7 @@ func TestDroppedEntriesAreCounted(t *testing.T) {
 	if err != nil || oldest[0].Number < 100 {
 		t.Fatal(oldest, err)
 	}
-	c = collect(t, address, nil)
+	collect(t, address, nil)
 	s.start(address)
 	s.settled()
 	if st := s.f.Status(); st.Missed != oldest[0].Number-6 {
