@@ -44,12 +44,13 @@ type Appliance struct {
 	TokenLife  time.Duration
 	Now        func() time.Time
 
-	Certificate  string                      // subject of the client certificate that may sign in
-	EntraLife    int                         // seconds a code is good for
-	EntraAnswer  func(poll int) wire.Problem // how a sign-in stands at a poll, counted from 1 over all: status 200, 202 or a refusal
-	EntraURI     string                      // where the code is typed
-	EntraStarted int                         // codes given out
-	EntraPolls   int
+	Certificate   string                      // subject of the client certificate that may sign in
+	EntraLife     int                         // seconds a code is good for
+	EntraAnswer   func(poll int) wire.Problem // how a sign-in stands at a poll, counted from 1 over all: status 200, 202 or a refusal
+	EntraInterval int                         // seconds between polls that a pending sign-in asks for
+	EntraURI      string                      // where the code is typed
+	EntraStarted  int                         // codes given out
+	EntraPolls    int
 
 	Deployment wire.Deployment // the only one
 	Events     []wire.Event
@@ -73,7 +74,7 @@ type Appliance struct {
 func Start(listener net.Listener) (*Appliance, error) {
 	a := &Appliance{Passcode: "correct horse", Mechanisms: wire.Mechanisms{Mechanisms: []string{"passcode"}},
 		TokenLife: time.Hour, Now: time.Now, tokens: map[string]*token{}, codes: map[string]bool{},
-		EntraLife: 900, EntraURI: "https://sign-in.example/device"}
+		EntraLife: 900, EntraInterval: 1, EntraURI: "https://sign-in.example/device"}
 	ca, caKey, err := newCertificate("test CA", nil, nil, time.Now)
 	if err != nil {
 		return nil, err

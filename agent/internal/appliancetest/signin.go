@@ -91,7 +91,7 @@ func (a *Appliance) pollEntra(w http.ResponseWriter, r *http.Request) {
 	switch answer.Status {
 	case http.StatusAccepted:
 		w.WriteHeader(http.StatusAccepted)
-		reply(w, wire.EntraPending{Interval: 1})
+		reply(w, wire.EntraPending{Interval: a.EntraInterval})
 	case http.StatusOK:
 		a.give(w, r)
 	default:

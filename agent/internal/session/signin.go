@@ -71,8 +71,14 @@ func (s *Session) mechanism(name string) (mechanism, bool) {
 // mechanisms that the appliance offers, in its order. deployment is the one a
 // kept token belongs to. again says that the appliance has to be looked for anew.
 func (s *Session) signIn(ctx context.Context, c *client.Client) (deployment string, again bool, err error) {
-	if deployment, ok := s.takeUp(ctx, c); ok {
-		return deployment, false, nil
+	if deployment, ok := s.recall(c); ok {
+		switch err := s.takeUp(ctx, c, deployment); {
+		case err == nil:
+			return deployment, false, nil
+		case client.Temporary(err):
+			again, err := s.callFailed(ctx, err)
+			return "", again, err
+		}
 	}
 	c.Identify(tls.Certificate{})
 	s.warn("")
@@ -105,19 +111,14 @@ func (s *Session) signIn(ctx context.Context, c *client.Client) (deployment stri
 	}
 }
 
-// takeUp uses a kept token, if the appliance still knows it.
-func (s *Session) takeUp(ctx context.Context, c *client.Client) (deployment string, ok bool) {
-	deployment, ok = s.recall(c)
-	if !ok {
-		return "", false
-	}
-	var err error
+// takeUp asks whether the appliance still knows a kept token.
+func (s *Session) takeUp(ctx context.Context, c *client.Client, deployment string) error {
 	if deployment != "" { // such a token is good for nothing else
-		_, err = c.Deployment(ctx, deployment)
-	} else {
-		_, err = c.TaskSequences(ctx)
+		_, err := c.Deployment(ctx, deployment)
+		return err
 	}
-	return deployment, err == nil
+	_, err := c.TaskSequences(ctx)
+	return err
 }
 
 // tryAllWays tries what is offered in its order, until one way leads on.

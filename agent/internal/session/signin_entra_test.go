@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/agent/wire"
 )
@@ -26,6 +27,7 @@ func answer(status int, word string) wire.Problem {
 
 // TestEntraAnswers meets every answer to a poll.
 func TestEntraAnswers(t *testing.T) {
+	t.Parallel()
 	pending, granted := answer(http.StatusAccepted, ""), answer(http.StatusOK, "")
 	for _, tt := range []struct {
 		name  string
@@ -70,8 +72,34 @@ func TestEntraAnswers(t *testing.T) {
 	}
 }
 
+// TestEntraSlowsDown waits as long as the appliance asks for between polls.
+func TestEntraSlowsDown(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t)
+	d.offers("entra")
+	var polled []time.Time
+	d.appliance.Do(func() {
+		d.appliance.EntraInterval = 3
+		d.appliance.EntraAnswer = func(int) wire.Problem {
+			if polled = append(polled, time.Now()); len(polled) > 1 {
+				return answer(http.StatusOK, "")
+			}
+			return answer(http.StatusAccepted, "")
+		}
+	})
+	d.powerOn()
+	d.sees("CODE-0001")
+	d.sees("Choose a task sequence")
+	d.appliance.Do(func() {
+		if gap := polled[1].Sub(polled[0]); gap < 3*time.Second {
+			t.Errorf("polled again after %v", gap)
+		}
+	})
+}
+
 // TestEntraCodesComeByThemselves lets a code run out, and restarts the appliance.
 func TestEntraCodesComeByThemselves(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.offers("entra")
 	d.appliance.EntraLife = 3
@@ -87,6 +115,7 @@ func TestEntraCodesComeByThemselves(t *testing.T) {
 
 // TestEntraProviderDownAtTheStart has no code to show, says so, and goes on by itself.
 func TestEntraProviderDownAtTheStart(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.offers("entra")
 	down := 1
@@ -107,6 +136,7 @@ func TestEntraProviderDownAtTheStart(t *testing.T) {
 
 // TestEntraIsSwitchedOffWhileItWaits asks anew which ways there are.
 func TestEntraIsSwitchedOffWhileItWaits(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.offers("entra")
 	d.powerOn()
@@ -118,6 +148,7 @@ func TestEntraIsSwitchedOffWhileItWaits(t *testing.T) {
 
 // TestEntraFallsThroughToThePasscode where that is offered too.
 func TestEntraFallsThroughToThePasscode(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.session.Environment = wire.FullOS
 	d.offers("entra", "passcode")

@@ -92,6 +92,7 @@ func (d *device) fails(want error, words ...string) {
 
 // TestTheOrderOfTheMechanisms offers everything and lets one after the other fail.
 func TestTheOrderOfTheMechanisms(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name      string
 		offered   []string
@@ -149,6 +150,7 @@ func TestTheOrderOfTheMechanisms(t *testing.T) {
 
 // TestAnonymousWarnsToTheEnd looks at the warning after the deployment.
 func TestAnonymousWarnsToTheEnd(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.offers("anonymous", "passcode")
 	d.powerOn()
@@ -164,6 +166,7 @@ func TestAnonymousWarnsToTheEnd(t *testing.T) {
 // TestTheCertificateStaysTheIdentity runs a deployment with the token of a certificate:
 // the appliance takes it only over connections with that certificate.
 func TestTheCertificateStaysTheIdentity(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.session.Environment, d.session.Unattended = wire.FullOS, true
 	d.session.Certificate, d.session.Sequence = machineCertificate(t, "pc1", true), "s2"
@@ -180,6 +183,7 @@ func TestTheCertificateStaysTheIdentity(t *testing.T) {
 }
 
 func TestACertificateWithoutItsKeyIsSaid(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.session.Environment, d.session.Certificate = wire.FullOS, machineCertificate(t, "pc1", false)
 	d.offers("certificate", "passcode")
@@ -193,6 +197,7 @@ func TestACertificateWithoutItsKeyIsSaid(t *testing.T) {
 // TestThePasscodeMayBeForbiddenWhileItIsAsked switches Entra ID on while the challenge
 // stands on the screen.
 func TestThePasscodeMayBeForbiddenWhileItIsAsked(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.powerOn()
 	d.sees("Passcode")
@@ -204,6 +209,7 @@ func TestThePasscodeMayBeForbiddenWhileItIsAsked(t *testing.T) {
 
 // TestTheOtherWayIsAKeyAway goes from the passcode back to Entra ID.
 func TestTheOtherWayIsAKeyAway(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.session.Environment = wire.FullOS
 	d.offers("entra", "passcode")
@@ -217,6 +223,7 @@ func TestTheOtherWayIsAKeyAway(t *testing.T) {
 }
 
 func TestAGivenPasscodeComesBeforeAskingAPerson(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.session.Environment, d.session.Passcode = wire.FullOS, "correct horse"
 	d.offers("entra", "passcode")
@@ -246,6 +253,7 @@ func TestAGivenPasscodeComesBeforeAskingAPerson(t *testing.T) {
 
 // TestUnattended is told why it cannot go on, wherever a person would be asked.
 func TestUnattended(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name    string
 		offered []string
@@ -283,6 +291,7 @@ func TestUnattended(t *testing.T) {
 
 // TestUnattendedWaitsForTheNetwork loses calls, and goes on when they are answered.
 func TestUnattendedWaitsForTheNetwork(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.session.Environment, d.session.Unattended, d.session.Passcode, d.session.Sequence = wire.FullOS, true, "correct horse", "s1:3"
 	busy := 2
@@ -299,6 +308,7 @@ func TestUnattendedWaitsForTheNetwork(t *testing.T) {
 
 // TestWhatIsGivenAtTheStartIsSent looks at the call that starts the deployment.
 func TestWhatIsGivenAtTheStartIsSent(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	d.appliance.Sequences.Assigned = "s1:3"
 	d.session.Environment, d.session.Unattended, d.session.Passcode, d.session.Sequence = wire.FullOS, true, "correct horse", "s2"
@@ -318,6 +328,7 @@ func TestWhatIsGivenAtTheStartIsSent(t *testing.T) {
 
 // TestTheSignInIsKeptAndWiped looks at the files of a running and an ended deployment.
 func TestTheSignInIsKeptAndWiped(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	identity, err := client.KeepIdentity(filepath.Join(d.session.StateDir, identityFile))
 	if err != nil {
@@ -347,6 +358,7 @@ func TestTheSignInIsKeptAndWiped(t *testing.T) {
 
 // TestTheTokenEndsWithItsDeployment starts again after a failure: the person signs in anew.
 func TestTheTokenEndsWithItsDeployment(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	fail, _ := json.Marshal("exit 3")
 	d.appliance.Document.Sequence.Steps[0].Settings["Command"] = fail
@@ -370,6 +382,7 @@ func TestTheTokenEndsWithItsDeployment(t *testing.T) {
 // TestACrashGoesOnWithTheDeploymentOfItsToken takes up a token that reaches nothing but
 // its own deployment.
 func TestACrashGoesOnWithTheDeploymentOfItsToken(t *testing.T) {
+	t.Parallel()
 	d := newDevice(t)
 	long, _ := json.Marshal("sleep 60")
 	d.appliance.Document.Sequence.Steps[0].Settings["Command"] = long
