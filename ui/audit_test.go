@@ -43,7 +43,7 @@ func TestAuditFilters(t *testing.T) {
 		}
 	}
 	for _, query := range []string{"from=yesterday", "to=2026-13-01", "from=2026-03-02&to=2026-03-01"} {
-		if res := v.get("/audit?" + query); res.Code != http.StatusUnprocessableEntity || !strings.Contains(res.Body.String(), `aria-invalid`) || strings.Contains(res.Body.String(), "/audit/export") {
+		if res := v.get("/audit?" + query); res.Code != http.StatusUnprocessableEntity || !strings.Contains(res.Body.String(), `aria-invalid="true"`) || strings.Contains(res.Body.String(), "/audit/export") {
 			t.Errorf("%q: %d", query, res.Code)
 		}
 	}

@@ -23,14 +23,28 @@ func TestWithoutScripts(t *testing.T) {
 	tb.do(chromedp.WaitVisible(chromedp.CSS("#att-h")))
 
 	tb.open("/admin/security")
+	tb.press("#card-passcode > summary")
 	tb.fill("#passcode", "bcdefghjkrst")
 	tb.fill("#repeat", "bcdefghjkrst")
-	tb.press(`form[action="/admin/security/passcode"] .primary`)
+	tb.press(`form[action^="/admin/security/passcode"] .primary`)
 	tb.do(chromedp.WaitVisible(chromedp.CSS(".banner.good")))
 	if s.passcode != "bcdefghjkrst" {
 		t.Errorf("the appliance got %q", s.passcode)
 	}
 
+	tb.open("/admin/security?open=anonymous")
+	tb.press("#anonymous")
+	tb.press("#card-anonymous .primary")
+	tb.do(chromedp.WaitVisible(chromedp.CSS(".danger.solid")))
+	tb.press(".danger.solid")
+	tb.do(chromedp.WaitVisible(chromedp.CSS(".warnings .banner")))
+	tb.open("/admin/security/passcodes/add?name=contractor")
+	tb.press("[popovertarget=remove]")
+	tb.press("#remove .solid")
+	tb.do(chromedp.WaitVisible(chromedp.CSS(".banner.good")))
+	if len(s.named) != 2 {
+		t.Errorf("%d named passcodes", len(s.named))
+	}
 	tb.open("/deployments/run1")
 	tb.press("[popovertarget=cancel]")
 	tb.do(chromedp.WaitVisible(chromedp.CSS("#cancel .solid")))

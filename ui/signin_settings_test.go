@@ -70,7 +70,7 @@ func TestSettingsForm(t *testing.T) {
 	if res.Code != http.StatusUnprocessableEntity || f.settings["entra"] == "on" {
 		t.Errorf("a tenant everybody shares: %d", res.Code)
 	}
-	for _, want := range []string{`id="entra-tenant-err"`, "name your own tenant", `value="common"`, `value="1b2c"`, `id="card-entra" open`} {
+	for _, want := range []string{`id="entra-tenant-err"`, "Name your own tenant", `aria-invalid="true"`, `value="common"`, `value="1b2c"`, `id="card-entra" open`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %s", want)
 		}
