@@ -71,10 +71,16 @@ func freePorts(t *testing.T, n int) []int {
 // start runs `slipway serve` with its data in dir and waits until it is ready.
 func start(t *testing.T, dir string) *running {
 	t.Helper()
+	return startWith(t, dir, "")
+}
+
+// startWith is start with more lines of configuration.
+func startWith(t *testing.T, dir, more string) *running {
+	t.Helper()
 	p := freePorts(t, 3)
 	r := &running{t: t, config: filepath.Join(dir, "slipway.yaml"), out: &lockedBuffer{}, log: &lockedBuffer{}, ended: make(chan int, 1),
 		http: fmt.Sprintf("127.0.0.1:%d", p[0]), https: fmt.Sprintf("127.0.0.1:%d", p[1])}
-	body := fmt.Sprintf("dhcp: {mode: 'off'}\ntftp: {listen: '127.0.0.1:%d'}\nhttp: {listen: '%s'}\nhttps: {listen: '%s'}\n", p[2], r.http, r.https)
+	body := fmt.Sprintf("dhcp: {mode: 'off'}\ntftp: {listen: '127.0.0.1:%d'}\nhttp: {listen: '%s'}\nhttps: {listen: '%s'}\n", p[2], r.http, r.https) + more
 	if err := os.WriteFile(r.config, []byte(body), 0o600); err != nil {
 		t.Fatal(err)
 	}
