@@ -188,7 +188,7 @@ func tftpListen(l config.Listener) (netip.AddrPort, error) {
 func (a *appliance) buildWeb(context.Context) (err error) {
 	health := &health{a}
 	a.console, err = ui.New(ui.Config{Logger: a.log, Backend: console.Backend(console.Services{
-		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Audit: a.audit, Store: a.store, Health: health,
+		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Audit: a.audit, Settings: a.settings, Store: a.store, Health: health,
 	}, a.held)})
 	if err != nil {
 		return err

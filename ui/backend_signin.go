@@ -35,6 +35,10 @@ type Security interface {
 	PutPasscode(ctx context.Context, by Actor, p NewPasscode) error
 	// RemovePasscode removes one by its name; empty is the classic one. ErrNotFound.
 	RemovePasscode(ctx context.Context, by Actor, name string) error
+	// Reminder is the age in days from which on a passcode is due for a change; 0 is
+	// never. SetReminder: *FieldError ("reminder").
+	Reminder(ctx context.Context) (days int, err error)
+	SetReminder(ctx context.Context, by Actor, days int) error
 	// GeneratePasscode makes a strong one that people can remember. It is kept nowhere.
 	GeneratePasscode() string
 

@@ -203,6 +203,23 @@ func (f fakeSecurity) RemovePasscode(_ context.Context, by Actor, name string) e
 	return nil
 }
 
+func (f fakeSecurity) Reminder(context.Context) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reminder, nil
+}
+
+func (f fakeSecurity) SetReminder(_ context.Context, by Actor, days int) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if days < 0 || days > 3650 {
+		return &FieldError{Field: "reminder", Detail: "0 (never) to 3650 days."}
+	}
+	f.reminder = days
+	f.note(by, "settings.changed", "", "ok")
+	return nil
+}
+
 func (f fakeSecurity) GeneratePasscode() string { return "plinth walrus ochre 47" }
 
 func (f fakeSecurity) Held(context.Context) ([]fleet.Held, error) {
@@ -227,6 +244,7 @@ func (f fakeSecurity) Release(_ context.Context, by Actor, code string) error {
 
 // furnishSecurity is sign-in as a company with some sites might have it.
 func (f *fake) furnishSecurity(now time.Time) {
+	f.reminder = 90
 	f.passcode, f.status = "bcdefghjknprstu", fleet.PasscodeStatus{Set: true, SetAt: now.Add(-97 * 24 * time.Hour), SetBy: "anna", Bits: 61, Age: "3 months", Old: true}
 	f.named = []fleet.PasscodeStatus{
 		{Name: "site-leipzig", Set: true, SetAt: now.Add(-20 * 24 * time.Hour), SetBy: "anna", Bits: 56, Age: "20 days", Uses: 131, Previous: now.Add(5 * time.Hour),

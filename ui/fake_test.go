@@ -29,6 +29,7 @@ type fake struct {
 	named       []fleet.PasscodeStatus // the others
 	put         NewPasscode            // the last one that was set
 	settings    map[string]string      // sign-in, by name
+	reminder    int                    // days
 	tokens      []fleet.Token
 	provider    error // how the provider answers
 	held        []fleet.Held

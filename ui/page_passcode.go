@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,6 +53,24 @@ func (c *Console) setPasscode(v *visit) error {
 		out.Problems = map[string]string{passcodeCard: text}
 	}
 	return c.security(v, http.StatusUnprocessableEntity, out)
+}
+
+// setReminder sets the age from which on a passcode is due for a change.
+func (c *Console) setReminder(v *visit) error {
+	days, err := strconv.Atoi(v.form("days"))
+	if err == nil {
+		err = c.backend.Security.SetReminder(v.ctx(), v.actor(), days)
+	} else {
+		err = &FieldError{Field: "reminder", Detail: "Choose a number of days."}
+	}
+	if err == nil {
+		return done(v, view.CardURL(passcodeCard), "signin-saved")
+	}
+	_, text, _, ok := inForm(err)
+	if !ok {
+		return err
+	}
+	return c.security(v, http.StatusUnprocessableEntity, view.SecurityView{Open: passcodeCard, ReminderError: text})
 }
 
 func (c *Console) clearPasscode(v *visit) error {

@@ -42,6 +42,9 @@ func (c *Console) security(v *visit, status int, out view.SecurityView) error {
 	if err := c.passcodes(v, &out); err != nil {
 		return err
 	}
+	if out.Reminder, err = c.backend.Security.Reminder(v.ctx()); err != nil {
+		return err
+	}
 	if out.Held, err = c.backend.Security.Held(v.ctx()); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -89,6 +90,24 @@ func TestRotation(t *testing.T) {
 	}
 	if res := v.post("/admin/security/passcodes/remove", map[string]string{"name": ""}); res.Code != http.StatusNotFound || !f.status.Set {
 		t.Errorf("the shared one went without the word: %d", res.Code)
+	}
+}
+
+// TestReminder: the age is one of the list, or the one that is set by other means.
+func TestReminder(t *testing.T) {
+	f, c := furnished(t)
+	v := signedIn(t, c, fleet.RoleAdministrator)
+	for _, days := range []int{0, 14, 90, 100, 365, 1000} {
+		f.reminder = days
+		body := v.get("/admin/security?open=passcode").Body.String()
+		if strings.Count(body, fmt.Sprintf(`<option value="%d" selected>`, days)) != 1 || strings.Count(body, fmt.Sprintf(`<option value="%d"`, days)) != 1 {
+			t.Errorf("%d days are not shown as the choice", days)
+		}
+	}
+	for days, status := range map[string]int{"30": http.StatusSeeOther, "0": http.StatusSeeOther, "-1": http.StatusUnprocessableEntity, "soon": http.StatusUnprocessableEntity} {
+		if res := v.post("/admin/security/passcode/reminder", map[string]string{"days": days}); res.Code != status {
+			t.Errorf("%s: %d", days, res.Code)
+		}
 	}
 }
 

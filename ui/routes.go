@@ -93,6 +93,7 @@ func routes() []route {
 		{method: post, path: "/admin/security/test", access: administrator, body: settingsLimit, handle: (*Console).testSignIn},
 		{method: post, path: "/admin/security/passcode", access: administrator, handle: (*Console).setPasscode},
 		{method: post, path: "/admin/security/passcode/clear", access: administrator, handle: (*Console).clearPasscode},
+		{method: post, path: "/admin/security/passcode/reminder", access: administrator, handle: (*Console).setReminder},
 		{method: get, path: "/admin/security/passcodes/add", access: administrator, handle: (*Console).showPasscode},
 		{method: post, path: "/admin/security/passcodes/add", access: administrator, handle: (*Console).putPasscode},
 		{method: post, path: "/admin/security/passcodes/remove", access: administrator, handle: (*Console).removePasscode},

@@ -15,6 +15,7 @@ import (
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/engine"
 	"slipway/appliance/internal/imaging"
+	"slipway/appliance/internal/settings"
 	"slipway/appliance/internal/state"
 	"slipway/bootimages"
 	"slipway/tasksequence"
@@ -23,14 +24,15 @@ import (
 
 // Services are what stands behind the console.
 type Services struct {
-	Auth    *auth.Service
-	Devices *devices.Admin
-	Engine  *engine.Engine
-	Library *engine.Library
-	Images  *imaging.Service
-	Audit   *audit.Log
-	Store   *state.Store
-	Health  ui.Health
+	Auth     *auth.Service
+	Settings *settings.Service
+	Devices  *devices.Admin
+	Engine   *engine.Engine
+	Library  *engine.Library
+	Images   *imaging.Service
+	Audit    *audit.Log
+	Store    *state.Store
+	Health   ui.Health
 }
 
 // Backend returns the console's view of the services. held is signalled when the
@@ -38,7 +40,7 @@ type Services struct {
 func Backend(s Services, held <-chan struct{}) ui.Backend {
 	return ui.Backend{
 		Sessions:    sessions{s.Auth},
-		Security:    security{s.Auth},
+		Security:    security{s.Auth, s.Settings},
 		Accounts:    accounts{s.Auth},
 		Tokens:      tokens{s.Auth},
 		Devices:     deviceList{s.Devices},

@@ -2,13 +2,38 @@ package console
 
 import (
 	"context"
+	"errors"
 
 	"slipway/appliance/internal/auth"
+	"slipway/appliance/internal/settings"
 	"slipway/fleet"
 	"slipway/ui"
 )
 
-type security struct{ auth *auth.Service }
+type security struct {
+	auth     *auth.Service
+	settings *settings.Service
+}
+
+// Reminder implements ui.Security.
+func (s security) Reminder(ctx context.Context) (int, error) {
+	v, err := s.settings.Get(ctx)
+	return v.PasscodeMaxAgeDays, translate(err)
+}
+
+// SetReminder implements ui.Security.
+func (s security) SetReminder(ctx context.Context, by ui.Actor, days int) error {
+	v, err := s.settings.Get(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	v.PasscodeMaxAgeDays = days
+	err = s.settings.Set(ctx, by.Name, v)
+	if errors.Is(err, settings.ErrInvalid) {
+		return &ui.FieldError{Field: "reminder", Detail: sentence(err, settings.ErrInvalid)}
+	}
+	return translate(err)
+}
 
 // Mechanisms implements ui.Security: what is switched on, or has something set.
 func (s security) Mechanisms(ctx context.Context) ([]fleet.Mechanism, error) {

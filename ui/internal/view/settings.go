@@ -55,6 +55,9 @@ type SecurityView struct {
 	Test     *fleet.SignInTest
 	TestCard string
 	Unsaved  bool // something typed was not tested
+
+	Reminder      int // days; 0: never
+	ReminderError string
 }
 
 // PasscodeRow is one named passcode in its list.
@@ -248,6 +251,20 @@ func (v PasscodeFormView) lives() []Option {
 func overlapOptions(chosen string) []Option {
 	return choose([]Option{{Value: "0s", Label: "It stops at once"}, {Value: "1h", Label: "One more hour"},
 		{Value: "24h", Label: "One more day"}, {Value: "168h", Label: "One more week"}}, chosen)
+}
+
+// reminders are the ages from which on a passcode is due for a change.
+func reminders(days int) []Option {
+	ages := []int{30, 90, 180, 365}
+	if days > 0 && !slices.Contains(ages, days) {
+		ages = append(ages, days)
+		slices.Sort(ages)
+	}
+	var out []Option
+	for _, n := range ages {
+		out = append(out, Option{Value: itoa(n), Label: Count(n, "day", "days")})
+	}
+	return choose(append(out, Option{Value: "0", Label: "Never"}), itoa(days))
 }
 
 func choose(list []Option, value string) []Option {
