@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -294,6 +295,11 @@ func TestWhyANamedOneIsRefused(t *testing.T) {
 			wants(t, b.try(guestPasscode, c.addr, c.device), nil)
 		}
 		b.clock.add(c.after)
+		made := 0
+		b.resolve = func(_ context.Context, claim fleet.Claim, _ netip.Addr) (fleet.Device, error) {
+			made++
+			return fleet.Device{ID: "device-" + claim.Serial}, nil
+		}
 		runs := b.hasher.runs.Load()
 		err := b.try(guestPasscode, c.addr, c.device)
 		if n := b.hasher.runs.Load() - runs; n != 1 {
@@ -304,6 +310,9 @@ func TestWhyANamedOneIsRefused(t *testing.T) {
 				t.Errorf("%s: %v", c.what, err)
 			}
 			continue
+		}
+		if made > 0 {
+			t.Errorf("%s: a refused device was recorded", c.what)
 		}
 		if wrong := b.try("wrong", c.addr, c.device); err != wrong || err != ErrWrong {
 			t.Errorf("%s: %v, and a wrong one %v", c.what, err, wrong)

@@ -111,9 +111,6 @@ func (s *starter) run(tx *state.Tx) error {
 	if err := noneUnfinished(tx, device.ID); err != nil {
 		return err
 	}
-	if token.Deployment != "" {
-		return fmt.Errorf("%w: it belongs to another deployment", ErrForbidden)
-	}
 	sequence, err := runnable(tx, s.ref, device)
 	if err != nil {
 		return err
