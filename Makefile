@@ -73,6 +73,13 @@ bench: ## benchmarks
 	@lab/deps.sh check
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-tftp
+bench-tftp: build ## how fast files go out by TFTP, beside dnsmasq, tftpd-hpa and atftpd, in one run
+	@lab/deps.sh bench
+	@lab/bench-peers.sh .cache/bench
+	@go build -o bin/slipway-bench ./lab/cmd/slipway-bench
+	@$(ROOT) bin/slipway-bench tftp
+
 .PHONY: run
 run: build ## run the appliance on this machine's real interfaces (needs root)
 	@if [ "$$(id -u)" != 0 ]; then echo 'make run: DHCP and TFTP are ports below 1024: run it as root' >&2; exit 1; fi

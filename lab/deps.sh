@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the named groups need and that are missing.
-#   lab/deps.sh GROUP...      groups: build check lab ui
+#   lab/deps.sh GROUP...      groups: build check lab ui bench
 # Quiet when nothing is missing. Needs root or sudo only when something is.
 set -euo pipefail
 
@@ -10,8 +10,9 @@ packages_of() {
     check) echo vagrant curl tftp-hpa cpio kmod iproute2 busybox-static ipxe dpkg zstd rsyslog rsyslog-gnutls ;;
     lab) echo qemu-system-x86 ovmf seabios ipxe ipxe-qemu dnsmasq-base iproute2 tcpdump udhcpc kmod \
               busybox-static mtools mmdebstrap e2fsprogs dpkg cpio zstd zbar-tools ;;
+    bench) echo dnsmasq-base iproute2 dpkg libwrap0 libpcre2-8-0 ;;
     ui) echo chromium fonts-dejavu-core ;;
-    *) echo "lab/deps.sh: no group $1 (build, check, lab, ui)" >&2; exit 2 ;;
+    *) echo "lab/deps.sh: no group $1 (build, check, lab, ui, bench)" >&2; exit 2 ;;
   esac
 }
 

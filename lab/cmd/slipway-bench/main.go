@@ -1,0 +1,48 @@
+// Command slipway-bench compares this product with its peers, in one run, in a
+// private network: `make bench-tftp`. Ratios count; the figures themselves are
+// those of the machine.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"slipway/lab"
+)
+
+const usage = `a command is missing: slipway-bench COMMAND [flags]
+  tftp   how fast files are served by TFTP, beside dnsmasq, tftpd-hpa and atftpd`
+
+func main() {
+	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "slipway-bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) == 0 {
+		return errors.New(usage)
+	}
+	flags := flag.NewFlagSet("slipway-bench "+args[0], flag.ContinueOnError)
+	rounds := flags.Int("rounds", 3, "how often each is measured; the median counts")
+	switch args[0] {
+	case "tftp":
+		if err := flags.Parse(args[1:]); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		r, err := lab.NewRun(lab.Options{Label: "bench-tftp"})
+		if err != nil {
+			return err
+		}
+		defer r.CloseOnSignal()()
+		return errors.Join(benchTFTP(ctx, r, *rounds, out), r.Close())
+	}
+	return errors.New(usage)
+}
