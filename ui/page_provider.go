@@ -87,6 +87,7 @@ func (c *Console) providerProblem(v *visit, next string, err error) error {
 	out := view.LoginView{Next: next}
 	var wait *Throttled
 	var refused *Refused
+	var field *FieldError
 	status := http.StatusForbidden
 	switch {
 	case errors.Is(err, ErrWrong):
@@ -104,6 +105,8 @@ func (c *Console) providerProblem(v *visit, next string, err error) error {
 		v.w.Header().Set("Retry-After", itoa(seconds(wait.RetryAfter)))
 	case errors.As(err, &refused):
 		out.Problem = refused.Reason
+	case errors.As(err, &field): // the name this console was reached under
+		status, out.Problem = http.StatusBadRequest, field.Detail
 	default:
 		return err
 	}

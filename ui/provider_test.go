@@ -78,6 +78,7 @@ func TestProviderRefusals(t *testing.T) {
 		{fmt.Errorf("dial: %w", ErrUnavailable), 503, "does not answer"},
 		{&Throttled{RetryAfter: 9 * time.Second}, 429, "Wait 9 seconds"},
 		{&Refused{Reason: "Another account of that name exists."}, 403, "Another account of that name exists."},
+		{&FieldError{Field: "origin", Detail: "Use another address."}, 400, "Use another address."},
 		{fmt.Errorf("internal detail"), 500, "Something went wrong"},
 	} {
 		f, v := withProvider(t)

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"slipway/appliance/internal/audit"
@@ -47,16 +46,8 @@ func (s sessions) Provider(ctx context.Context) (ui.Provider, error) {
 	return ui.Provider{Name: name, LocalOff: settings.Console.LocalOff}, translate(err)
 }
 
-// BeginProvider implements ui.Sessions. A console that is reached under several
-// names has one the provider sends people back to.
+// BeginProvider implements ui.Sessions.
 func (s sessions) BeginProvider(ctx context.Context, from netip.Addr, origin string) (redirect, cookie string, err error) {
-	settings, err := s.auth.SignInSettings(ctx)
-	if err != nil {
-		return "", "", translate(err)
-	}
-	if settings.Console.URL != "" {
-		origin = strings.TrimSuffix(settings.Console.URL, "/")
-	}
 	redirect, cookie, err = s.auth.BeginConsole(ctx, origin, auth.Caller{Addr: from})
 	return redirect, cookie, translate(err)
 }

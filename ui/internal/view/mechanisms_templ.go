@@ -394,7 +394,7 @@ func entraCard(p Page, v SecurityView) templ.Component {
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = textSetting(v.S["entra.tenant"], "Directory (tenant) ID", "contoso.onmicrosoft.com").Render(templ.WithChildren(ctx, templ_7745c5c3_Var17), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = textSetting(v.S["entra.tenant"], "Directory (tenant) ID", "1f0c9a52-6d3b-…").Render(templ.WithChildren(ctx, templ_7745c5c3_Var17), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
