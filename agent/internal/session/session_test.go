@@ -241,7 +241,7 @@ func TestUnfinishedDeployment(t *testing.T) {
 func TestUnfinishedDeploymentIsGivenUp(t *testing.T) {
 	d := newDevice(t)
 	text, _ := json.Marshal(d.appliance.Document)
-	d.appliance.Deployment = wire.Deployment{ID: "d7", Status: "running", Epoch: 4, Document: text, Name: "Hello", StepCount: 1}
+	d.appliance.Deployment = wire.Deployment{ID: "d7", Status: "running", Epoch: 4, Kept: 3, Document: text, Name: "Hello", StepCount: 1}
 	d.appliance.Sequences.Unfinished, d.appliance.Sequences.UnfinishedName = "d7", "Hello"
 	d.powerOn()
 	d.sees("Passcode")
