@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,8 +29,9 @@ type packetSocket interface {
 	Receive(buf []byte) (datagram, error)
 	// Send sends from the given interface and source address.
 	Send(payload []byte, to netip.AddrPort, ifIndex int, source netip.Addr) error
-	// SendBatch sends datagrams, each given in two parts, with few system calls.
-	SendBatch(packets [][2][]byte, to netip.AddrPort, source netip.Addr) error
+	// SendBatch sends datagrams of equal size, the last one may be shorter, that
+	// stand one behind the other.
+	SendBatch(packets []byte, size int, to netip.AddrPort, source netip.Addr) error
 	Close() error
 }
 
@@ -37,6 +39,7 @@ type udpSocket struct {
 	conn          *net.UDPConn
 	pc            *ipv4.PacketConn
 	hearsRefusals bool
+	noSegments    atomic.Bool // the kernel does not cut datagrams for us
 }
 
 // hearRefusals makes the kernel keep the ICMP errors that come back for what was
@@ -167,31 +170,6 @@ const maxStaleErrors = 8
 
 func isRefusal(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
-}
-
-// SendBatch implements packetSocket by sendmmsg(2).
-func (s *udpSocket) SendBatch(packets [][2][]byte, to netip.AddrPort, source netip.Addr) error {
-	cm := &ipv4.ControlMessage{}
-	if source.IsValid() {
-		cm.Src = source.AsSlice()
-	}
-	oob, addr := cm.Marshal(), net.UDPAddrFromAddrPort(to)
-	list := make([]ipv4.Message, len(packets))
-	for i := range packets {
-		list[i] = ipv4.Message{Buffers: packets[i][:], OOB: oob, Addr: addr}
-	}
-	for len(list) > 0 {
-		n := 0
-		err := s.anew(func() (err error) {
-			n, err = s.pc.WriteBatch(list, 0)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		list = list[n:]
-	}
-	return nil
 }
 
 func (s *udpSocket) Close() error { return s.conn.Close() }

@@ -48,9 +48,13 @@ type tftpRequest struct {
 	timeout  int // seconds, 0 when not asked for (RFC 2349)
 }
 
-// ours says that we send the file ourselves: the library knows neither windows nor
-// the timeout option.
-func (r *tftpRequest) ours() bool { return !r.netascii && (r.window > 0 || r.timeout > 0) }
+// ours says that we send the file ourselves: whenever options were asked for. The
+// library knows neither windows nor the timeout option, and its own socket for each
+// transfer, behind a relay, costs half the speed. It has the rest: plain RFC 1350,
+// and netascii.
+func (r *tftpRequest) ours() bool {
+	return !r.netascii && (r.window > 0 || r.timeout > 0 || r.blksize > 0 || r.tsize)
+}
 
 // block is the size of blocks in bytes.
 func (r *tftpRequest) block() int {

@@ -1,6 +1,7 @@
 package netboot
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,66 +15,59 @@ const (
 	maxWindow = 64
 	// maxWindowBytes bounds what one transfer holds in memory.
 	maxWindowBytes = 256 << 10
+	tftpHeader     = 4
 )
 
 // tftpWindow cuts a file into windows of blocks and knows which of them the
 // client has. It sends nothing itself. Blocks count from 1 without an end; on the
 // wire they count modulo 65,536, so that block 65,536 is 0.
 type tftpWindow struct {
-	content io.Reader
+	content *bufio.Reader
 	blksize int
 	window  int
 	blocks  int64 // of the whole file; the last one is shorter than blksize, and may be empty
 
-	base   int64  // first block that the client has not acknowledged
-	held   int    // blocks in buf, from base on
-	buf    []byte // content of the held blocks
-	heads  []byte // their TFTP headers
-	asked  bool   // the first block of this window was asked for again already
-	packet [][2][]byte
+	base  int64  // first block that the client has not acknowledged
+	held  int    // packets in buf, from base on
+	buf   []byte // DATA packets one behind the other; all but the file's last are equally long
+	asked bool   // the first block of this window was asked for again already
 }
 
 func newTFTPWindow(content io.Reader, size int64, blksize, window int) *tftpWindow {
 	window = max(window, 1)
-	w := &tftpWindow{content: content, blksize: blksize, window: window, blocks: size/int64(blksize) + 1, base: 1}
-	w.buf = make([]byte, 0, blksize*window)
-	w.heads = make([]byte, 4*window)
-	w.packet = make([][2][]byte, 0, window)
-	return w
+	return &tftpWindow{
+		content: bufio.NewReaderSize(content, 64<<10), blksize: blksize, window: window, blocks: size/int64(blksize) + 1,
+		base: 1, buf: make([]byte, 0, (tftpHeader+blksize)*window),
+	}
 }
 
 // done reports whether the client has everything.
 func (w *tftpWindow) done() bool { return w.base > w.blocks }
 
-// next returns the packets of the window, header and content apart. They are good
-// until the next call.
-func (w *tftpWindow) next() ([][2][]byte, error) {
-	want := int(min(int64(w.window), w.blocks-w.base+1))
-	if w.held < want {
-		have := len(w.buf)
-		full := min(want*w.blksize, cap(w.buf))
-		n, err := io.ReadFull(w.content, w.buf[have:full])
-		w.buf = w.buf[:have+n]
-		switch {
-		case err == nil:
-		case (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && w.base+int64(want) > w.blocks && len(w.buf) >= (want-1)*w.blksize:
-			// the last block
-		default:
-			return nil, fmt.Errorf("read block %d: %w", w.base+int64(have/w.blksize), errors.Join(err, errShort))
+// packet is the length of every packet but the last of the file.
+func (w *tftpWindow) packet() int { return tftpHeader + w.blksize }
+
+// next returns the packets of the window, one behind the other. They are good until
+// the next call.
+func (w *tftpWindow) next() ([]byte, error) {
+	for w.held < w.window && w.base+int64(w.held) <= w.blocks {
+		number := w.base + int64(w.held)
+		at := len(w.buf)
+		p := w.buf[at : at+w.packet()]
+		n, err := io.ReadFull(w.content, p[tftpHeader:])
+		last := number == w.blocks
+		if short := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); err != nil && !(short && last) || err == nil && last {
+			return nil, fmt.Errorf("read block %d: %w", number, errors.Join(err, errChanged))
 		}
-		w.held = want
+		binary.BigEndian.PutUint16(p, tftpData)
+		binary.BigEndian.PutUint16(p[2:], uint16(number))
+		w.buf = w.buf[:at+tftpHeader+n]
+		w.held++
 	}
-	w.packet = w.packet[:0]
-	for i := range w.held {
-		head := w.heads[4*i : 4*i+4]
-		binary.BigEndian.PutUint16(head, tftpData)
-		binary.BigEndian.PutUint16(head[2:], uint16(w.base+int64(i)))
-		w.packet = append(w.packet, [2][]byte{head, w.buf[min(i*w.blksize, len(w.buf)):min((i+1)*w.blksize, len(w.buf))]})
-	}
-	return w.packet, nil
+	return w.buf, nil
 }
 
-var errShort = errors.New("the file is shorter than it was")
+var errChanged = errors.New("the file is not as long as it was")
 
 // acknowledge takes the number of an acknowledgement. again says that there is
 // something to send: the next window, or the rest of this one from where the client
@@ -88,7 +82,7 @@ func (w *tftpWindow) acknowledge(number uint16) (again bool) {
 	case ahead > w.held:
 		return false // older, or nonsense
 	}
-	rest := copy(w.buf, w.buf[min(ahead*w.blksize, len(w.buf)):])
+	rest := copy(w.buf, w.buf[min(ahead*w.packet(), len(w.buf)):])
 	w.buf = w.buf[:rest]
 	w.base += int64(ahead)
 	w.held -= ahead

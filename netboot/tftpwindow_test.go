@@ -73,8 +73,12 @@ func lossyTransfer(t *testing.T, content []byte, blksize, window int, loss float
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range packets {
-			put(packet{head: bytes.Clone(p[0]), content: bytes.Clone(p[1])})
+		for {
+			p := bytes.Clone(packets[:min(w.packet(), len(packets))])
+			put(packet{head: p[:tftpHeader], content: p[tftpHeader:]})
+			if packets = packets[len(p):]; len(packets) == 0 {
+				break
+			}
 		}
 	}
 	send()

@@ -69,7 +69,7 @@ func (s *tftpServer) window(ctx context.Context, t *tftpTransfer, w *tftpWindow)
 		if err != nil {
 			return err
 		}
-		s.sent(ctx, t.peer, s.transfers.SendBatch(packets, t.peer, t.local))
+		s.sent(ctx, t.peer, s.transfers.SendBatch(packets, w.packet(), t.peer, t.local))
 		timer.Reset(wait)
 	waiting:
 		for {
