@@ -175,6 +175,9 @@ func TestARestoredApplianceIsTheSame(t *testing.T) {
 	if code := b.request(media, "POST", "/api/v1/deployments/"+d.ID+"/events", token.Token, finished, nil); code != http.StatusOK {
 		t.Errorf("events answer %d", code)
 	}
+	if shown := b.must("", "deployment", "show", d.ID); !strings.Contains(shown, "succeeded") {
+		t.Errorf("the deployment is shown as: %s", shown)
+	}
 	if set := b.must("", "auth", "show", "--json"); !strings.Contains(set, "entra.client_secret") || strings.Contains(set, "the-entra-secret-7") {
 		t.Errorf("auth show: %s", set)
 	}

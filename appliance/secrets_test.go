@@ -54,6 +54,9 @@ func TestPlantedSecretsAreNowhere(t *testing.T) {
 	if r.consoleCookie("ada", plant("wrong password", "Quartz-Plover 32 moss")) != "" {
 		t.Error("a wrong password signs in")
 	}
+	if r.consoleCookie(plant("password in the field of the name", "Thrift-Merlin 29 dune"), "x") != "" {
+		t.Error("a stranger signs in")
+	}
 	r.request(insecure(nil, ""), "GET", "/api/v1/admin/devices", plant("wrong API token", administrator[:len(administrator)-2]+"zz"), nil, nil)
 
 	ended := r.plantOnDevice(p, plant("wrong passcode", "Larch-Gannet 63 fern"), passcode, 1)
@@ -320,5 +323,9 @@ func caKey(t *testing.T, dir string) []byte {
 	if err != nil || key == nil {
 		t.Fatalf("open the CA's key: %v", err)
 	}
-	return key.D.FillBytes(make([]byte, 32))
+	number, err := key.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number
 }

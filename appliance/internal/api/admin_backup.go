@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"syscall"
 	"time"
 
 	"slipway/agent/wire"
@@ -12,6 +13,7 @@ import (
 	"slipway/appliance/internal/backup"
 	"slipway/appliance/internal/secrets"
 	"slipway/appliance/internal/socket"
+	"slipway/appliance/internal/state"
 	"slipway/fleet"
 )
 
@@ -110,6 +112,8 @@ func backupProblem(err error) error {
 		p.Status, p.Code, p.RetryAfter = http.StatusServiceUnavailable, "busy", time.Second
 	case errors.Is(err, secrets.ErrKeyFile):
 		p.Status, p.Code = http.StatusConflict, "key-file"
+	case errors.Is(err, syscall.ENOSPC):
+		return errors.Join(state.ErrFull, err)
 	default:
 		return err
 	}
