@@ -106,8 +106,10 @@ func TestReasons(t *testing.T) {
 		"too large": {plainPool, []pair{e.machine("pc1", &root, func(c *x509.Certificate) { c.DNSNames = strings.Split(strings.Repeat("a.example,", 4000), ",")[:4000] })},
 			ReasonTooMuch},
 
-		"revoked":                        {crl(rootList, issuingList), []pair{revoked, issuing}, ReasonRevoked},
-		"intermediate revoked":           {crl(rootList, e.list(revokedIssuing, nil)), []pair{e.machine("pc1", &revokedIssuing), revokedIssuing}, ReasonRevoked + ": its authority CN=Revoked issuing"},
+		"revoked":              {crl(rootList, issuingList), []pair{revoked, issuing}, ReasonRevoked},
+		"intermediate revoked": {crl(rootList, e.list(revokedIssuing, nil)), []pair{e.machine("pc1", &revokedIssuing), revokedIssuing}, ReasonRevoked + ": its authority CN=Revoked issuing"},
+		"intermediate of the pool revoked": {fleet.CertificateSignIn{CAs: root.pem() + revokedIssuing.pem(), CRL: crlPEM(rootList, e.list(revokedIssuing, nil))},
+			[]pair{e.machine("pc1", &revokedIssuing)}, ReasonRevoked + ": its authority CN=Revoked issuing"},
 		"revoked, on an old list":        {crl(rootList, e.list(issuing, []pair{revoked}, stale)), []pair{revoked, issuing}, ReasonRevoked},
 		"revoked, on one of two lists":   {crl(rootList, issuingList, e.list(issuing, nil)), []pair{revoked, issuing}, ReasonRevoked},
 		"list of the root missing":       {crl(issuingList), []pair{good, issuing}, ReasonListMissing + ": there is none of CN=Root"},
@@ -183,6 +185,30 @@ func TestIdentity(t *testing.T) {
 		id, err := e.verifier("").Verify(background(), fleet.CertificateSignIn{CAs: root.pem()}, []*x509.Certificate{pc.cert})
 		if err != nil || id.Name != want || id.Issuer != "CN=Root" || len(id.Fingerprint) != 64 {
 			t.Errorf("%+v, %v; want the name %q", id, err, want)
+		}
+	}
+}
+
+// Settings count from the next certificate on.
+func TestSettingsChange(t *testing.T) {
+	e := newEstate(t)
+	first, second := e.authority("First", nil), e.authority("Second", nil)
+	a, b := e.machine("a", &first), e.machine("b", &second)
+	v := e.verifier("")
+	for i, c := range []struct {
+		s    fleet.CertificateSignIn
+		a, b string
+	}{
+		{fleet.CertificateSignIn{CAs: first.pem()}, "", ReasonUnknown},
+		{fleet.CertificateSignIn{CAs: second.pem()}, ReasonUnknown, ""},
+		{fleet.CertificateSignIn{CAs: second.pem(), CRL: crlPEM(e.list(second, []pair{b}))}, ReasonUnknown, ReasonRevoked},
+		{fleet.CertificateSignIn{CAs: "x"}, ReasonSettings, ReasonSettings},
+		{fleet.CertificateSignIn{CAs: first.pem() + second.pem()}, "", ""},
+	} {
+		_, errA := v.Verify(background(), c.s, []*x509.Certificate{a.cert})
+		_, errB := v.Verify(background(), c.s, []*x509.Certificate{b.cert})
+		if gotA, gotB := reasonOf(t, errA), reasonOf(t, errB); gotA != c.a || gotB != c.b {
+			t.Errorf("settings %d: %q and %q, want %q and %q", i, gotA, gotB, c.a, c.b)
 		}
 	}
 }
