@@ -17,9 +17,11 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -53,7 +55,18 @@ func machineAgent(dir string) int {
 	a := &agent{options: o, version: "test", stdin: os.Stdin, out: newLines(os.Stdout, now), errs: newLines(os.Stderr, now),
 		network: wired{}, facts: facts.Facts{"OSVersion": "FullOS", "UUID": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"},
 		power: fakePower(dir), autostart: fakeService(dir), temporary: filepath.Join(dir, "tmp"), now: now}
-	return a.run(context.Background())
+	if os.Getenv("SLIPWAY_TEST_UNPLUGGED") != "" {
+		a.network = unplugged{}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	return a.run(ctx)
+}
+
+type unplugged struct{}
+
+func (unplugged) Adapters() []network.Adapter {
+	return []network.Adapter{{Name: "eth0", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}}
 }
 
 type wired struct{}
@@ -170,13 +183,32 @@ func (m *machine) sequence(nodes ...tasksequence.Node) {
 // process is one run of the agent.
 type process struct {
 	*exec.Cmd
-	out, errs strings.Builder
+	out, errs output
 }
 
-func (m *machine) begin() *process {
+// output is what a process has said so far.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func (m *machine) begin(environment ...string) *process {
 	m.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0], "--unattended", "--config", filepath.Join(m.dir, "agent.json"), "--state", filepath.Join(m.dir, "state"))}
 	p.Env = append(os.Environ(), "SLIPWAY_TEST_MACHINE="+m.dir, "SLIPWAY_TEST_CLOCK="+m.clock.String())
+	p.Env = append(p.Env, environment...)
 	p.Stdout, p.Stderr = &p.out, &p.errs
 	if err := p.Start(); err != nil {
 		m.Fatal(err)
@@ -410,6 +442,25 @@ func TestAWrongClock(t *testing.T) {
 	m.runs(ExitSucceeded, "Warning: the clock of this computer is ", " behind the appliance's")
 	m.clock = 30 * 24 * time.Hour
 	m.runs(ExitStopped, "the clock of this computer is wrong: it says")
+}
+
+// Without a network it says so, goes on waiting, and leaves nothing when it is ended.
+func TestNoNetwork(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, map[string]any{"TSID": "s1"})
+	p := m.begin("SLIPWAY_TEST_UNPLUGGED=1")
+	deadline := time.Now().Add(60 * time.Second)
+	for !strings.Contains(p.out.String(), "No network: No adapter of this system has an address") {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never said so: %s", p.out.String())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	m.ends(p, ExitStopped, "ended from outside", "eth0 (02:00:00:00:00:01): no link")
+	m.has("state", false)
 }
 
 func TestAForeignAppliance(t *testing.T) {

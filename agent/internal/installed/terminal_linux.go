@@ -50,21 +50,30 @@ func inMemory(name string) bool {
 }
 
 // display is the screen in a terminal, with the lines after it, and without one
-// the lines alone.
+// the lines alone. leave ends it.
 func (a *agent) display(ctx context.Context) (_ *screen.Display, leave func(), err error) {
-	start := screen.NewNotice("Starting", "Looking for the network", screen.Calm)
-	about := screen.Facts{Product: "Slipway " + a.version, Model: a.facts["Model"], Serial: a.facts["SerialNumber"]}
+	var options screen.Options
+	var terminals []*screen.Terminal
+	restore := func() {}
 	if a.options.unattended {
-		return screen.NewDisplay(screen.Options{Shown: a.out.shown}, start, about), func() {}, nil
+		options.Shown = a.out.shown
+	} else {
+		t, giveBack, err := openTerminal(a.stdin)
+		if err != nil {
+			return nil, nil, fmt.Errorf("the terminal: %w (--unattended needs none)", err)
+		}
+		terminals = append(terminals, t)
+		a.out.hold()
+		a.errs.hold()
+		restore = func() {
+			giveBack()
+			a.out.release()
+			a.errs.release()
+		}
 	}
-	terminal, restore, err := openTerminal(a.stdin)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the terminal: %w (--unattended needs none)", err)
-	}
-	a.out.hold()
-	a.errs.hold()
+	d := screen.NewDisplay(options, screen.NewNotice("Starting", "Looking for the network", screen.Calm),
+		screen.Facts{Product: "Slipway " + a.version, Model: a.facts["Model"], Serial: a.facts["SerialNumber"]}, terminals...)
 	ctx, cancel := context.WithCancel(ctx)
-	d := screen.NewDisplay(screen.Options{}, start, about, terminal)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -74,7 +83,5 @@ func (a *agent) display(ctx context.Context) (_ *screen.Display, leave func(), e
 		cancel()
 		<-done
 		restore()
-		a.out.release()
-		a.errs.release()
 	}, nil
 }

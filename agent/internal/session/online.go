@@ -7,6 +7,7 @@ import (
 
 	"slipway/agent/internal/network"
 	"slipway/agent/internal/screen"
+	"slipway/agent/wire"
 )
 
 // How long things may take before the page turns from a wait into a trouble.
@@ -89,7 +90,9 @@ func (s *Session) describeOffline(n *screen.Notice, adapters []network.Adapter, 
 		n.Next, n.Until = "Looking again", rescan
 	}
 	switch {
-	case len(adapters) == 0 && waited > adapterPatience:
+	case s.environment() == wire.FullOS && waited > linkPatience:
+		trouble("No network", "No adapter of this system has an address that others can reach. Looking goes on by itself.")
+	case len(adapters) == 0 && waited > adapterPatience && s.environment() != wire.FullOS:
 		trouble("No network adapter found", "This computer needs a wired network adapter that this boot image has a driver for. "+
 			"A USB network adapter can be plugged in at any time.")
 	case len(adapters) == 0:

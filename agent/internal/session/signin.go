@@ -152,6 +152,10 @@ func (s *Session) noWay(ctx context.Context, o *offer) error {
 	n := screen.NewNotice("Sign in", "This boot image cannot sign in here", screen.Trouble)
 	n.Text = "The appliance wants a way to sign in that this boot image does not support: " + offered +
 		".\nAllow the passcode in the console's security settings, or build the boot image again with a newer version."
+	if s.environment() == wire.FullOS {
+		n.Headline = "Not signed in"
+		n.Text = "The appliance offers to sign in by: " + offered + ". This agent knows none of these ways."
+	}
 	if len(o.passed) > 0 {
 		n.Headline = "Not signed in"
 		n.Text = "The appliance offers to sign in by: " + offered + "."
