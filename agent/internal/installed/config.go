@@ -56,6 +56,9 @@ func readFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if changeableByOthers(f) {
+		return nil, fmt.Errorf("%s can be changed by others than its owner, who could make this computer obey another appliance; run: chmod go-w %[1]s", name)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(text) > maxFile {
 		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxFile)

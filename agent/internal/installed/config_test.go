@@ -202,6 +202,15 @@ func TestLoadNamesTheFile(t *testing.T) {
 	if err != nil || len(c.Authorities) != 1 || c.Path != name {
 		t.Fatalf("%+v, %v", c, err)
 	}
+	write(filepath.Join(dir, "ca.pem"), []byte(m.CA), 0o664)
+	if _, err := Load(name); err == nil || !strings.Contains(err.Error(), "ca.pem can be changed by others") {
+		t.Errorf("a CA that others can change: %v", err)
+	}
+	write(name, golden(t), 0o666)
+	if _, err := Load(name); err == nil || !strings.Contains(err.Error(), "agent.json can be changed by others") {
+		t.Errorf("a configuration that others can change: %v", err)
+	}
+	write(name, golden(t), 0o644)
 	if w := c.Warnings(); len(w) != 0 {
 		t.Errorf("warnings without a secret: %q", w)
 	}

@@ -30,3 +30,9 @@ func readByOthers(name string) bool {
 	info, err := os.Stat(name)
 	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o044 != 0
 }
+
+// changeableByOthers looks at a file that is open: who can change it commands the agent.
+func changeableByOthers(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o022 != 0
+}
