@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -245,8 +246,10 @@ func FuzzEntraPage(f *testing.F) {
 	f.Add("BDFH-KMPR", entraURI, entraComplete, "", uint8(80), uint8(24))
 	f.Add("ABCDEFGHI", entraURI, "", "The sign-in provider does not answer", uint8(128), uint8(48))
 	f.Add("", "", "", "", uint8(40), uint8(16))
+	f.Add("BDFH-KMPR", strings.Repeat("long/", 99), "", strings.Repeat("why ", 99), uint8(41), uint8(17))
 	f.Add("a\x1b[2Jb\u00e9", strings.Repeat("/", 300), longComplete, "x", uint8(255), uint8(100))
 	f.Add(strings.Repeat("-", 12), strings.Repeat("é", 90), strings.Repeat("\xff", 150), strings.Repeat("wide ", 99), uint8(200), uint8(67))
+	lowerEdge := regexp.MustCompile(`(?m)^ +└─+┘$`)
 	f.Fuzz(func(t *testing.T, code, uri, complete, trouble string, w, h uint8) {
 		c := NewCanvas(max(int(w), 40), max(int(h), 16), w%2 == 0)
 		p := entraPage(uri, complete)
@@ -254,6 +257,9 @@ func FuzzEntraPage(f *testing.F) {
 		compose(c, p, Frame{testNow(), testFacts()}, nil)
 		if c.Cells[0] != (Cell{' ', Header}) || c.Cells[c.W-1] != (Cell{' ', Header}) {
 			t.Errorf("the header is overdrawn:\n%s", c)
+		}
+		if !lowerEdge.MatchString(c.String()) {
+			t.Errorf("the lower edge is overdrawn:\n%s", c)
 		}
 		for i, cell := range c.Cells {
 			if cell.Rune < ' ' || cell.Rune >= 0x7f && cell.Rune < 0xa0 {
