@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"slipway/fleet"
 )
@@ -78,7 +79,7 @@ func ValidateRule(r fleet.CertificateRule) error {
 		return fmt.Errorf("%s needs a pattern behind the '=', e.g. san.dns=*.corp.example", r.Field)
 	case len(r.Pattern) > maxPattern:
 		return fmt.Errorf("a rule's pattern has at most %d characters", maxPattern)
-	case strings.ContainsFunc(r.Pattern, func(c rune) bool { return !unicode.IsPrint(c) }):
+	case !utf8.ValidString(r.Pattern), strings.ContainsFunc(r.Pattern, func(c rune) bool { return !unicode.IsPrint(c) }):
 		return fmt.Errorf("the pattern of %s holds characters that cannot be shown: write it on one line", r.Field)
 	}
 	return nil

@@ -2,6 +2,8 @@ package clientcert
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
 	"math/big"
@@ -9,9 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"crypto/x509/pkix"
-	"encoding/asn1"
+	"unicode/utf8"
 
 	"slipway/fleet"
 )
@@ -35,6 +35,7 @@ func TestParseRule(t *testing.T) {
 		"san.ip=192.0.2.1":                    "use one of subject.cn, subject.o, subject.ou, san.dns, san.email, san.uri",
 		"=x":                                  "is no field",
 		"san.dns= ":                           "san.dns needs a pattern",
+		"san.dns=a\xff":                       "cannot be shown",
 		"san.dns=a\nb":                        "cannot be shown",
 		"san.dns=" + strings.Repeat("x", 256): "at most 255",
 		strings.Repeat("x", 1000):             "at most 255",
@@ -204,7 +205,7 @@ func FuzzParseRule(f *testing.F) {
 	f.Add("=", "")
 	f.Fuzz(func(t *testing.T, text, name string) {
 		r, err := ParseRule(text)
-		if err != nil {
+		if err != nil || !utf8.ValidString(name) {
 			return
 		}
 		if again, err := ParseRule(r.Field + "=" + r.Pattern); err != nil || again != r {
