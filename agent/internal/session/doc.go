@@ -105,6 +105,9 @@ func (s *Session) Run(ctx context.Context) (boot.Way, error) {
 		}
 		way, again, err := s.serve(ctx, c)
 		c.Close()
+		if errors.Is(err, ErrUnattended) || errors.Is(err, ErrGone) {
+			s.forget() // nothing goes on with it
+		}
 		if err != nil || !again {
 			return way, err
 		}

@@ -285,6 +285,9 @@ func TestUnattended(t *testing.T) {
 			tt.set(d)
 			d.powerOn()
 			d.fails(tt.want, tt.words...)
+			if _, err := os.Stat(filepath.Join(d.session.StateDir, tokenFile)); err == nil {
+				t.Error("a token is left behind")
+			}
 		})
 	}
 }
@@ -377,6 +380,9 @@ func TestTheTokenEndsWithItsDeployment(t *testing.T) {
 	d.sees("Passcode")
 	d.types("correct horse\r")
 	d.sees("Choose a task sequence")
+	if kept, err := client.KeepIdentity(filepath.Join(d.session.StateDir, identityFile)); err != nil || client.Binding(kept) != client.Binding(d.session.Identity) {
+		t.Errorf("the key of the new token is not kept: %v", err)
+	}
 }
 
 // TestACrashGoesOnWithTheDeploymentOfItsToken takes up a token that reaches nothing but
