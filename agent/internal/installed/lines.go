@@ -102,6 +102,9 @@ func (l *lines) event(e wire.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	step := fmt.Sprintf("Step %d of %d: %s", e.StepNumber, l.of, e.Name)
+	if e.StepNumber == 0 { // a group
+		step = e.Name
+	}
 	switch {
 	case e.Kind == wire.EventStepStarted:
 		l.started[e.Path] = l.now()

@@ -19,8 +19,9 @@ func TestLinesOfSteps(t *testing.T) {
 	l.event(wire.Event{Kind: wire.EventStepFinished, Path: "a", Name: "One", StepNumber: 1, Result: &wire.Result{Status: "failed", Message: "no\u0085disk"},
 		Variables: []wire.Variable{{Name: "Password", Value: []byte(`"hunter2"`)}}})
 	l.event(wire.Event{Kind: wire.EventStepFinished, Path: "b", Name: "Two", StepNumber: 2, Result: &wire.Result{Status: "skipped"}})
+	l.event(wire.Event{Kind: wire.EventStepFinished, Path: "g", Name: "Group", Result: &wire.Result{Status: "skipped", Message: "why"}})
 	l.event(wire.Event{Kind: wire.EventVariables})
-	want := "Task sequence \"Lab\", 2 steps, deployment d1\nStep 1 of 2: One [2J two\nStep 1 of 2: One: failed (1.5 s): no disk\nStep 2 of 2: Two: left out\n"
+	want := "Task sequence \"Lab\", 2 steps, deployment d1\nStep 1 of 2: One [2J two\nStep 1 of 2: One: failed (1.5 s): no disk\nStep 2 of 2: Two: left out\nGroup: left out: why\n"
 	if out.String() != want {
 		t.Errorf("got %q\nwant %q", out.String(), want)
 	}

@@ -127,9 +127,12 @@ func unitQuote(text string) string {
 	return `"` + text + `"`
 }
 
+// partPrefix begins the names of files that are being written.
+const partPrefix = ".slipway-"
+
 // replace writes a file whole or not at all.
 func replace(name, text string, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".slipway-*")
+	f, err := os.CreateTemp(filepath.Dir(name), partPrefix+"*")
 	if err != nil {
 		return err
 	}

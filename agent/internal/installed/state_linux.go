@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +19,22 @@ const (
 	pidName        = "pid"
 	deploymentName = "deployment" // the id of the unfinished deployment
 )
+
+// foreign returns the name of a file in the folder that no agent put there. All
+// that is in the folder is wiped at the end: it must be the agent's alone.
+func foreign(f *os.File) (string, error) {
+	names, err := f.Readdirnames(0)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
+		base, _, _ := strings.Cut(name, ".") // "token.json.123": being written when the power failed
+		if !slices.Contains([]string{pidName, deploymentName, "identity", "token", "address"}, base) && !strings.HasPrefix(name, partPrefix) {
+			return name, nil
+		}
+	}
+	return "", nil
+}
 
 // state is the folder of an unfinished deployment: the agent's key, its token,
 // which deployment it is. One agent at a time has it.
@@ -83,6 +100,11 @@ func (s *state) take() error {
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
 		return fmt.Errorf("the agent's state: %s is to belong to who runs the agent", s.dir)
+	}
+	if name, err := foreign(s.lock); err != nil {
+		return fmt.Errorf("the folder for the agent's state: %w", err)
+	} else if name != "" {
+		return fmt.Errorf("the agent's state: %s holds other files (%s): name a folder for the agent alone", s.dir, quoted(name))
 	}
 	if info.Mode().Perm() != 0o700 {
 		if err := s.lock.Chmod(0o700); err != nil {

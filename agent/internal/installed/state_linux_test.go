@@ -107,7 +107,7 @@ func TestWipeOverwritesAndRemoves(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "agent")
 	s := open(t, dir)
 	secret := bytes.Repeat([]byte("token and key "), 10_000)
-	for _, name := range []string{"token.json", "tmp/deep/variables"} {
+	for _, name := range []string{"token.json", "token.json.123", "address/deep/variables"} {
 		p := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
 			t.Fatal(err)
@@ -120,7 +120,7 @@ func TestWipeOverwritesAndRemoves(t *testing.T) {
 	if err := os.WriteFile(outside, secret, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(outside, filepath.Join(dir, "link")); err != nil {
+	if err := os.Symlink(outside, filepath.Join(dir, "identity.link")); err != nil {
 		t.Fatal(err)
 	}
 	// A second name shows what became of the bytes behind the first.
@@ -139,5 +139,27 @@ func TestWipeOverwritesAndRemoves(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the folder is left: %v", err)
+	}
+}
+
+// What is in the folder is wiped at the end: a folder of somebody else's is refused
+// as it is.
+func TestSomebodyElsesFolderIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "home")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"pid", "letter.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := openState(dir); err == nil || !strings.Contains(err.Error(), "holds other files (letter.txt)") {
+		t.Errorf("got %v", err)
+	}
+	info, err := os.Stat(dir)
+	text, _ := os.ReadFile(filepath.Join(dir, "pid"))
+	if err != nil || info.Mode().Perm() != 0o755 || string(text) != "mine" {
+		t.Errorf("the folder was changed: %v, %q, %v", info, text, err)
 	}
 }
