@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/state"
 	"slipway/fleet"
 )
@@ -30,9 +31,10 @@ func (e *BlockedError) Error() string {
 	return "this would lock devices out (--force does it regardless): " + strings.Join(e.Reasons, "; ")
 }
 
-// Auditor writes the audit log.
+// Auditor is the audit log.
 type Auditor interface {
 	Write(context.Context, fleet.AuditEntry) error
+	Recent(f audit.Filter, before int64, n int) ([]fleet.AuditEntry, error)
 }
 
 // Actor is who asks, for the audit log.

@@ -17,21 +17,38 @@ import (
 	"testing"
 	"time"
 
+	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/state"
 	"slipway/fleet"
 )
 
-// auditLog remembers entries.
+// auditLog remembers entries, unless it is off.
 type auditLog struct {
 	mu      sync.Mutex
+	off     bool
 	entries []fleet.AuditEntry
 }
 
 func (a *auditLog) Write(_ context.Context, e fleet.AuditEntry) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.off {
+		return errors.New("killed before this")
+	}
+	e.Number = int64(len(a.entries) + 1)
 	a.entries = append(a.entries, e)
 	return nil
+}
+
+func (a *auditLog) Recent(f audit.Filter, _ int64, n int) (out []fleet.AuditEntry, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range slices.Backward(a.entries) {
+		if strings.HasPrefix(e.Action, f.Action) && len(out) < n {
+			out = append(out, e)
+		}
+	}
+	return out, nil
 }
 
 func (a *auditLog) actions() (out []string) {
@@ -382,5 +399,40 @@ func TestSimultaneousRotations(t *testing.T) {
 	}
 	if n != 1 || s.states() != "signing pending" || len(s.CASet()) != 2 {
 		t.Errorf("%d rotations, states %s", n, s.states())
+	}
+}
+
+// A crash between a change and its entry: the next start writes the entry, once,
+// and none where nothing is missing.
+func TestEntriesAfterACrash(t *testing.T) {
+	for lost, want := range map[string][]string{
+		"":          {"anna ca.rotated", "anna ca.changed-over", "anna ca.retired"},
+		"rotate":    {"appliance ca.rotated", "anna ca.changed-over", "anna ca.retired"},
+		"change":    {"anna ca.rotated", "appliance ca.changed-over", "anna ca.retired"},
+		"retire":    {"anna ca.rotated", "anna ca.changed-over", "appliance ca.retired"},
+		"all three": {"appliance ca.rotated", "appliance ca.changed-over", "appliance ca.retired"},
+	} {
+		s := newSite(t)
+		step := func(name string, do func() error) {
+			t.Helper()
+			s.audit.off = lost == name || lost == "all three"
+			if err := do(); err != nil {
+				t.Fatal(err)
+			}
+			s.audit.off = false
+			for range 2 {
+				s.restart()
+				if err := s.rotation.catchUp(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		step("nothing", func() error { return nil })
+		step("rotate", func() error { _, err := s.rotation.Rotate(t.Context(), by); return err })
+		step("change", func() error { return s.rotation.ChangeOver(t.Context(), by, false) })
+		step("retire", func() error { return s.rotation.Retire(t.Context(), by, false) })
+		if have := s.audit.actions(); !slices.Equal(have, want) {
+			t.Errorf("lost %q: the log has %q, want %q", lost, have, want)
+		}
 	}
 }

@@ -66,6 +66,9 @@ func (r *Rotation) Run(ctx context.Context) error {
 	changes := r.a.store.Subscribe(ctx, "images", "installation")
 	tick := time.NewTicker(r.o.Every) // deployments end and grow old
 	defer tick.Stop()
+	if err := r.catchUp(ctx); err != nil {
+		r.o.Logger.WarnContext(ctx, "the audit log could not be compared with the certificate authorities", "error", err)
+	}
 	for {
 		if err := r.advance(ctx); err != nil && ctx.Err() == nil {
 			r.o.Logger.WarnContext(ctx, "the rotation of the certificate authority does not go on", "error", err)
