@@ -43,6 +43,13 @@ func TestStoreUnderWine(t *testing.T) {
 	}
 }
 
+func TestStoreIsOnWindowsOnly(t *testing.T) {
+	_, err := Load(Options{StoreIssuer: "CA"})
+	if err == nil || !strings.Contains(err.Error(), "on Windows only") {
+		t.Error(err)
+	}
+}
+
 // run runs a program to its end and returns what it said.
 func run(t *testing.T, env []string, name string, args ...string) string {
 	t.Helper()

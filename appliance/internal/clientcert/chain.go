@@ -148,8 +148,10 @@ func strong(chain []*x509.Certificate) error {
 	return nil
 }
 
-func weakSignature(c *x509.Certificate) bool {
-	switch c.SignatureAlgorithm {
+func weakSignature(c *x509.Certificate) bool { return weakAlgorithm(c.SignatureAlgorithm) }
+
+func weakAlgorithm(a x509.SignatureAlgorithm) bool {
+	switch a {
 	case x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1, x509.MD5WithRSA, x509.MD2WithRSA:
 		return true
 	}

@@ -59,8 +59,12 @@ func parseList(der []byte) (*list, error) {
 
 func serialKey(n *big.Int) string { return string(n.Bytes()) }
 
-// unfit says why a list cannot be relied on, or "".
+// unfit says why a list cannot be relied on, or "". Unlike for certificates,
+// crypto/x509 takes SHA-1 here.
 func unfit(crl *x509.RevocationList) string {
+	if weakAlgorithm(crl.SignatureAlgorithm) {
+		return "it is signed with " + crl.SignatureAlgorithm.String() + ", which is too weak"
+	}
 	if crl.NextUpdate.IsZero() {
 		return "it does not say when the next one comes (nextUpdate)"
 	}

@@ -136,6 +136,9 @@ func TestValidatePool(t *testing.T) {
 func TestValidateCRL(t *testing.T) {
 	e := newEstate(t)
 	root := e.authority("Root", nil)
+	rsaRoot := e.issue("Root", rsaKey(t, 2048), nil, func(c *x509.Certificate) {
+		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
+	})
 	der := e.list(root, nil)
 	extension := func(critical bool, id ...int) func(*x509.RevocationList) {
 		return func(l *x509.RevocationList) {
@@ -156,6 +159,7 @@ func TestValidateCRL(t *testing.T) {
 		"delta":              {crlPEM(e.list(root, nil, extension(true, 2, 5, 29, 27))), "the revocation list of CN=Root cannot be used: it is a delta list"},
 		"part":               {crlPEM(e.list(root, nil, extension(true, 2, 5, 29, 28))), "for a part of the certificates only"},
 		"not understood":     {crlPEM(e.list(root, nil, extension(true, 1, 2, 3))), "a critical extension that is not understood: 1.2.3"},
+		"SHA-1":              {crlPEM(e.list(rsaRoot, nil, func(l *x509.RevocationList) { l.SignatureAlgorithm = x509.SHA1WithRSA })), "it is signed with SHA1-RSA"},
 		"indirect entry":     {crlPEM(e.list(root, nil, entry)), "a critical extension that is not understood: 2.5.29.29"},
 		"empty":              {"", "use revocation lists in PEM"},
 		"words":              {"hello, world!", "use revocation lists in PEM"},
