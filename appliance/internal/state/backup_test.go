@@ -82,7 +82,11 @@ func TestARestoredStateGoesOn(t *testing.T) {
 	if err := r.UpdateOnce(t.Context(), "once", putDevice("once", "second")); err != nil || deviceName(t, r, "once") != "first" {
 		t.Errorf("an idempotency key was forgotten: %v", err)
 	}
+	was := rowVersion(t, r, "d")
 	update(t, r, putDevice("d", "after"))
+	if now := rowVersion(t, r, "d"); now <= was {
+		t.Errorf("the version of a record went from %d to %d", was, now)
+	}
 	again := backup(t, r)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
@@ -97,6 +101,18 @@ func TestARestoredStateGoesOn(t *testing.T) {
 	if err := r.snapshot(); err != nil {
 		t.Error(err)
 	}
+}
+
+// rowVersion is the version of a device's record.
+func rowVersion(t *testing.T, s *Store, id string) uint64 {
+	t.Helper()
+	tx := newTx(s.machine, false)
+	defer tx.end()
+	r, err := tx.get(devicesKind.name, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return versionOf(r)
 }
 
 // A restored folder grows over the network as any other.
