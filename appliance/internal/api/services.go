@@ -70,7 +70,7 @@ func serviceProblem(err error) *Problem {
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "busy", Detail: "Too many new devices at once; try again.", RetryAfter: 10 * time.Second}
 	case errors.As(err, &secret):
 		return status(http.StatusUnprocessableEntity, "secrets", secret.Error())
-	case isAny(err, auth.ErrNoToken, auth.ErrExpired, auth.ErrBinding):
+	case isAny(err, auth.ErrNoToken, auth.ErrExpired, auth.ErrBinding, engine.ErrSignedOut):
 		return status(http.StatusUnauthorized, "token", "A valid token is needed: sign in.")
 	case errors.Is(err, auth.ErrWrong):
 		return status(http.StatusUnauthorized, "not-accepted", "Not accepted.")
