@@ -29,14 +29,15 @@ const installedSequence = `{
   "steps": [
     {"id": "before", "name": "Before", "definition": "run-command-line", "settings": {"Command": "echo x >> /root/ran; systemctl is-enabled slipway-agent"}},
     {"id": "reboot", "name": "Restart", "definition": "reboot", "settings": {"RebootRequested": "disk", "RebootDelay": 1}},
+    {"id": "cut", "name": "Cut", "definition": "run-command-line", "continueOnError": true,
+     "settings": {"Command": "echo y >> /root/ran; sync; echo pull the plug > /dev/ttyS0; sleep 600"}},
     {"id": "after", "name": "After", "definition": "run-command-line", "environments": ["fullos"],
-     "settings": {"Command": "echo y >> /root/ran; test \"$(tr -d '\\n' < /root/ran)\" = xy && grep ^ID=debian /etc/os-release"}}
+     "settings": {"Command": "echo z >> /root/ran; test \"$(tr -d '\\n' < /root/ran)\" = xyz && grep ^ID=debian /etc/os-release"}}
   ]
 }`
 
-// In the guest: the network, one start of the agent, and, after the restart that
-// the sequence asks for, a look at what is left. Nothing there starts the agent a
-// second time.
+// In the guest: the network, one start of the agent, and, after restarts, a look at
+// what is left. Nothing there starts the agent a second time.
 const installedScript = `#!/bin/bash
 ip link set eth0 up
 ip address add 10.77.0.50/24 brd + dev eth0
@@ -50,9 +51,10 @@ else
 fi
 `
 
-// An installed Debian runs a task sequence that restarts it, unattended: it signs
-// in with its certificate, comes back by itself with the kept token, and nothing
-// of the agent's state is left at the end.
+// An installed Debian runs a task sequence, unattended: it signs in with its
+// certificate, comes back by itself with the kept token after the restart that the
+// sequence asks for and after a power failure, no step runs twice, and nothing of
+// the agent's state is left at the end.
 func TestInstalledSystem(t *testing.T) {
 	t.Parallel()
 	run, net := newRun(t)
@@ -66,24 +68,34 @@ func TestInstalledSystem(t *testing.T) {
 	s.slipway(t, "", "auth", "set", "certificate.ca="+run.Path("devices.pem"), "certificate=on")
 	s.slipway(t, "", "sequence", "import", run.Path("sequence.json"))
 
-	m := powerOnInstalled(t, s, map[string][]byte{
+	machine := installedMachine(t, s, map[string][]byte{
 		"agent.json": agentConfig(t, s, "0f8c2d7e-5b1a-4c39-9e64-51a9c0de00d7"),
 		"device.pem": certificates.issue(t, "pc7.example.org"),
 	})
+	m, err := net.PowerOn(t.Context(), machine)
+	must(t, err)
 	expect(t, m, 4*time.Minute, "Signing in with this computer's certificate")
 	t.Logf("from power-on to the sign-in: %.0f s", time.Since(m.Started).Seconds())
 	if got := expect(t, m, 2*time.Minute, `agent: exit code \d+`); got != "agent: exit code 4" {
 		t.Fatalf("%s; the console:\n%s", got, m.Console.Text())
 	}
-	expect(t, m, 4*time.Minute, "Step 3 of 3: After")
+	expect(t, m, 4*time.Minute, "pull the plug")
+	t.Logf("from power-on over a restart to the third step: %.0f s", time.Since(m.Started).Seconds())
+	m.PowerOff()
+
+	machine.Name += "-again"
+	m, err = net.PowerOn(t.Context(), machine)
+	must(t, err)
+	expect(t, m, 4*time.Minute, `Step 3 of 4: Cut: failed.*: It was interrupted, and nobody is there`)
+	expect(t, m, 2*time.Minute, "Step 4 of 4: After: succeeded")
 	if got := expect(t, m, 3*time.Minute, `left behind: .*\.`); got != "left behind: ." {
 		t.Errorf("%s", got)
 	}
-	t.Logf("from power-on to the end: %.0f s", time.Since(m.Started).Seconds())
+	t.Logf("from the second power-on to the end: %.0f s", time.Since(m.Started).Seconds())
 
 	all := s.deployments(t)
-	if len(all) != 1 || all[0].Status != fleet.DeploymentSucceeded || all[0].Environment != "fullos" || all[0].Epoch != 2 {
-		t.Fatalf("one deployment in an installed OS, taken up once, was to succeed: %+v", all)
+	if len(all) != 1 || all[0].Status != fleet.DeploymentSucceeded || all[0].Environment != "fullos" || all[0].Epoch != 3 {
+		t.Fatalf("one deployment in an installed OS, taken up twice, was to succeed: %+v", all)
 	}
 	entries := decode[struct{ Entries []fleet.AuditEntry }](t, s.slipway(t, "", "audit", "list", "--json")).Entries
 	var signIns []string
@@ -112,9 +124,9 @@ func agentConfig(t *testing.T, s *scene, sequence string) []byte {
 	return []byte(strings.TrimSpace(before) + ",\n  \"Certificate\": {\"File\": \"device.pem\"}\n}\n")
 }
 
-// powerOnInstalled starts a machine whose disk holds a Debian with the agent and
-// these files in /etc/slipway.
-func powerOnInstalled(t *testing.T, s *scene, files map[string][]byte) *lab.Machine {
+// installedMachine is a machine whose disk holds a Debian with the agent and these
+// files in /etc/slipway.
+func installedMachine(t *testing.T, s *scene, files map[string][]byte) lab.MachineConfig {
 	t.Helper()
 	image, err := lab.Debian(filepath.Join(lab.Root(), ".cache", "lab"))
 	must(t, err)
@@ -148,13 +160,11 @@ umount /proc /sys /dev
 exec switch_root /mnt /sbin/init
 `, nil)
 	must(t, err)
-	m, err := s.net.PowerOn(t.Context(), lab.MachineConfig{
+	return lab.MachineConfig{
 		Name: "installed", Firmware: lab.Direct, Kernel: guest.Kernel, Initrd: guest.Initrd, Memory: 768,
 		Cmdline: "console=ttyS0 net.ifnames=0 quiet systemd.show_status=0",
 		Disks:   []lab.Disk{{Path: disk}, {Path: extra}},
-	})
-	must(t, err)
-	return m
+	}
 }
 
 // machineCA issues the certificates of machines, as a company's own CA does.

@@ -59,6 +59,10 @@ func (s systemd) install(ctx context.Context, args []string) error {
 	if err := s.ctl(ctx, "--no-reload", "enable", unitName); err != nil {
 		return fmt.Errorf("enable the service: %w", err)
 	}
+	// Power may fail from here on.
+	if err := syncFolder(filepath.Join(s.folder, "multi-user.target.wants")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("enable the service: %w", err)
+	}
 	return nil
 }
 
@@ -130,7 +134,7 @@ func unitQuote(text string) string {
 // partPrefix begins the names of files that are being written.
 const partPrefix = ".slipway-"
 
-// replace writes a file whole or not at all.
+// replace writes a file whole or not at all, also when power fails.
 func replace(name, text string, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(name), partPrefix+"*")
 	if err != nil {
@@ -144,5 +148,14 @@ func replace(name, text string, mode fs.FileMode) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return nil
+	return syncFolder(filepath.Dir(name))
+}
+
+// syncFolder waits until the disk has the names in a folder.
+func syncFolder(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
