@@ -49,7 +49,7 @@ func TestSignInSettings(t *testing.T) {
 	if body := b.get("/admin/security").Body.String(); strings.Contains(body, "hunter2") || !strings.Contains(body, `<span class="way">Entra ID</span>`) {
 		t.Error("the secret is shown, or the preview does not follow")
 	}
-	b.wants(b.post(settings, "card", "anonymous", "anonymous", "on"), http.StatusOK, "erase every disk", "Switch anonymous sign-in on")
+	b.wants(b.post(settings, "card", "anonymous", "anonymous", "off", "anonymous", "on"), http.StatusOK, "erase every disk", "Switch anonymous sign-in on")
 	if v, err := b.auth.SignInSettings(t.Context()); err != nil || v.Anonymous {
 		t.Fatal("it is on before anybody confirmed", err)
 	}
