@@ -44,7 +44,7 @@ func (a *Appliance) signInRoutes(mux *http.ServeMux) {
 		a.give(w, r)
 	}))
 	mux.HandleFunc("POST /api/v1/auth/entra", a.offered(wire.Entra, a.startEntra))
-	mux.HandleFunc("POST /api/v1/auth/entra/poll", a.offered(wire.Entra, a.pollEntra))
+	mux.HandleFunc("POST /api/v1/auth/entra/poll", a.pollEntra)
 	a.guarded(mux, "POST /api/v1/auth/renew", func(w http.ResponseWriter, r *http.Request) { a.token(w, r) })
 }
 
@@ -79,7 +79,7 @@ func (a *Appliance) startEntra(w http.ResponseWriter, _ *http.Request) {
 
 func (a *Appliance) pollEntra(w http.ResponseWriter, r *http.Request) {
 	var in wire.EntraPoll
-	if json.NewDecoder(r.Body).Decode(&in) != nil || !a.codes[in.Session] {
+	if json.NewDecoder(r.Body).Decode(&in) != nil || !a.codes[in.Session] || !slices.Contains(a.Mechanisms.Mechanisms, wire.Entra) {
 		a.refuse(w, wire.Problem{Title: "Gone", Status: http.StatusGone, Detail: "The code has expired: start again."})
 		return
 	}

@@ -27,8 +27,8 @@ func (s *Session) entra(ctx context.Context, c *client.Client, o *offer) (turn, 
 		return o.pass("Entra ID needs a person"), nil
 	}
 	other := o.has(wire.Passcode)
-	for {
-		start, t, err := s.entraCode(ctx, c, o, other)
+	for had := false; ; had = true {
+		start, t, err := s.entraCode(ctx, c, o, had, other)
 		if err != nil || t != signedIn {
 			return t, err
 		}
@@ -45,8 +45,9 @@ func (s *Session) entra(ctx context.Context, c *client.Client, o *offer) (turn, 
 	}
 }
 
-// entraCode asks for a code until there is one: signedIn stands for that here.
-func (s *Session) entraCode(ctx context.Context, c *client.Client, o *offer, other bool) (wire.EntraStart, turn, error) {
+// entraCode asks for a code until there is one: signedIn stands for that here. had
+// says that there was one before.
+func (s *Session) entraCode(ctx context.Context, c *client.Client, o *offer, had, other bool) (wire.EntraStart, turn, error) {
 	n := screen.NewNotice("Sign in", "Asking for a code to sign in with", screen.Calm)
 	n.Text, n.Next = o.said, "Asking the appliance"
 	s.Display.Show(n)
@@ -63,6 +64,9 @@ func (s *Session) entraCode(ctx context.Context, c *client.Client, o *offer, oth
 			t, refused, failed := s.failed(ctx, err)
 			if refused {
 				s.Log.Warn("entra id sign-in refused", "error", client.Explain(err))
+				if had { // the settings changed meanwhile
+					return start, o.over(), nil
+				}
 				return start, o.pass("Entra ID not allowed here"), nil
 			}
 			return start, t, failed
@@ -88,6 +92,12 @@ func (s *Session) entraCode(ctx context.Context, c *client.Client, o *offer, oth
 			return start, o.pass("Entra ID left out"), nil
 		}
 	}
+}
+
+// over notes that Entra ID was switched off while it was being tried.
+func (o *offer) over() turn {
+	o.passed = []string{"Entra ID is not allowed here any more"}
+	return askAnew
 }
 
 // entraTrouble says in a line who does not answer.
@@ -171,8 +181,7 @@ func (s *Session) entraRefused(ctx context.Context, o *offer, err error, other b
 		n.Text = "The account lacks the role that the appliance asks for. An administrator of the directory gives it; " +
 			"or somebody who has it signs in with a new code."
 	case client.Status(err) == http.StatusForbidden: // the settings changed meanwhile
-		o.passed = []string{"Entra ID is not allowed here any more"}
-		return askAnew, false, nil
+		return o.over(), false, nil
 	case client.Status(err) == http.StatusGone, client.Status(err) == http.StatusUnauthorized, client.Status(err) == http.StatusNotFound:
 		return passed, true, nil // expired, or the appliance was restarted
 	default:

@@ -134,16 +134,28 @@ func TestEntraProviderDownAtTheStart(t *testing.T) {
 	d.sees("CODE-0001")
 }
 
-// TestEntraIsSwitchedOffWhileItWaits asks anew which ways there are.
+// TestEntraIsSwitchedOffWhileItWaits asks anew which ways there are: when the code
+// is called expired and there is no other, and when the poll itself is refused.
 func TestEntraIsSwitchedOffWhileItWaits(t *testing.T) {
 	t.Parallel()
-	d := newDevice(t)
-	d.offers("entra")
-	d.powerOn()
-	d.sees("CODE-0001")
-	d.offers("passcode")
-	d.sees("Passcode")
-	d.sees("Entra ID is not allowed here any more; trying the passcode")
+	for _, poll := range []wire.Problem{answer(http.StatusAccepted, ""), answer(http.StatusForbidden, "not-allowed")} {
+		d := newDevice(t)
+		d.offers("entra")
+		d.powerOn()
+		d.sees("CODE-0001")
+		if poll.Status == http.StatusForbidden {
+			d.appliance.Do(func() {
+				d.appliance.EntraAnswer = func(int) wire.Problem {
+					d.appliance.Mechanisms.Mechanisms = []string{"passcode"}
+					return poll
+				}
+			})
+		} else {
+			d.offers("passcode")
+		}
+		d.sees("Passcode")
+		d.sees("Entra ID is not allowed here any more; trying the passcode")
+	}
 }
 
 // TestEntraFallsThroughToThePasscode where that is offered too.
