@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/agent/wire"
 	"slipway/fleet"
 )
 
@@ -170,4 +171,26 @@ func FuzzHandshakeLog(f *testing.F) {
 			t.Errorf("%q, %v", address, ok)
 		}
 	})
+}
+
+// The same through the whole appliance, up to its audit log.
+func TestKeyMismatchInTheAppliance(t *testing.T) {
+	r := start(t, t.TempDir())
+	forger := deviceCertificate(t)
+	forger.PrivateKey = deviceCertificate(t).PrivateKey
+	resp, err := insecure(forger, wire.ServerName(installationOf(t, r))).Get("https://" + r.https + "/healthz")
+	if err == nil {
+		resp.Body.Close()
+		t.Error("a certificate without its key is answered")
+	}
+	const want = "key mismatch: the caller does not hold the certificate's key"
+	for end := time.Now().Add(20 * time.Second); ; {
+		log := r.must("", "audit", "list", "--action", "certificate.refused")
+		if strings.Contains(log, want) && strings.Contains(log, "127.0.0.1") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the audit log does not say it:\n%s", log)
+		}
+	}
 }

@@ -85,9 +85,9 @@ func TestPEM(t *testing.T) {
 		{"RSA PRIVATE KEY", newRSAKey(t)}, {"EC PRIVATE KEY", newKey(t)},
 		{"PRIVATE KEY", newRSAKey(t)}, {"PRIVATE KEY", newKey(t)}, {"PRIVATE KEY", edKey},
 	} {
-		e := newEstate(t, c.key)
+		e, other := newEstate(t, c.key), newEstate(t, newKey(t))
 		// The order in the file does not matter, roots and strangers are left out.
-		certs := file(t, "machine.pem", "a word before\n"+certPEM(e.root, issue(t, "CA other", newKey(t), nil), e.issuing, e.machine), 0o644)
+		certs := file(t, "machine.pem", "a word before\n"+certPEM(e.root, other.issuing, other.root, e.issuing, e.machine), 0o644)
 		got, err := Load(Options{CertFile: certs, KeyFile: file(t, "machine.key", keyPEM(t, c.kind, c.key), 0o600), Warn: func(s string) { t.Errorf("warned: %s", s) }})
 		if err != nil {
 			t.Errorf("%s (%T): %v", c.kind, c.key, err)
