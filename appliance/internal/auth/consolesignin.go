@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"slipway/appliance/internal/oidc"
 	"slipway/fleet"
@@ -94,28 +95,15 @@ func (s *Service) FinishConsole(ctx context.Context, query url.Values, cookie st
 	}
 	c := settings.Console
 	visit := s.visits.take(query.Get("state"))
-	switch {
-	case visit == nil:
-		return refuse("no such sign-in at the provider is under way: used already, too late, or begun before a restart", ErrCodeExpired)
-	case !visit.by(cookie):
-		return refuse("another browser began this sign-in", ErrWrong)
-	case visit.over(s.now()):
-		return refuse("the sign-in at the provider took too long", ErrCodeExpired)
-	case !c.Enabled || c.Issuer != visit.issuer || c.ClientID != visit.clientID:
-		return refuse("the settings were changed", ErrCodeExpired)
-	case query.Has("iss") && query.Get("iss") != visit.issuer: // RFC 9207
-		return refuse("the answer is from another provider", ErrWrong)
-	case query.Has("error"):
-		reason, answer := consoleRefusal(query.Get("error"))
-		return refuse(reason, answer)
-	case query.Get("code") == "":
-		return refuse("the provider sent no code", ErrWrong)
+	code, reason, err := visit.answer(query, cookie, c, s.now())
+	if err != nil {
+		return refuse(reason, err)
 	}
 	cfg, err := s.providerConfig(consoleProvider(c), purposeConsoleSecret)
 	if err != nil {
 		return "", fleet.Session{}, s.noConsoleProvider(ctx, caller, err)
 	}
-	person, err := s.providers.Exchange(ctx, cfg, visit.redirect, query.Get("code"), visit.nonce, visit.verifier)
+	person, err := s.providers.Exchange(ctx, cfg, visit.redirect, code, visit.nonce, visit.verifier)
 	switch {
 	case errors.Is(err, oidc.ErrDenied):
 		return refuse("denied", ErrDenied)
@@ -125,6 +113,29 @@ func (s *Service) FinishConsole(ctx context.Context, query url.Values, cookie st
 		return "", fleet.Session{}, s.noConsoleProvider(ctx, caller, err)
 	}
 	return s.signInPerson(ctx, c, person, caller)
+}
+
+// answer looks at what a browser came back with, and returns the code to redeem, or
+// why there is none: for the audit log, and for the person.
+func (v *visit) answer(query url.Values, cookie string, c fleet.ConsoleSignIn, now time.Time) (code, reason string, err error) {
+	switch {
+	case v == nil:
+		return "", "no such sign-in at the provider is under way: used already, too late, or begun before a restart", ErrCodeExpired
+	case !v.by(cookie):
+		return "", "another browser began this sign-in", ErrWrong
+	case v.over(now):
+		return "", "the sign-in at the provider took too long", ErrCodeExpired
+	case !c.Enabled || c.Issuer != v.issuer || c.ClientID != v.clientID:
+		return "", "the settings were changed", ErrCodeExpired
+	case query.Has("iss") && query.Get("iss") != v.issuer: // RFC 9207
+		return "", "the answer is from another provider", ErrWrong
+	case query.Has("error"):
+		reason, err := consoleRefusal(query.Get("error"))
+		return "", reason, err
+	case query.Get("code") == "":
+		return "", "the provider sent no code", ErrWrong
+	}
+	return query.Get("code"), "", nil
 }
 
 // consoleErrors are the errors that a provider may send a browser back with

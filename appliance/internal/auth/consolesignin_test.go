@@ -421,3 +421,35 @@ func FuzzAccountName(f *testing.F) {
 		}
 	})
 }
+
+// Only the right cookie with the right state and no error leads on, and what a
+// browser says is not written down.
+func FuzzConsoleAnswer(f *testing.F) {
+	const state, cookie, issuer = "the-state", "the-cookie", "https://login.example"
+	f.Add("state=the-state&code=x", cookie)
+	f.Add("state=the-state&error=access_denied&error_description=%0a", cookie)
+	f.Add("state=the-state&iss=https%3A%2F%2Flogin.example&code=x", cookie)
+	f.Add("state=%00&state=b&code=", "")
+	f.Add("code[]=x;state", "x.y")
+	settings := fleet.ConsoleSignIn{Enabled: true, Issuer: issuer, ClientID: "slipway"}
+	f.Fuzz(func(t *testing.T, raw, kept string) {
+		query, err := url.ParseQuery(raw)
+		if err != nil {
+			return
+		}
+		now := time.Now()
+		vs := newVisits()
+		vs.add(&visit{key: hashOf(state), cookie: hashOf(cookie), issuer: issuer, clientID: "slipway", started: now})
+		code, reason, err := vs.take(query.Get("state")).answer(query, kept, settings, now)
+		good := query.Get("state") == state && kept == cookie && query.Get("code") != "" && !query.Has("error") && (!query.Has("iss") || query.Get("iss") == issuer)
+		if (err == nil) != good || good != (code != "") || (reason == "") != good {
+			t.Errorf("%q with %q: %q, %q, %v", raw, kept, code, reason, err)
+		}
+		if len(reason) > 200 || strings.ContainsAny(reason, "\r\n\x1b") {
+			t.Errorf("reason %q", reason)
+		}
+		if vs.take(query.Get("state")) != nil {
+			t.Error("it is good twice")
+		}
+	})
+}
