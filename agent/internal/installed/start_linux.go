@@ -40,7 +40,13 @@ func Start(args []string, version string, stdin *os.File, stdout, stderr io.Writ
 	a := &agent{options: o, version: version, stdin: stdin, out: newLines(stdout, time.Now), errs: newLines(stderr, time.Now),
 		network: newRunning(os.DirFS("/")), facts: gather(os.DirFS("/"), runtime.GOARCH),
 		power: initPower{}, autostart: newSystemd(o.state), temporary: "/run/slipway-agent", now: time.Now}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	signals := []os.Signal{syscall.SIGTERM}
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // nohup, a job in the background
+			signals = append(signals, s)
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	return a.run(ctx)
 }
