@@ -55,7 +55,8 @@ func TestTFTPLinkOutside(t *testing.T) {
 	}
 }
 
-// Real clients: curl and tftp-hpa, the latter twice over one socket.
+// Real clients: curl, tftp-hpa twice over one socket, and atftp with windows and
+// without.
 func TestTFTPRealClients(t *testing.T) {
 	f := startTFTP(t, nil)
 	dir := t.TempDir()
@@ -89,6 +90,10 @@ func TestTFTPRealClients(t *testing.T) {
 	check("second")
 	if d := time.Since(start); d > 3*time.Second {
 		t.Errorf("two transfers over one socket took %v", d)
+	}
+	for _, option := range []string{"windowsize 16", "windowsize 1", "blksize 1024", "timeout 3", "tsize 0"} {
+		run("", "atftp", "--option", option, "--get", "--remote-file", "snponly.efi", "--local-file", "atftp", "127.0.0.1", fmt.Sprint(f.addr.Port()))
+		check("atftp")
 	}
 }
 
