@@ -133,6 +133,7 @@ func TestEveryTableKeepsEveryFieldAndSharesNothing(t *testing.T) {
 	s := open(t, quiet(t.TempDir()))
 	roundTrip(t, s, "installation", (*Tx).Installation)
 	roundTrip(t, s, "settings", (*Tx).Settings)
+	roundTrip(t, s, "signin", (*Tx).SignIn)
 	roundTrip(t, s, "devices", func(tx *Tx) Table[fleet.Device] { return tx.Devices().Table })
 	roundTrip(t, s, "deployments", func(tx *Tx) Table[fleet.Deployment] { return tx.Deployments().Table })
 	roundTrip(t, s, "results", func(tx *Tx) Table[fleet.StepResult] { return tx.Results().Table })
@@ -145,7 +146,7 @@ func TestEveryTableKeepsEveryFieldAndSharesNothing(t *testing.T) {
 	roundTrip(t, s, "tokens", func(tx *Tx) Table[fleet.Token] { return tx.Tokens().Table })
 	roundTrip(t, s, "waits", (*Tx).Waits)
 	roundTrip(t, s, "keys", (*Tx).Keys)
-	if want := 14; len(allTables()) != want {
+	if want := 15; len(allTables()) != want {
 		t.Errorf("%d tables, the test knows %d", len(allTables()), want)
 	}
 }
