@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -39,7 +38,7 @@ func Start(args []string, version string, stdin *os.File, stdout, stderr io.Writ
 	o.unattended = o.unattended || !isTerminal(stdin)
 	a := &agent{options: o, version: version, stdin: stdin, out: newLines(stdout, time.Now), errs: newLines(stderr, time.Now),
 		network: newRunning(os.DirFS("/")), facts: gather(os.DirFS("/"), runtime.GOARCH),
-		power: initPower{}, autostart: newSystemd(o.state), temporary: "/run/slipway-agent", now: time.Now}
+		power: initPower{}, autostart: newSystemd(o.state), temporary: "/run/slipway-agent", now: time.Now, needsRoot: true}
 	signals := []os.Signal{syscall.SIGTERM}
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
 		if !signal.Ignored(s) { // nohup, a job in the background
@@ -63,6 +62,7 @@ type agent struct {
 	autostart autostart
 	temporary string // folder in memory, for files of steps
 	now       func() time.Time
+	needsRoot bool // false in tests
 
 	config  Config
 	cert    *tls.Certificate
@@ -115,10 +115,10 @@ func (a *agent) prepare() (err error) {
 		}
 		a.cert = &c
 	}
-	a.state, err = openState(a.options.state)
-	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
-		return fmt.Errorf("run it as root: %w", err)
+	if a.needsRoot && os.Geteuid() != 0 {
+		return errors.New("run it as root: the steps of a task sequence change the system")
 	}
+	a.state, err = openState(a.options.state)
 	return err
 }
 
