@@ -131,11 +131,12 @@ type AuditQuery struct {
 	Actor   string
 	Action  string // the whole action, or a prefix that ends in a dot ("passcode.")
 	Device  string
-	Address string
+	Address string // an address, or a network as 192.0.2.0/24
 	Outcome string
 	Since   time.Time // not before
 	Until   time.Time // before
 	Before  int64     // only entries with a smaller number; 0 = newest
+	After   int64     // only entries with a greater number, those next to it; 0 = Before counts
 	Limit   int
 }
 
@@ -149,8 +150,8 @@ const (
 type Audit interface {
 	// Recent returns matching entries, newest first.
 	Recent(ctx context.Context, q AuditQuery) ([]fleet.AuditEntry, error)
-	// Export writes every matching entry, oldest first, as it reads them. Before
-	// and Limit do not count.
+	// Export writes every matching entry, oldest first, as it reads them. Before,
+	// After and Limit do not count.
 	Export(ctx context.Context, w io.Writer, q AuditQuery, format string) error
 }
 

@@ -105,14 +105,17 @@ func (f fakeAudit) Recent(_ context.Context, q AuditQuery) ([]fleet.AuditEntry, 
 	var out []fleet.AuditEntry
 	for _, e := range slices.Backward(f.audit) {
 		text := strings.ToLower(strings.Join([]string{e.Actor, e.Action, e.Object, e.Device, e.Address, e.Outcome, e.Reason}, " "))
-		if (q.Before == 0 || e.Number < q.Before) && (q.Actor == "" || e.Actor == q.Actor) && strings.HasPrefix(e.Action, q.Action) &&
+		if (q.Before == 0 || e.Number < q.Before) && e.Number > q.After && (q.Actor == "" || e.Actor == q.Actor) && strings.HasPrefix(e.Action, q.Action) &&
 			(q.Device == "" || e.Device == q.Device || e.Object == q.Device) && (q.Outcome == "" || e.Outcome == q.Outcome) &&
 			(q.Address == "" || e.Address == q.Address) && !e.Time.Before(q.Since) && (q.Until.IsZero() || e.Time.Before(q.Until)) &&
-			strings.Contains(text, strings.ToLower(q.Text)) && len(out) < q.Limit {
+			strings.Contains(text, strings.ToLower(q.Text)) {
 			out = append(out, e)
 		}
 	}
-	return out, nil
+	if q.After > 0 {
+		return out[max(0, len(out)-q.Limit):], nil
+	}
+	return out[:min(len(out), q.Limit)], nil
 }
 
 func (f fakeAudit) Export(ctx context.Context, w io.Writer, q AuditQuery, format string) error {

@@ -70,24 +70,55 @@ func (c *Console) showAudit(v *visit) error {
 		out.Export[format] = pageURL("/audit/export", link)
 	}
 	link.Del("format")
-	q.Limit = pageSize + 1
-	if n, err := strconv.ParseInt(v.query("before"), 10, 64); err == nil && n > 0 {
-		q.Before = n
+	if err := c.auditPage(v, q, link, &out); err != nil {
+		return err
 	}
+	return c.draw(v, http.StatusOK, view.Audit(p, out))
+}
+
+// auditPage fills in one page and the ways to its neighbours. A page is named by
+// the entry it follows or precedes, so that it stays the same while others come.
+func (c *Console) auditPage(v *visit, q AuditQuery, link url.Values, out *view.AuditView) error {
+	q.Limit = pageSize + 1
+	q.Before, q.After = number(v.query("before")), number(v.query("after"))
 	rows, err := c.backend.Audit.Recent(v.ctx(), q)
 	if err != nil {
 		return err
 	}
-	if q.Before > 0 {
-		out.Newest = pageURL("/audit", link)
-	}
-	if len(rows) > pageSize {
+	more := len(rows) > pageSize
+	switch {
+	case q.After > 0 && !more:
+		return elsewhere(pageURL("/audit", link)) // the newest page, whole
+	case q.After > 0:
+		rows = rows[1:]
+	case more:
 		rows = rows[:pageSize]
-		link.Set("before", strconv.FormatInt(rows[pageSize-1].Number, 10))
-		out.Older = pageURL("/audit", link)
 	}
 	out.Rows = rows
-	return c.draw(v, http.StatusOK, view.Audit(p, out))
+	if len(rows) == 0 {
+		return nil
+	}
+	to := func(name string, n int64) string {
+		link.Set(name, strconv.FormatInt(n, 10))
+		defer link.Del(name)
+		return pageURL("/audit", link)
+	}
+	if q.Before > 0 || q.After > 0 {
+		out.Newest, out.Newer = pageURL("/audit", link), to("after", rows[0].Number)
+	}
+	if more || q.After > 0 {
+		out.Older = to("before", rows[len(rows)-1].Number)
+	}
+	return nil
+}
+
+// number reads the number of an entry; anything else is none.
+func number(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
 }
 
 // exportAudit sends all matching entries as they are read.

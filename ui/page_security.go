@@ -25,6 +25,9 @@ func (c *Console) security(v *visit, status int, out view.SecurityView) error {
 	if err != nil {
 		return err
 	}
+	if out.Open != "" {
+		out.Notice, p.Notice = p.Notice, "" // the card is in view, the head of the page is not
+	}
 	out.S = view.Settings{}
 	for _, s := range settings {
 		shown := view.Setting{Name: s.Name, Kind: s.Kind, Kept: s.Value, Value: s.Value, Error: out.Errors[s.Name]}

@@ -317,6 +317,22 @@ func TestAuditIsFilteredAndPaged(t *testing.T) {
 	if seen != 231 {
 		t.Errorf("%d refused entries over all pages, not 231", seen)
 	}
+	newer := regexp.MustCompile(`href="(/audit\?[^"]*after=[^"]*)"`)
+	path = "/audit?outcome=refused&before=80"
+	for turned := 1; ; turned++ {
+		res := v.get(path)
+		if res.Code == http.StatusSeeOther {
+			if turned != 3 || res.Header().Get("Location") != "/audit?outcome=refused" {
+				t.Errorf("after %d pages it leads to %q", turned, res.Header().Get("Location"))
+			}
+			break
+		}
+		m := newer.FindStringSubmatch(res.Body.String())
+		if m == nil || turned > 5 {
+			t.Fatalf("page %d leads to no newer one", turned)
+		}
+		path = strings.ReplaceAll(m[1], "&amp;", "&")
+	}
 	if body := v.get("/audit?q=nothing-like-this").Body.String(); !strings.Contains(body, "No entry matches") {
 		t.Error("no word for no match")
 	}

@@ -127,6 +127,10 @@ func auditFilter(q ui.AuditQuery) audit.Filter {
 }
 
 func (a auditLog) Recent(_ context.Context, q ui.AuditQuery) ([]fleet.AuditEntry, error) {
+	if q.After > 0 {
+		list, err := a.log.Newer(auditFilter(q), q.After, q.Limit)
+		return list, translate(err)
+	}
 	list, err := a.log.Recent(auditFilter(q), q.Before, q.Limit)
 	return list, translate(err)
 }

@@ -46,6 +46,7 @@ type SecurityView struct {
 	Callback   string // to be registered at the console's provider
 
 	Open     string            // the card that stands open
+	Notice   string            // what was just done on it
 	Errors   map[string]string // beside settings
 	Typed    map[string]string // into settings, not accepted
 	Problems map[string]string // on cards
