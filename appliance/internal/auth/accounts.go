@@ -218,11 +218,12 @@ func (s *Service) changeAccount(ctx context.Context, actor Actor, name, action, 
 
 // keepAdministrator refuses when a is the only administrator.
 func keepAdministrator(tx *state.Tx, a fleet.Account) error {
-	if a.Role != fleet.RoleAdministrator {
+	if a.Role != fleet.RoleAdministrator || a.Hash == "" {
 		return nil
 	}
 	for o := range tx.Accounts().All() {
-		if o.Name != a.Name && o.Role == fleet.RoleAdministrator {
+		// A person of a provider is one only while the provider says so.
+		if o.Name != a.Name && o.Role == fleet.RoleAdministrator && o.Hash != "" {
 			return nil
 		}
 	}

@@ -52,6 +52,8 @@ func TestPeopleOfAProviderHaveNoPassword(t *testing.T) {
 	if err := b.SetPassword(t.Context(), Actor{}, "mia", goodPassword); !errors.As(err, &invalid) || invalid.Field != "password" {
 		t.Errorf("a password was set: %v", err)
 	}
+	b.addAccount(t, "anna", fleet.RoleAdministrator)
+	wants(t, b.RemoveAccount(t.Context(), Actor{}, "anna"), ErrLastAdministrator) // mia is one only while the provider says so
 	if err := b.SetBreakGlass(t.Context(), Actor{}, "mia", true); !errors.As(err, &invalid) || invalid.Field != "breakGlass" {
 		t.Errorf("marked as break-glass: %v", err)
 	}
