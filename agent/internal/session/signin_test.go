@@ -7,19 +7,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
 	"errors"
 	"math/big"
-	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"slipway/agent/internal/boot"
-	"slipway/agent/internal/client"
 	"slipway/agent/wire"
 )
 
@@ -249,167 +244,4 @@ func TestAGivenPasscodeComesBeforeAskingAPerson(t *testing.T) {
 	d.sees("Passcode not accepted")
 	d.types("correct horse\r")
 	d.sees("Choose a task sequence")
-}
-
-// TestUnattended is told why it cannot go on, wherever a person would be asked.
-func TestUnattended(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name    string
-		offered []string
-		set     func(*device)
-		want    error
-		words   []string
-	}{
-		{"no passcode", []string{"passcode"}, func(*device) {}, ErrRefused, []string{"passcode", "variable Passcode"}},
-		{"a wrong passcode", []string{"passcode"}, func(d *device) { d.session.Passcode = "wrong" }, ErrRefused, []string{"Passcode not accepted"}},
-		{"a passcode that is not allowed any more", []string{"passcode"}, func(d *device) {
-			d.session.Passcode = "correct horse"
-			d.appliance.Answer = func(r *http.Request) *wire.Problem {
-				if strings.HasSuffix(r.URL.Path, "/auth/passcode") {
-					return &wire.Problem{Status: http.StatusForbidden}
-				}
-				return nil
-			}
-		}, ErrRefused, []string{"does not allow the passcode"}},
-		{"Entra ID only", []string{"entra"}, func(*device) {}, ErrRefused, []string{"Entra ID needs a person"}},
-		{"a refused certificate", []string{"certificate", "entra"}, func(d *device) { d.session.Certificate = machineCertificate(d.t, "pc9", true) },
-			ErrRefused, []string{"Certificate not accepted", "Entra ID needs a person"}},
-		{"nothing to run", []string{"passcode"}, func(d *device) { d.session.Passcode = "correct horse" }, ErrUnattended, []string{"TSID"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			d := newDevice(t)
-			d.session.Environment, d.session.Unattended = wire.FullOS, true
-			d.offers(tt.offered...)
-			tt.set(d)
-			d.powerOn()
-			d.fails(tt.want, tt.words...)
-			if _, err := os.Stat(filepath.Join(d.session.StateDir, tokenFile)); err == nil {
-				t.Error("a token is left behind")
-			}
-		})
-	}
-}
-
-// TestUnattendedWaitsForTheNetwork loses calls, and goes on when they are answered.
-func TestUnattendedWaitsForTheNetwork(t *testing.T) {
-	t.Parallel()
-	d := newDevice(t)
-	d.session.Environment, d.session.Unattended, d.session.Passcode, d.session.Sequence = wire.FullOS, true, "correct horse", "s1:3"
-	busy := 2
-	d.appliance.Answer = func(r *http.Request) *wire.Problem {
-		if strings.HasSuffix(r.URL.Path, "/auth/passcode") && busy > 0 {
-			busy--
-			return &wire.Problem{Title: "Service Unavailable", Status: http.StatusServiceUnavailable}
-		}
-		return nil
-	}
-	d.powerOn()
-	d.ends(boot.Restart)
-}
-
-// TestWhatIsGivenAtTheStartIsSent looks at the call that starts the deployment.
-func TestWhatIsGivenAtTheStartIsSent(t *testing.T) {
-	t.Parallel()
-	d := newDevice(t)
-	d.appliance.Sequences.Assigned = "s1:3"
-	d.session.Environment, d.session.Unattended, d.session.Passcode, d.session.Sequence = wire.FullOS, true, "correct horse", "s2"
-	d.session.Variables = []wire.Variable{{Name: "ComputerName", Value: json.RawMessage(`"pc1"`)}}
-	d.powerOn()
-	d.ends(boot.Restart)
-	d.appliance.Do(func() {
-		if len(d.appliance.Started) != 1 {
-			t.Fatalf("%d starts", len(d.appliance.Started))
-		}
-		got := d.appliance.Started[0]
-		if got.Sequence != "s2" || got.Environment != wire.FullOS || len(got.Variables) != 1 || got.Variables[0].Name != "ComputerName" {
-			t.Errorf("started %+v", got)
-		}
-	})
-}
-
-// TestTheSignInIsKeptAndWiped looks at the files of a running and an ended deployment.
-func TestTheSignInIsKeptAndWiped(t *testing.T) {
-	t.Parallel()
-	d := newDevice(t)
-	identity, err := client.KeepIdentity(filepath.Join(d.session.StateDir, identityFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.session.Identity = identity
-	d.powerOn()
-	d.sees("Passcode")
-	d.types("correct horse\r")
-	d.sees("Choose a task sequence")
-	for _, name := range []string{tokenFile, identityFile} {
-		info, err := os.Stat(filepath.Join(d.session.StateDir, name))
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: %v, %v", name, info, err)
-		}
-	}
-	d.types("1")
-	d.sees("Succeeded")
-	files, err := os.ReadDir(d.session.StateDir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		t.Errorf("%s is left after the deployment", f.Name())
-	}
-}
-
-// TestTheTokenEndsWithItsDeployment starts again after a failure: the person signs in anew.
-func TestTheTokenEndsWithItsDeployment(t *testing.T) {
-	t.Parallel()
-	d := newDevice(t)
-	fail, _ := json.Marshal("exit 3")
-	d.appliance.Document.Sequence.Steps[0].Settings["Command"] = fail
-	d.powerOn()
-	d.sees("Passcode")
-	d.types("correct horse\r")
-	d.sees("Choose a task sequence")
-	d.types("1")
-	d.sees("Start again")
-	d.appliance.Do(func() {
-		if len(d.appliance.Logs) == 0 {
-			t.Error("the log's last lines are not there before the result is shown")
-		}
-	})
-	d.types("\x14") // Ctrl-T
-	d.sees("Passcode")
-	d.types("correct horse\r")
-	d.sees("Choose a task sequence")
-	if kept, err := client.KeepIdentity(filepath.Join(d.session.StateDir, identityFile)); err != nil || client.Binding(kept) != client.Binding(d.session.Identity) {
-		t.Errorf("the key of the new token is not kept: %v", err)
-	}
-}
-
-// TestACrashGoesOnWithTheDeploymentOfItsToken takes up a token that reaches nothing but
-// its own deployment.
-func TestACrashGoesOnWithTheDeploymentOfItsToken(t *testing.T) {
-	t.Parallel()
-	d := newDevice(t)
-	long, _ := json.Marshal("sleep 60")
-	d.appliance.Document.Sequence.Steps[0].Settings["Command"] = long
-	d.powerOn()
-	d.sees("Passcode")
-	d.types("correct horse\r")
-	d.sees("Choose a task sequence")
-	d.types("1")
-	d.sees("Step 1 of 1")
-	d.stop()
-	<-d.failed
-	again := newDevice(t)
-	again.session.StateDir, again.session.Image, again.session.Args, again.session.Identity = d.session.StateDir, d.session.Image, d.session.Args, d.session.Identity
-	d.appliance.Do(func() {
-		d.appliance.Answer = func(r *http.Request) *wire.Problem {
-			if strings.HasSuffix(r.URL.Path, "/task-sequences") {
-				return &wire.Problem{Status: http.StatusForbidden}
-			}
-			return nil
-		}
-	})
-	again.powerOn()
-	again.sees("was interrupted while it ran")
 }
