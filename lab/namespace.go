@@ -39,23 +39,41 @@ func (n *Namespace) IP(args ...string) error {
 // the thread ends with the call.
 func (n *Namespace) Do(f func() error) error {
 	result := make(chan error, 1)
-	go func() {
-		// Never unlocked: the thread is thrown away instead of carrying the
-		// namespace on to other goroutines.
-		runtime.LockOSThread()
-		h, err := os.Open("/run/netns/" + n.Name)
-		if err != nil {
-			result <- fmt.Errorf("enter namespace: %w", err)
-			return
-		}
-		defer h.Close()
-		if err := unix.Setns(int(h.Fd()), unix.CLONE_NEWNET); err != nil {
-			result <- fmt.Errorf("enter namespace %s: %w", n.Name, err)
-			return
-		}
-		result <- f()
-	}()
+	go onOtherThread(func() { result <- n.inside(f) })
 	return <-result
+}
+
+// onOtherThread calls f on a thread that is not the process's main one. That one
+// cannot be thrown away, and where it is, the whole process is taken to be.
+func onOtherThread(f func()) {
+	runtime.LockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		f()
+		return
+	}
+	defer runtime.UnlockOSThread()
+	done := make(chan struct{})
+	go func() { // on another thread: this one is taken
+		defer close(done)
+		runtime.LockOSThread()
+		f()
+	}()
+	<-done
+}
+
+// inside moves the thread into the namespace and calls f. The goroutine's thread
+// is never unlocked: it is thrown away instead of carrying the namespace on to
+// other goroutines.
+func (n *Namespace) inside(f func() error) error {
+	h, err := os.Open("/run/netns/" + n.Name)
+	if err != nil {
+		return fmt.Errorf("enter namespace: %w", err)
+	}
+	defer h.Close()
+	if err := unix.Setns(int(h.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter namespace %s: %w", n.Name, err)
+	}
+	return f()
 }
 
 // Dial connects from inside the namespace. The address must be numeric: the
