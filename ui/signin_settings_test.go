@@ -188,7 +188,7 @@ func authority(t testing.TB) (cert, crl []byte) {
 // FuzzAuthorities: no file makes the page fail, and what was binary is PEM after.
 func FuzzAuthorities(f *testing.F) {
 	cert, crl := authority(f)
-	for _, seed := range [][]byte{cert, crl, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), []byte("-----BEGIN X-----\nAA==\n-----END X-----"), append(cert, cert...), nil} {
+	for _, seed := range [][]byte{cert, crl, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), []byte("-----BEGIN X-----\nAA==\n-----END X-----"), append(cert, cert...), []byte("-----BEGIN "), nil} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
@@ -196,11 +196,9 @@ func FuzzAuthorities(f *testing.F) {
 		if !ok {
 			return
 		}
-		if !strings.Contains(text, "-----BEGIN ") {
-			t.Errorf("%q is no PEM", text)
-		}
-		if lines := describePEM(text); len(lines) > 51 {
-			t.Errorf("%d lines", len(lines))
+		lines := describePEM(text)
+		if binary := !bytes.Contains(file, []byte("-----BEGIN ")); binary && len(lines) == 0 || len(lines) > 51 {
+			t.Errorf("%q: %d lines", text, len(lines))
 		}
 	})
 }
