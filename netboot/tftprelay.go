@@ -92,6 +92,9 @@ func (s *tftpServer) promote(ctx context.Context, p *pendingRequest) {
 	}
 	s.pending.remove(p.peer)
 	if t.window != nil {
+		if t.request.window <= 1 {
+			s.startSteps(ctx, t)
+		}
 		s.relay.Go(func() { s.sendWindows(ctx, t) })
 		return
 	}

@@ -3,6 +3,7 @@ package netboot
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -20,8 +21,9 @@ const (
 
 // windowed is the state of a transfer that we send ourselves.
 type windowed struct {
-	acks chan uint16   // what the client acknowledged; the newest are dropped when it is full
-	over chan struct{} // closed when the transfer is cancelled
+	acks  chan uint16   // what the client acknowledged; the newest are dropped when it is full
+	over  chan struct{} // closed when the transfer is cancelled
+	steps *steps        // not nil: block by block, each sent where its acknowledgement is read
 }
 
 func newWindowed() *windowed {
@@ -29,9 +31,103 @@ func newWindowed() *windowed {
 }
 
 func (w *windowed) acknowledged(number uint16) {
+	if w.steps != nil {
+		w.steps.acknowledged(number)
+		return
+	}
 	select {
 	case w.acks <- number:
 	default: // the sender is behind by dozens: the timeout sorts it out
+	}
+}
+
+// steps sends a file block by block. The next block goes out from the goroutine
+// that reads the acknowledgement: waking another one for each block costs more than
+// the block.
+type steps struct {
+	send func(packet []byte)
+
+	mu       sync.Mutex
+	w        *tftpWindow
+	moved    bool // since the last look of watch
+	err      error
+	finished chan struct{} // closed when done or failed
+	ended    bool
+}
+
+func newSteps(w *tftpWindow, send func([]byte)) *steps {
+	return &steps{send: send, w: w, finished: make(chan struct{})}
+}
+
+// next sends the block that stands next; the caller holds mu.
+func (s *steps) next() {
+	packet, err := s.w.next()
+	if err != nil {
+		s.end(err)
+		return
+	}
+	s.send(packet)
+}
+
+func (s *steps) end(err error) {
+	if !s.ended {
+		s.ended, s.err = true, err
+		close(s.finished)
+	}
+}
+
+func (s *steps) acknowledged(number uint16) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	before := s.w.base
+	again := s.w.acknowledge(number)
+	s.moved = s.moved || s.w.base != before
+	switch {
+	case s.w.done():
+		s.end(nil)
+	case again:
+		s.next()
+	}
+}
+
+// watch sends the block again while the client is silent, and returns how the
+// transfer ended.
+func (s *steps) watch(ctx context.Context, first time.Duration, over <-chan struct{}) error {
+	s.mu.Lock()
+	s.next()
+	s.mu.Unlock()
+	wait := first
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for tries := 0; ; {
+		select {
+		case <-s.finished:
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.err
+		case <-over:
+			return errGivenUp
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		}
+		s.mu.Lock()
+		switch {
+		case s.moved:
+			s.moved, tries, wait = false, 0, first
+		case tries >= windowRetries:
+			s.end(errSilent)
+		default:
+			tries++
+			wait = min(2*wait, longestWindowWait)
+			s.w.asked = false
+			s.next()
+		}
+		s.mu.Unlock()
+		timer.Reset(wait)
 	}
 }
 
@@ -45,9 +141,14 @@ func (s *tftpServer) sendWindows(ctx context.Context, t *tftpTransfer) {
 		s.count.tftpActive.Add(-1)
 		t.close()
 	}()
-	w := newTFTPWindow(t.file, t.file.Size, t.request.block(), t.request.window)
 	started := s.cfg.Now()
-	if err := s.window(ctx, t, w); err != nil {
+	var err error
+	if t.window.steps != nil {
+		err = t.window.steps.watch(ctx, t.request.wait(), t.window.over)
+	} else {
+		err = s.window(ctx, t, s.cut(t))
+	}
+	if err != nil {
 		s.count.tftpFailed.Add(1)
 		s.log.Debug("TFTP transfer ended early", "client", t.peer.String(), "file", t.request.name, "err", err)
 		s.sent(ctx, t.peer, s.transfers.Send(refuseEnded.marshal(), t.peer, 0, t.local))
@@ -56,6 +157,17 @@ func (s *tftpServer) sendWindows(ctx context.Context, t *tftpTransfer) {
 	s.count.tftpCompleted.Add(1)
 	s.log.Info("TFTP transfer done", "client", t.peer.String(), "file", t.request.name, "bytes", t.file.Size,
 		"window", t.request.window, "duration", s.cfg.Now().Sub(started).Round(time.Millisecond).String())
+}
+
+// cut prepares the file of a transfer.
+func (s *tftpServer) cut(t *tftpTransfer) *tftpWindow {
+	return newTFTPWindow(t.file, t.file.Size, t.request.block(), t.request.window)
+}
+
+// startSteps prepares a transfer without windows, before its first acknowledgement
+// is read.
+func (s *tftpServer) startSteps(ctx context.Context, t *tftpTransfer) {
+	t.window.steps = newSteps(s.cut(t), func(p []byte) { s.sent(ctx, t.peer, s.transfers.Send(p, t.peer, 0, t.local)) })
 }
 
 // window sends window after window.
