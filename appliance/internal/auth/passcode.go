@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/appliance/internal/settings"
 	"slipway/appliance/internal/state"
 	"slipway/fleet"
 )
@@ -117,14 +118,17 @@ func (s *Service) PasscodeStatus(ctx context.Context) (fleet.PasscodeStatus, err
 func (s *Service) Passcodes(context.Context) (list []fleet.PasscodeStatus, err error) {
 	err = s.store.View(func(tx *state.Tx) error {
 		list = []fleet.PasscodeStatus{}
-		settings, err := tx.Settings().Get(state.Self)
-		if err != nil && !errors.Is(err, state.ErrNotFound) {
+		current, err := tx.Settings().Get(state.Self)
+		switch {
+		case errors.Is(err, state.ErrNotFound):
+			current = settings.Default()
+		case err != nil:
 			return err
 		}
 		kept, now := passcodesIn(tx), s.now()
 		for _, p := range kept {
 			if p.base() == p.ID {
-				list = append(list, p.status(kept, settings, now))
+				list = append(list, p.status(kept, current, now))
 			}
 		}
 		return nil
