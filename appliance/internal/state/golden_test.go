@@ -69,6 +69,7 @@ func sample(t *testing.T, tx *Tx) {
 	put(putFilled(tx.Tokens().Table))
 	put(putFilled(tx.Waits()))
 	put(putFilled(tx.Keys()))
+	put(putFilled(tx.Leases()))
 	put(putFilled(tx.Media()))
 }
 

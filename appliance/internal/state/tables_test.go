@@ -146,8 +146,9 @@ func TestEveryTableKeepsEveryFieldAndSharesNothing(t *testing.T) {
 	roundTrip(t, s, "tokens", func(tx *Tx) Table[fleet.Token] { return tx.Tokens().Table })
 	roundTrip(t, s, "waits", (*Tx).Waits)
 	roundTrip(t, s, "keys", (*Tx).Keys)
+	roundTrip(t, s, "leases", (*Tx).Leases)
 	roundTrip(t, s, "media", (*Tx).Media)
-	if want := 16; len(allTables()) != want {
+	if want := 17; len(allTables()) != want {
 		t.Errorf("%d tables, the test knows %d", len(allTables()), want)
 	}
 }
