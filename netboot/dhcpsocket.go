@@ -29,9 +29,6 @@ type packetSocket interface {
 	Receive(buf []byte) (datagram, error)
 	// Send sends from the given interface and source address.
 	Send(payload []byte, to netip.AddrPort, ifIndex int, source netip.Addr) error
-	// SendBatch sends datagrams of equal size, the last one may be shorter, that
-	// stand one behind the other.
-	SendBatch(packets []byte, size int, to netip.AddrPort, source netip.Addr) error
 	Close() error
 }
 

@@ -29,7 +29,7 @@ type tftpServer struct {
 	pending    *pendingTable
 	slots      *tftpSlots
 	guard      *tftpGuard
-	transfers  packetSocket
+	transfers  *transferSockets
 
 	mu    sync.Mutex
 	byKey map[netip.AddrPort]*tftpTransfer // by the address the library knows
@@ -67,23 +67,20 @@ func (s *tftpServer) run(ctx context.Context, requests packetSocket) (err error)
 	if err := probeLoopback(); err != nil {
 		return errors.Join(err, requests.Close())
 	}
-	if s.transfers, err = listenPort(ctx, netip.AddrPortFrom(netip.IPv4Unspecified(), 0), false); err != nil {
+	if s.transfers, err = listenTransfers(ctx); err != nil {
 		return errors.Join(err, requests.Close())
-	}
-	if sock, ok := s.transfers.(*udpSocket); ok {
-		if err := sock.hearRefusals(); err != nil {
-			s.log.WarnContext(ctx, "TFTP clients that are gone will be noticed late", "err", err)
-		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lib := s.library()
 	queue := make(chan datagram, tftpQueue)
-	errs := make(chan error, 2)
+	errs := make(chan error, 1+len(s.transfers.list))
 	var serving, parts sync.WaitGroup
 	serving.Go(func() { _ = lib.Serve(s.guard) })
 	parts.Go(func() { errs <- s.readRequests(requests, queue) })
-	parts.Go(func() { errs <- s.readTransfers(ctx) })
+	for _, sock := range s.transfers.list {
+		parts.Go(func() { errs <- s.readTransfers(ctx, sock) })
+	}
 	parts.Go(func() { s.resend(ctx) })
 	parts.Go(func() {
 		for d := range queue {
@@ -206,8 +203,8 @@ func (s *tftpServer) begin(ctx context.Context, d datagram, r tftpRequest) *tftp
 		s.log.ErrorContext(ctx, "TFTP file cannot be read", "name", r.name, "err", err)
 		return refuseInternal
 	}
-	p := &pendingRequest{peer: d.from, local: unicast(d.to), request: r, first: first, expect: expect}
+	p := &pendingRequest{socket: s.transfers.pick(), peer: d.from, local: unicast(d.to), request: r, first: first, expect: expect}
 	s.count.tftpEvicted.Add(int64(s.pending.add(p)))
-	s.sent(ctx, p.peer, s.transfers.Send(first, p.peer, 0, p.local))
+	s.sent(ctx, p.peer, p.socket.Send(first, p.peer, 0, p.local))
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 // the first acknowledgement it is this record and nothing more: no socket, no
 // open file, no goroutine.
 type pendingRequest struct {
+	socket  *udpSocket // that it is answered from
 	peer    netip.AddrPort
 	local   netip.Addr // address of ours that was asked
 	request tftpRequest
@@ -106,6 +107,7 @@ func (t *pendingTable) removeLocked(p *pendingRequest) {
 
 // resend is a first packet to send again.
 type resend struct {
+	socket *udpSocket
 	packet []byte
 	to     netip.AddrPort
 	source netip.Addr
@@ -126,7 +128,7 @@ func (t *pendingTable) due() (out []resend) {
 		case now.Sub(p.sentAt) >= tftpRetransmit && p.sent < tftpRetries:
 			p.sentAt = now
 			p.sent++
-			out = append(out, resend{p.first, p.peer, p.local})
+			out = append(out, resend{p.socket, p.first, p.peer, p.local})
 		}
 	}
 	return out

@@ -20,25 +20,27 @@ func (s *tftpServer) resend(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.endRefused() // those that a call for sending has taken note of
+			for _, sock := range s.transfers.list {
+				s.endRefused(sock) // those that a call for sending has taken note of
+			}
 			for _, r := range s.pending.due() {
-				s.sent(ctx, r.to, s.transfers.Send(r.packet, r.to, 0, r.source))
+				s.sent(ctx, r.to, r.socket.Send(r.packet, r.to, 0, r.source))
 			}
 		}
 	}
 }
 
-// readTransfers takes what clients send within transfers.
-func (s *tftpServer) readTransfers(ctx context.Context) error {
-	return receive(s.transfers, func(d datagram) {
+// readTransfers takes what the clients of a socket send within transfers.
+func (s *tftpServer) readTransfers(ctx context.Context, sock *udpSocket) error {
+	return receive(plainSocket{sock}, func(d datagram) {
 		if len(d.payload) < 4 {
 			return
 		}
 		switch binary.BigEndian.Uint16(d.payload) {
 		case tftpAck:
-			if t := s.slots.find(d.from); t != nil {
+			if t := s.slots.find(d.from); t != nil && t.socket == sock {
 				t.acknowledged(d.payload[:4])
-			} else if p := s.pending.find(d.from, binary.BigEndian.Uint16(d.payload[2:])); p != nil {
+			} else if p := s.pending.find(d.from, binary.BigEndian.Uint16(d.payload[2:])); p != nil && p.socket == sock {
 				s.promote(ctx, p)
 			}
 		case tftpError: // "user aborted" after EDK2's size probe: normal
@@ -47,15 +49,11 @@ func (s *tftpServer) readTransfers(ctx context.Context) error {
 				t.cancel()
 			}
 		}
-	}, s.endRefused)
+	}, func() { s.endRefused(sock) })
 }
 
 // endRefused ends what is on its way to clients that are gone.
-func (s *tftpServer) endRefused() {
-	sock, ok := s.transfers.(*udpSocket)
-	if !ok {
-		return
-	}
+func (s *tftpServer) endRefused(sock *udpSocket) {
 	for _, peer := range sock.refusals() {
 		s.pending.remove(peer)
 		if t := s.slots.find(peer); t != nil {
@@ -70,7 +68,7 @@ func (s *tftpServer) promote(ctx context.Context, p *pendingRequest) {
 	file, err := s.open(ctx, p.request.name, p.local)
 	if err != nil {
 		s.pending.remove(p.peer)
-		s.sent(ctx, p.peer, s.transfers.Send(refusalFor(err).marshal(), p.peer, 0, p.local))
+		s.sent(ctx, p.peer, p.socket.Send(refusalFor(err).marshal(), p.peer, 0, p.local))
 		return
 	}
 	t, err := newTransfer(p, file)
@@ -109,7 +107,7 @@ func (s *tftpServer) launch(ctx context.Context, t *tftpTransfer) {
 	s.count.tftpStarted.Add(1)
 	s.count.tftpActive.Add(1)
 	s.relay.Go(func() {
-		t.fromLibrary(func(p []byte) { s.sent(ctx, t.peer, s.transfers.Send(p, t.peer, 0, t.local)) })
+		t.fromLibrary(func(p []byte) { s.sent(ctx, t.peer, t.socket.Send(p, t.peer, 0, t.local)) })
 	})
 	if !s.guard.push(t.request.marshal(), t.key()) {
 		s.end(t)

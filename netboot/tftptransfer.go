@@ -14,8 +14,9 @@ import (
 // library has no way to end a transfer that waits for its client, and does not
 // know the address a request was sent to; the relay does.
 //
-//	client <-> the server's transfer socket | inner <-> library
+//	client <-> one of the server's transfer sockets | inner <-> library
 type tftpTransfer struct {
+	socket  *udpSocket // that the client talks to
 	peer    netip.AddrPort
 	local   netip.Addr // address of ours that the client talks to
 	request tftpRequest
@@ -43,13 +44,13 @@ var (
 // newTransfer opens the loopback side.
 func newTransfer(p *pendingRequest, f *File) (*tftpTransfer, error) {
 	if p.request.ours() {
-		return &tftpTransfer{peer: p.peer, local: p.local, request: p.request, file: f, window: newWindowed()}, nil
+		return &tftpTransfer{socket: p.socket, peer: p.peer, local: p.local, request: p.request, file: f, window: newWindowed()}, nil
 	}
 	inner, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopbackAddr.AsSlice()})
 	if err != nil {
 		return nil, fmt.Errorf("open transfer socket on loopback: %w", err)
 	}
-	return &tftpTransfer{peer: p.peer, local: p.local, request: p.request, expect: p.expect, file: f, inner: inner}, nil
+	return &tftpTransfer{socket: p.socket, peer: p.peer, local: p.local, request: p.request, expect: p.expect, file: f, inner: inner}, nil
 }
 
 // key is how the library names this client.

@@ -151,7 +151,7 @@ func (s *tftpServer) sendWindows(ctx context.Context, t *tftpTransfer) {
 	if err != nil {
 		s.count.tftpFailed.Add(1)
 		s.log.Debug("TFTP transfer ended early", "client", t.peer.String(), "file", t.request.name, "err", err)
-		s.sent(ctx, t.peer, s.transfers.Send(refuseEnded.marshal(), t.peer, 0, t.local))
+		s.sent(ctx, t.peer, t.socket.Send(refuseEnded.marshal(), t.peer, 0, t.local))
 		return
 	}
 	s.count.tftpCompleted.Add(1)
@@ -167,7 +167,8 @@ func (s *tftpServer) cut(t *tftpTransfer) *tftpWindow {
 // startSteps prepares a transfer without windows, before its first acknowledgement
 // is read.
 func (s *tftpServer) startSteps(ctx context.Context, t *tftpTransfer) {
-	t.window.steps = newSteps(s.cut(t), func(p []byte) { s.sent(ctx, t.peer, s.transfers.Send(p, t.peer, 0, t.local)) })
+	source := sourceMessage(t.local)
+	t.window.steps = newSteps(s.cut(t), func(p []byte) { s.sent(ctx, t.peer, t.socket.sendFrom(p, t.peer, source)) })
 }
 
 // window sends window after window.
@@ -181,7 +182,7 @@ func (s *tftpServer) window(ctx context.Context, t *tftpTransfer, w *tftpWindow)
 		if err != nil {
 			return err
 		}
-		s.sent(ctx, t.peer, s.transfers.SendBatch(packets, w.packet(), t.peer, t.local))
+		s.sent(ctx, t.peer, t.socket.SendBatch(packets, w.packet(), t.peer, t.local))
 		timer.Reset(wait)
 	waiting:
 		for {

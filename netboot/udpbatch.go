@@ -19,14 +19,11 @@ const (
 	maxSegmentBytes = 65000
 )
 
-// SendBatch implements packetSocket: the kernel cuts the datagrams apart
-// (UDP_SEGMENT, Linux 4.18), or gets them by sendmmsg(2) where it cannot.
+// SendBatch sends datagrams of equal size, the last one may be shorter, that stand
+// one behind the other. The kernel cuts them apart (UDP_SEGMENT, Linux 4.18), or
+// gets them by sendmmsg(2) where it cannot.
 func (s *udpSocket) SendBatch(packets []byte, size int, to netip.AddrPort, source netip.Addr) error {
-	cm := &ipv4.ControlMessage{}
-	if source.IsValid() {
-		cm.Src = source.AsSlice()
-	}
-	oob := cm.Marshal()
+	oob := sourceMessage(source)
 	if len(packets) <= size || s.noSegments.Load() {
 		return s.sendMany(packets, size, to, oob)
 	}
@@ -50,6 +47,33 @@ func (s *udpSocket) SendBatch(packets []byte, size int, to netip.AddrPort, sourc
 		packets = packets[n:]
 	}
 	return nil
+}
+
+// sourceMessage is the control message that makes packets leave from an address.
+func sourceMessage(source netip.Addr) []byte {
+	cm := &ipv4.ControlMessage{}
+	if source.IsValid() {
+		cm.Src = source.AsSlice()
+	}
+	return cm.Marshal()
+}
+
+// sendFrom sends one datagram with a control message made before.
+func (s *udpSocket) sendFrom(payload []byte, to netip.AddrPort, oob []byte) error {
+	return s.anew(func() error {
+		_, _, err := s.conn.WriteMsgUDPAddrPort(payload, oob, to)
+		return err
+	})
+}
+
+// plainSocket receives without asking for the interface and destination of each
+// packet.
+type plainSocket struct{ *udpSocket }
+
+// Receive implements packetSocket.
+func (s plainSocket) Receive(buf []byte) (datagram, error) {
+	n, from, err := s.conn.ReadFromUDPAddrPort(buf)
+	return datagram{payload: buf[:n], from: netip.AddrPortFrom(from.Addr().Unmap(), from.Port())}, err
 }
 
 // segmentMessage appends the control message UDP_SEGMENT.
