@@ -234,7 +234,7 @@ func TestFetchPackages(t *testing.T) {
 	for _, e := range left {
 		names = append(names, e.Name())
 	}
-	if got := strings.Join(names, " "); got != "busybox-static_1%3a1.35_amd64.deb ipxe_1.0_all.deb linux-image-6.9.0-1-amd64_6.9-1_amd64.deb" {
+	if got := strings.Join(names, " "); got != "busybox-static_1%3a1.35_amd64.deb ipxe_1.0_all.deb linux-image-6.9.0-1-amd64_6.9-1_amd64.deb systemd-boot-efi_252_amd64.deb" {
 		t.Errorf("folder: %s", got)
 	}
 	// Offline, a complete folder is good enough, and an incomplete one is not.

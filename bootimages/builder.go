@@ -136,7 +136,24 @@ func (b *Builder) resolve(ctx context.Context, o Options) (*resolved, error) {
 		}
 		r.packages = append(r.packages, p)
 	}
-	return r, nil
+	return r, r.resolveStub(ctx, o.Architecture)
+}
+
+// resolveStub names the package of the one-file image's stub. A source without it
+// gives an image without that file: machines boot the other ways all the same.
+func (r *resolved) resolveStub(ctx context.Context, arch string) error {
+	rule, ok := r.recipe.OneFile[arch]
+	if !ok {
+		return nil
+	}
+	p, err := r.source.Resolve(ctx, rule.Package, "", debianArch(arch))
+	if errors.Is(err, ErrNoPackage) {
+		return nil
+	}
+	if err == nil {
+		r.packages = append(r.packages, p)
+	}
+	return err
 }
 
 func (r *resolved) readFolders(o Options) error {
@@ -223,7 +240,7 @@ func (b *Builder) assemble(ctx context.Context, o Options, r *resolved, files ma
 		archives = append(archives, extra)
 		noteFirmware(set, r.firmware, m)
 	}
-	m.begin("writing the initrd", 62, 98)
+	m.begin("writing the initrd", 62, 97)
 	initrd, err := writeInitrd(ctx, filepath.Join(dir, "initrd.zst"), archives, m.done)
 	if err != nil {
 		return err
@@ -236,6 +253,10 @@ func (b *Builder) assemble(ctx context.Context, o Options, r *resolved, files ma
 	image.Files = []fleet.ImageFile{kernelFile, initrd}
 	image.Size = kernelFile.Size + initrd.Size
 	image.KernelRelease, image.ModuleCount = k.release, len(set)
+	m.begin("writing the one-file image", 97, 98)
+	if err := r.addOneFile(dir, files, o, image, m); err != nil {
+		return err
+	}
 	m.note(fmt.Sprintf("kernel %s, %d modules, vmlinuz %.1f MB, initrd %.1f MB", k.release, len(set), float64(kernelFile.Size)/1e6, float64(initrd.Size)/1e6))
 	return nil
 }

@@ -81,7 +81,11 @@ func (b *Builder) packageNames(arch string) (*recipe, []string, error) {
 	if err := rec.readJSON(b.Recipes, "loaders/recipe.json", &l); err != nil {
 		return nil, nil, err
 	}
-	return rec, append(rec.packages(), l.Package), nil
+	names := append(rec.packages(), l.Package)
+	if stub, ok := rec.OneFile[arch]; ok {
+		names = append(names, stub.Package)
+	}
+	return rec, names, nil
 }
 
 func (b *Builder) checkFolder(ctx context.Context, arch, folder string) error {

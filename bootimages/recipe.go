@@ -17,6 +17,7 @@ type recipe struct {
 	Format        int                 `json:"format"`
 	KernelPackage map[string]string   `json:"kernelPackage"`
 	Copy          []copyRule          `json:"copy"`
+	OneFile       map[string]stubRule `json:"oneFile"` // by architecture
 	Profiles      map[string][]string `json:"profiles"`
 	LeaveOut      []string            `json:"leaveOut"`
 
@@ -31,6 +32,12 @@ type copyRule struct {
 	From    []string `json:"from"`
 	To      string   `json:"to"`
 	Mode    string   `json:"mode"`
+}
+
+// stubRule names the program that a one-file image begins with.
+type stubRule struct {
+	Package string   `json:"package"`
+	From    []string `json:"from"`
 }
 
 // wanted is a module the profile names; optional ones may be unknown to a kernel.

@@ -103,6 +103,8 @@ func WritePackages(dir, kernelVersion string) error {
 		"kernel.deb": Kernel(kernelVersion),
 		"busybox.deb": Deb(Control("busybox-static", "1:1.35", "amd64", ""),
 			File{Name: "./bin/busybox", Content: "busybox"}),
+		"systemd-boot-efi.deb": Deb(Control("systemd-boot-efi", "252", "amd64", ""),
+			File{Name: "./usr/lib/systemd/boot/efi/linuxx64.efi.stub", Content: string(UEFIProgram("stub"))}),
 		"ipxe.deb": Deb(Control("ipxe", "1.0", "all", ""),
 			File{Name: "./usr/lib/ipxe/undionly.kpxe", Content: "undionly"},
 			File{Name: "./usr/lib/ipxe/snponly.efi", Content: "snponly"},
