@@ -110,6 +110,17 @@ func classify(p *dhcpv4.DHCPv4, bootPort bool) (request, error) {
 	if err := match(p, bootPort); err != nil {
 		return request{}, err
 	}
+	return describe(p)
+}
+
+// bootClass reports whether a packet is of something that boots, or of our agent.
+func bootClass(p *dhcpv4.DHCPv4) bool {
+	class := vendorClass(p)
+	return class == ClassAgent || strings.HasPrefix(class, classPXE) || strings.HasPrefix(class, classHTTP)
+}
+
+// describe is classify for a packet that is known to be of a boot client.
+func describe(p *dhcpv4.DHCPv4) (request, error) {
 	r := request{
 		packet:     p,
 		kind:       kindFirmware,

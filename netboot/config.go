@@ -33,11 +33,19 @@ type Config struct {
 	Now    func() time.Time
 }
 
-// DHCPConfig is the proxyDHCP part.
+// DHCPConfig is the DHCP part.
 type DHCPConfig struct {
 	Off     bool   // do not answer DHCP at all
 	Port    uint16 // 67
 	PXEPort uint16 // 4011, the boot server port
+
+	// Subnets are the networks in which addresses are handed out, kept in Leases.
+	// Everywhere else the proxy answers beside another DHCP server.
+	Subnets []Subnet
+	Leases  Leases
+	Force   bool // hand out addresses although another DHCP server answers there
+
+	times watchTimes // of the tests
 }
 
 // clientPort is where clients listen: one above the server's port (RFC 2131),
@@ -66,6 +74,9 @@ func (c Config) withDefaults() Config {
 	set(&c.HTTPSPort, 8443)
 	if !c.TFTP.Listen.IsValid() {
 		c.TFTP.Listen = netip.AddrPortFrom(netip.IPv4Unspecified(), 69)
+	}
+	if c.DHCP.times == (watchTimes{}) {
+		c.DHCP.times = defaultWatchTimes()
 	}
 	if c.TFTP.Slots == 0 {
 		c.TFTP.Slots = 256
@@ -104,6 +115,12 @@ func (c Config) Validate() error {
 	}
 	if c.DHCP.Port != 0 && c.DHCP.Port == c.DHCP.PXEPort {
 		bad("dhcp.pxe_port: must differ from dhcp.port (%d)", c.DHCP.Port)
+	}
+	if err := ValidateSubnets(c.DHCP.Subnets); err != nil {
+		bad("dhcp.subnets: %w", err)
+	}
+	if len(c.DHCP.Subnets) > 0 && c.DHCP.Leases == nil {
+		bad("netboot: no place given to keep leases in")
 	}
 	if l := c.TFTP.Listen; l.IsValid() && !l.Addr().Is4() {
 		bad("tftp.listen: %s is not an IPv4 address (firmware loads by IPv4)", l.Addr())

@@ -20,6 +20,7 @@ type proxy struct {
 	log        *slog.Logger
 	count      *Counters
 	warned     warnings
+	leases     *leaseServer // nil: no addresses are handed out
 }
 
 // warnings keeps a standing mistake (no loader for a kind of machine) from
@@ -53,6 +54,7 @@ type job struct {
 
 const (
 	dhcpWorkers  = 8
+	leaseWorkers = 64              // they wait for the answers to probes, and for the disk
 	dhcpQueue    = 256             // packets waiting for a worker; more are dropped, clients repeat
 	dhcpDeadline = 2 * time.Second // for one packet, the policy's answer included
 )
@@ -63,7 +65,11 @@ func (p *proxy) run(ctx context.Context, dhcp, boot packetSocket) error {
 	defer cancel()
 	jobs := make(chan job, dhcpQueue)
 	var workers, readers sync.WaitGroup
-	for range dhcpWorkers {
+	count := dhcpWorkers
+	if p.leases != nil {
+		count = leaseWorkers
+	}
+	for range count {
 		workers.Go(func() {
 			for j := range jobs {
 				p.serve(ctx, j)
@@ -130,6 +136,11 @@ func (p *proxy) handle(ctx context.Context, j job) error {
 		p.count.dhcpMalformed.Add(1)
 		return err
 	}
+	if p.leases != nil && !j.bootPort {
+		if done, err := p.leases.handle(ctx, j, iface, packet); done {
+			return err
+		}
+	}
 	r, err := classify(packet, j.bootPort)
 	if err != nil {
 		if !errors.Is(err, errNotOurs) {
@@ -145,9 +156,8 @@ func (p *proxy) handle(ctx context.Context, j job) error {
 		return errNotOurs
 	}
 	a, err := p.ask(ctx, r, s)
-	if errors.Is(err, errNoLoader) && p.warned.due(r.client.Arch+" "+string(r.client.Firmware), p.cfg.Now()) {
-		p.log.WarnContext(ctx, "a machine cannot boot: no loader for it is here; loaders come with the ipxe package at the first image build, others can be added by hand",
-			"mac", r.client.MAC.String(), "arch", r.client.Arch, "firmware", string(r.client.Firmware), "wanted", loaderNames(r.client))
+	if errors.Is(err, errNoLoader) {
+		p.warnLoader(ctx, r)
 	}
 	if err != nil {
 		return fmt.Errorf("client %s: %w", r.client.MAC, err)
@@ -157,6 +167,14 @@ func (p *proxy) handle(ctx context.Context, j job) error {
 		return nil
 	}
 	return p.send(ctx, j, r, s, *a, local)
+}
+
+// warnLoader says that there is no loader for a kind of machine.
+func (p *proxy) warnLoader(ctx context.Context, r request) {
+	if p.warned.due(r.client.Arch+" "+string(r.client.Firmware), p.cfg.Now()) {
+		p.log.WarnContext(ctx, "a machine cannot boot: no loader for it is here; loaders come with the ipxe package at the first image build, others can be added by hand",
+			"mac", r.client.MAC.String(), "arch", r.client.Arch, "firmware", string(r.client.Firmware), "wanted", loaderNames(r.client))
+	}
 }
 
 // site finds the address of ours that the client should use, and the one the

@@ -13,6 +13,7 @@ type netInterface struct {
 	index int
 	name  string
 	mtu   int
+	mac   net.HardwareAddr
 	addrs []netip.Prefix // IPv4 only
 }
 
@@ -47,6 +48,38 @@ func (i *interfaces) byIndex(index int) (netInterface, bool) {
 		n, ok = i.find(index)
 	}
 	return n, ok
+}
+
+// all returns the served interfaces, read anew.
+func (i *interfaces) all() ([]netInterface, error) {
+	known, err := i.list()
+	if err != nil {
+		return nil, err
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.known, i.readAt = known, i.now()
+	var out []netInterface
+	for _, n := range known {
+		if len(i.names) == 0 || slices.Contains(i.names, n.name) {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// own reports whether an address is one of this machine's, as last read.
+func (i *interfaces) own(a netip.Addr) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, n := range i.known {
+		for _, p := range n.addrs {
+			if p.Addr() == a {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (i *interfaces) find(index int) (netInterface, bool) {
@@ -87,7 +120,7 @@ func systemInterfaces() ([]netInterface, error) {
 		if err != nil {
 			continue // it went away meanwhile
 		}
-		out = append(out, netInterface{index: i.Index, name: i.Name, mtu: i.MTU, addrs: ipv4Prefixes(addrs)})
+		out = append(out, netInterface{index: i.Index, name: i.Name, mtu: i.MTU, mac: i.HardwareAddr, addrs: ipv4Prefixes(addrs)})
 	}
 	return out, nil
 }

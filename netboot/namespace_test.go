@@ -50,6 +50,7 @@ type wire struct {
 	t     *testing.T
 	fd    int
 	index int // of the near end
+	far   int // index of the far end
 	near  net.HardwareAddr
 }
 
@@ -80,7 +81,7 @@ func newWire(t *testing.T, name, addr string) *wire {
 	check(err)
 	t.Cleanup(func() { unix.Close(fd) })
 	check(unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_IP), Ifindex: links[1].Attrs().Index}))
-	w := &wire{t: t, fd: fd, index: links[0].Attrs().Index, near: links[0].Attrs().HardwareAddr}
+	w := &wire{t: t, fd: fd, index: links[0].Attrs().Index, far: links[1].Attrs().Index, near: links[0].Attrs().HardwareAddr}
 	return w
 }
 

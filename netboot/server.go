@@ -19,6 +19,7 @@ type Server struct {
 	handler    *httpHandler
 
 	dhcp, boot, tftp packetSocket
+	leases           *leaseServer // set by Listen when addresses are handed out
 }
 
 // New checks the configuration. It opens nothing.
@@ -53,6 +54,9 @@ func (s *Server) Listen(ctx context.Context) error {
 		if s.boot, err = listenPort(ctx, netip.AddrPortFrom(any4, s.cfg.DHCP.PXEPort), false); err != nil {
 			return errors.Join(fmt.Errorf("DHCP: %w", err), s.Close())
 		}
+	}
+	if err := s.listenLeases(ctx); err != nil {
+		return errors.Join(fmt.Errorf("DHCP: %w", err), s.Close())
 	}
 	if !s.cfg.TFTP.Off && s.tftp == nil {
 		if s.tftp, err = listenPort(ctx, s.cfg.TFTP.Listen, false); err != nil {
@@ -91,7 +95,11 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if s.dhcp != nil {
-		p := &proxy{cfg: &s.cfg, interfaces: s.interfaces, log: s.cfg.Logger, count: &s.count}
+		p := &proxy{cfg: &s.cfg, interfaces: s.interfaces, log: s.cfg.Logger, count: &s.count, leases: s.leases}
+		if s.leases != nil {
+			s.leases.proxy = p
+			group.Go(func() error { return s.leases.watch.run(ctx) })
+		}
 		group.Go(func() error { return p.run(ctx, s.dhcp, s.boot) })
 	}
 	if s.tftp != nil {
