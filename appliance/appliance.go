@@ -20,6 +20,7 @@ import (
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/engine"
 	"slipway/appliance/internal/imaging"
+	"slipway/appliance/internal/leases"
 	"slipway/appliance/internal/pki"
 	"slipway/appliance/internal/secrets"
 	"slipway/appliance/internal/settings"
@@ -161,14 +162,31 @@ func (a *appliance) buildNetboot(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	dhcp, err := a.dhcpConfig()
+	if err != nil {
+		return err
+	}
 	a.netboot, err = netboot.New(netboot.Config{
 		Advertise: advertise, Interfaces: a.cfg.Interfaces,
-		DHCP:     netboot.DHCPConfig{Off: a.cfg.DHCP.Mode == config.ModeOff, Port: uint16(a.cfg.DHCP.Port), PXEPort: uint16(a.cfg.DHCP.PXEPort)},
+		DHCP:     dhcp,
 		TFTP:     netboot.TFTPConfig{Listen: tftp},
 		HTTPPort: httpPort, HTTPSPort: httpsPort,
 		Policy: policy, Images: a.images.Files(), Loaders: a.images.Loaders(), Logger: a.log,
 	})
 	return err
+}
+
+// dhcpConfig says how network boot takes part in DHCP.
+func (a *appliance) dhcpConfig() (netboot.DHCPConfig, error) {
+	d := a.cfg.DHCP
+	c := netboot.DHCPConfig{Off: d.Mode == config.ModeOff, Port: uint16(d.Port), PXEPort: uint16(d.PXEPort)}
+	if d.Mode != config.ModeAuthoritative {
+		return c, nil
+	}
+	c.Leases, c.Force = leases.New(a.store, a.log), d.Force
+	var err error
+	c.Subnets, err = d.Served() // checked by config.Validate
+	return c, err
 }
 
 // portOf is the port of a listener that config.Validate has checked.
@@ -209,6 +227,10 @@ func (a *appliance) netbootFigures() figures {
 				name += "_total"
 			}
 			out[name] = float64(n)
+		}
+		if f, ok := a.netboot.LeaseFigures(); ok {
+			out["leases_active"], out["leases_quarantined"], out["lease_addresses"] = float64(f.Active), float64(f.Quarantined), float64(f.Addresses)
+			out["foreign_dhcp_servers"] = float64(len(a.netboot.Foreign()))
 		}
 		return out
 	}}

@@ -85,7 +85,7 @@ func TestWhatKeepsServeFromStartingIsOneClearLine(t *testing.T) {
 		{"data is a file", base + "data: " + plain + "\n", "is not a folder"},
 		{"malformed", "data: [", "line 1"},
 		{"unknown key", base + "dhpc: {}\n", `unknown key "dhpc"`},
-		{"future mode", "dhcp: {mode: authoritative}\n", "not in this version"},
+		{"no subnets", "dhcp: {mode: authoritative}\n", "needs at least one network"},
 		{"long path", base + "data: /" + strings.Repeat("d", 110) + "\n", "too long for a socket"},
 	} {
 		if c.name == "foreign address" {

@@ -35,9 +35,35 @@ func (h *health) dhcp() ui.Check {
 	if h.a.cfg.DHCP.Mode == config.ModeOff {
 		return ui.Check{Name: "proxyDHCP", State: ui.CheckOff, Text: "Switched off in the configuration"}
 	}
+	if h.a.cfg.DHCP.Mode == config.ModeAuthoritative {
+		return h.leases()
+	}
 	n := h.a.netboot.Counters().Snapshot()
 	return ui.Check{Name: "proxyDHCP", State: ui.CheckOK,
 		Text: fmt.Sprintf("Answering on ports %d and %d; %d requests heard, %d answered", h.a.cfg.DHCP.Port, h.a.cfg.DHCP.PXEPort, n["dhcp_received"], n["dhcp_offers"]+n["dhcp_acks"])}
+}
+
+// leases is the DHCP line of an appliance that hands out addresses.
+func (h *health) leases() ui.Check {
+	c := ui.Check{Name: "DHCP", State: ui.CheckOK}
+	f, _ := h.a.netboot.LeaseFigures()
+	c.Text = fmt.Sprintf("%d of %d addresses leased", f.Active, f.Addresses)
+	if f.Quarantined > 0 {
+		c.Text += fmt.Sprintf(", %d left out because somebody else uses them", f.Quarantined)
+	}
+	if f.Active+f.Quarantined >= f.Addresses && f.Addresses > 0 {
+		c.State, c.Next = ui.CheckWarning, "Make the ranges larger, or the lease times shorter."
+	}
+	for _, o := range h.a.netboot.Foreign() {
+		if o.Ignored {
+			c.State, c.Next = ui.CheckWarning, "Two servers hand out addresses there: see that their ranges differ."
+			c.Text += fmt.Sprintf("; another DHCP server, %s, is on %s", o.Address, o.Interface)
+			continue
+		}
+		c.State, c.Next = ui.CheckFailed, "Stop the other server, or set dhcp.mode to proxy."
+		c.Text += fmt.Sprintf("; none is offered on %s, because another DHCP server, %s, is there", o.Interface, o.Address)
+	}
+	return c
 }
 
 func (h *health) loaders() ui.Check {

@@ -34,6 +34,9 @@ type DHCP struct {
 	Mode    string `yaml:"mode"` // proxy, authoritative, off
 	Port    int    `yaml:"port"`
 	PXEPort int    `yaml:"pxe_port"`
+
+	Subnets []Subnet `yaml:"subnets"` // networks whose addresses are handed out (authoritative)
+	Force   bool     `yaml:"force"`   // hand them out although another DHCP server answers there
 }
 
 // Listener is an address to listen on, "host:port" with an optional host.
@@ -90,12 +93,11 @@ func (c Config) Validate() error {
 		}
 	}
 	switch c.DHCP.Mode {
-	case ModeProxy, ModeOff:
-	case ModeAuthoritative:
-		bad("dhcp.mode", "%q is %w; use %q beside your DHCP server", c.DHCP.Mode, ErrNotInThisVersion, ModeProxy)
+	case ModeProxy, ModeAuthoritative, ModeOff:
 	default:
-		bad("dhcp.mode", "%q is unknown; use %q or %q", c.DHCP.Mode, ModeProxy, ModeOff)
+		bad("dhcp.mode", "%q is unknown; use %q, %q or %q", c.DHCP.Mode, ModeProxy, ModeAuthoritative, ModeOff)
 	}
+	c.DHCP.authority(bad)
 	for _, p := range []struct {
 		key  string
 		port int

@@ -1,11 +1,12 @@
 package config
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func write(t *testing.T, body string) string {
@@ -22,7 +23,7 @@ func TestDefaultsAreTheContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.DHCP != (DHCP{"proxy", 67, 4011}) || c.TFTP.Listen != ":69" || c.HTTP.Listen != ":8080" || c.HTTPS.Listen != ":8443" || c.Log != (Log{"text", "info"}) {
+	if !reflect.DeepEqual(c.DHCP, DHCP{Mode: "proxy", Port: 67, PXEPort: 4011}) || c.TFTP.Listen != ":69" || c.HTTP.Listen != ":8080" || c.HTTPS.Listen != ":8443" || c.Log != (Log{"text", "info"}) {
 		t.Errorf("defaults are %+v", c)
 	}
 }
@@ -50,6 +51,7 @@ func TestDataIsRelativeToTheFile(t *testing.T) {
 
 func TestBadConfigurationSaysWhatToDo(t *testing.T) {
 	long := strings.Repeat("x", 120)
+	const authoritative = "dhcp: {mode: authoritative, subnets: "
 	for _, c := range []struct{ name, body, want string }{
 		{"unknown key", "dat: x\n", `line 1: unknown key "dat"`},
 		{"unknown nested key", "dhcp:\n  moode: proxy\n", `line 2: unknown key "dhcp.moode"`},
@@ -57,7 +59,22 @@ func TestBadConfigurationSaysWhatToDo(t *testing.T) {
 		{"two documents", "data: a\n---\ndata: b\n", "more than one YAML document"},
 		{"advertise", "advertise: my-host\n", "not an IPv4 address"},
 		{"mode", "dhcp: {mode: server}\n", `dhcp.mode: "server" is unknown`},
-		{"future mode", "dhcp: {mode: authoritative}\n", "not in this version"},
+		{"no subnet", "dhcp: {mode: authoritative}\n", "dhcp.subnets: dhcp.mode \"authoritative\" needs at least one network"},
+		{"subnets of a proxy", "dhcp: {subnets: [{subnet: 192.0.2.0/24, range: 192.0.2.1-192.0.2.9}]}\n", "dhcp.subnets: addresses are handed out only with"},
+		{"forced proxy", "dhcp: {force: true}\n", "dhcp.force: goes with"},
+		{"force", "dhcp: {force: perhaps}\n", "line 1"},
+		{"unknown subnet key", "dhcp:\n  subnets:\n    - sub: x\n", `line 3: unknown key "dhcp.subnets.sub"`},
+		{"subnet", authoritative + "[{subnet: 192.0.2.0, range: 192.0.2.1-192.0.2.9}]}\n", "dhcp.subnets: 192.0.2.0: subnet: \"192.0.2.0\" is not a network"},
+		{"subnet with host", authoritative + "[{subnet: 192.0.2.5/24, range: 192.0.2.1-192.0.2.9}]}\n", "dhcp.subnets: 192.0.2.5/24: is not an IPv4 network"},
+		{"range", authoritative + "[{subnet: 192.0.2.0/24, range: 192.0.2.1}]}\n", "range: \"192.0.2.1\" is not of the form"},
+		{"range elsewhere", authoritative + "[{subnet: 192.0.2.0/24, range: 192.0.3.1-192.0.3.9}]}\n", "is not inside this network"},
+		{"router", authoritative + "[{subnet: 192.0.2.0/24, range: 192.0.2.1-192.0.2.9, router: gw}]}\n", "router: \"gw\" is not an IPv4 address"},
+		{"dns", authoritative + "[{subnet: 192.0.2.0/24, range: 192.0.2.1-192.0.2.9, dns: ['::1']}]}\n", "dns: \"::1\" is not an IPv4 address"},
+		{"domain", authoritative + "[{subnet: 192.0.2.0/24, range: 192.0.2.1-192.0.2.9, domain: 'a b'}]}\n", "domain: \"a b\" is not a domain name"},
+		{"lease", authoritative + "[{subnet: 192.0.2.0/24, range: 192.0.2.1-192.0.2.9, lease: 3 days}]}\n", "lease: \"3 days\" is not a time"},
+		{"short lease", authoritative + "[{subnet: 192.0.2.0/24, range: 192.0.2.1-192.0.2.9, lease: 10s}]}\n", "lease: 10s is not between"},
+		{"reservation", authoritative + "[{subnet: 192.0.2.0/24, reservations: {pc: 192.0.2.7}}]}\n", "reservations: \"pc\" is not a hardware address"},
+		{"overlap", authoritative + "[{subnet: 192.0.2.0/24, range: 192.0.2.1-192.0.2.9}, {subnet: 192.0.2.128/25, range: 192.0.2.129-192.0.2.140}]}\n", "overlaps 192.0.2.0/24"},
 		{"port", "dhcp: {port: 70000}\n", "dhcp.port: 70000 is not a port"},
 		{"port type", "dhcp: {port: many}\n", "line 1"},
 		{"listen", "https: {listen: '8443'}\n", "https.listen"},
@@ -76,9 +93,35 @@ func TestBadConfigurationSaysWhatToDo(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v does not say %q", c.name, err, c.want)
 		}
-		if c.name == "future mode" && !errors.Is(err, ErrNotInThisVersion) {
-			t.Errorf("%v must be ErrNotInThisVersion", err)
-		}
+	}
+}
+
+func TestSubnets(t *testing.T) {
+	c, err := Load(Source{Environ: []string{"SLIPWAY_DHCP_FORCE=true"}, File: write(t, `dhcp:
+  mode: authoritative
+  subnets:
+    - subnet: 192.0.2.0/24
+      range: 192.0.2.100 - 192.0.2.200
+      router: 192.0.2.1
+      dns: [192.0.2.3, 198.51.100.1]
+      domain: lab.example
+      lease: 90m
+      reservations:
+        52-54-00-12-34-AB: 192.0.2.7
+    - subnet: 198.51.100.0/24
+      range: 198.51.100.10-198.51.100.20
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served, err := c.DHCP.Served()
+	if err != nil || len(served) != 2 || !c.DHCP.Force {
+		t.Fatalf("%+v, %v", served, err)
+	}
+	s := served[0]
+	if s.First.String() != "192.0.2.100" || s.Last.String() != "192.0.2.200" || s.Router.String() != "192.0.2.1" || len(s.DNS) != 2 ||
+		s.Domain != "lab.example" || s.Lease != 90*time.Minute || s.Reservations["52:54:00:12:34:ab"].String() != "192.0.2.7" || served[1].Lease != time.Hour {
+		t.Errorf("%+v", served)
 	}
 }
 

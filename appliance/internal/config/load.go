@@ -132,7 +132,11 @@ func readable(err error) error {
 		if m := unknownField.FindStringSubmatch(e); m != nil {
 			section := strings.ToLower(m[3])
 			key := m[2]
-			if section != "config" {
+			switch section {
+			case "config":
+			case "subnet":
+				key = "dhcp.subnets." + key
+			default:
 				key = section + "." + key
 			}
 			e = fmt.Sprintf("line %s: unknown key %q", m[1], key)
@@ -156,6 +160,7 @@ func (c *Config) fields() map[string]any {
 	return map[string]any{
 		"data": &c.Data, "advertise": &c.Advertise, "interfaces": &c.Interfaces,
 		"dhcp.mode": &c.DHCP.Mode, "dhcp.port": &c.DHCP.Port, "dhcp.pxe_port": &c.DHCP.PXEPort,
+		"dhcp.force":  &c.DHCP.Force,
 		"tftp.listen": &c.TFTP.Listen, "http.listen": &c.HTTP.Listen, "https.listen": &c.HTTPS.Listen,
 		"log.format": &c.Log.Format, "log.level": &c.Log.Level,
 		"audit.syslog": &c.Audit.Syslog, "audit.syslog_ca": &c.Audit.SyslogCA,
@@ -190,6 +195,12 @@ func (c *Config) set(key, value string) error {
 			return fmt.Errorf("%q is not a number", value)
 		}
 		*p = n
+	case *bool:
+		v, err := strconv.ParseBool(value)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", value)
+		}
+		*p = v
 	case *[]string:
 		*p = nil
 		for _, v := range strings.Split(value, ",") {
