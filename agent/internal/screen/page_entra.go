@@ -72,7 +72,7 @@ func (p *Entra) Draw(c *Canvas, f Frame) {
 		inner = text + entraBetween + code.cols()
 	}
 	lines := p.lines(entraLayout{text, room - facts, code != nil, !c.Plain}, f.Now)
-	rows := height(lines)
+	rows := min(height(lines), room-facts) // what is too long is cut below
 	if code != nil {
 		rows = max(rows, code.rows())
 	}
@@ -81,7 +81,7 @@ func (p *Entra) Draw(c *Canvas, f Frame) {
 	}
 	box := openBox(c, "Sign in", rows+max(facts, 2*margin)+2, inner+6, Accent)
 	top := box.y + 1 + margin
-	p.drawLines(box, top+(rows-height(lines))/2, text, lines)
+	p.drawLines(box, top+max(0, rows-height(lines))/2, text, lines)
 	if code != nil {
 		code.draw(c, box.x+box.w-3-code.cols(), top+(rows-code.rows())/2)
 	}
@@ -106,6 +106,9 @@ func (p *Entra) symbol(c *Canvas, rows int) *symbol {
 	}
 	return nil
 }
+
+// troubleLines is how much is said of a trouble; the log has the rest.
+const troubleLines = 4
 
 // entraLine is a line of the text, or letterRows lines of big letters.
 type entraLine struct {
@@ -181,7 +184,8 @@ func (p *Entra) compose(room entraLayout, now time.Time, big []string, gaps bool
 	add(p.Code, Strong)
 	gap()
 	if p.Trouble != "" {
-		for _, l := range Wrap(p.Trouble, room.width) {
+		trouble := Wrap(p.Trouble, room.width)
+		for _, l := range trouble[:min(len(trouble), troubleLines)] {
 			lines = append(lines, entraLine{text: l, style: BadBanner, whole: true})
 		}
 		add("Asking again in "+countdown(seconds(now, p.Retry)), Warn)
