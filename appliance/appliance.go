@@ -27,6 +27,7 @@ import (
 	"slipway/appliance/internal/state"
 	"slipway/appliance/internal/syslog"
 	"slipway/bootimages"
+	"slipway/fleet"
 	"slipway/images"
 	"slipway/netboot"
 	"slipway/ui"
@@ -157,7 +158,8 @@ func (a *appliance) buildNetboot(context.Context) (err error) {
 	}
 	httpPort, httpsPort := portOf(a.cfg.HTTP), portOf(a.cfg.HTTPS)
 	policy := bootpolicy.New(bootpolicy.Options{Store: a.store, Devices: a.devices, Images: a.images,
-		Installation: a.pki.InstallationID(), Advertise: advertise, HTTPSPort: httpsPort, Logger: a.log})
+		Installation: a.pki.InstallationID(), Advertise: advertise, HTTPSPort: httpsPort,
+		Way: fleet.BootWay(a.cfg.Boot.UEFI), Logger: a.log})
 	tftp, err := tftpListen(a.cfg.TFTP)
 	if err != nil {
 		return err

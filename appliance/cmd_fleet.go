@@ -96,10 +96,36 @@ func (a *app) deviceCommand() *cobra.Command {
 			return a.call(c.Context(), "PUT", "/admin/devices/"+escape(args[0])+"/boot", api.SetBoot{Target: fleet.BootTarget(args[1]), Once: once}, nil)
 		}}
 	boot.Flags().BoolVar(&once, "once", false, "at its next boot only")
-	return group("device", "Devices, their boot policy and assigned sequence", list, assign, boot)
+	way := &cobra.Command{Use: "way DEVICE default|" + ways("|"), Short: "Set what a device's UEFI firmware is given first", Args: usage(cobra.ExactArgs(2)),
+		Long: "Set what a device's UEFI firmware is given first. default: what boot.uefi of the configuration says. docs/secure-boot.md tells which way suits which machine.",
+		RunE: func(c *cobra.Command, args []string) error {
+			way := fleet.BootWay(args[1])
+			if way == "default" {
+				way = ""
+			}
+			return a.call(c.Context(), "PUT", "/admin/devices/"+escape(args[0])+"/way", api.SetWay{Way: way}, nil)
+		}}
+	return group("device", "Devices, their boot policy and assigned sequence", list, assign, boot, way)
+}
+
+// ways lists the ways of booting UEFI firmware.
+func ways(separator string) string {
+	var out []string
+	for _, w := range fleet.BootWays() {
+		out = append(out, string(w))
+	}
+	return strings.Join(out, separator)
 }
 
 func bootWords(p fleet.BootPolicy) string {
+	text := targetWords(p)
+	if p.Way != "" {
+		text += " by " + string(p.Way)
+	}
+	return text
+}
+
+func targetWords(p fleet.BootPolicy) string {
 	if p.Next != "" {
 		return fmt.Sprintf("%s (next: %s)", p.Always, p.Next)
 	}

@@ -12,10 +12,24 @@ const (
 	BootSilent      BootTarget = "silent" // no answer at all, not even the loader
 )
 
+// BootWay is what the UEFI firmware of a device is given first. A BIOS always gets
+// iPXE.
+type BootWay string
+
+// The ways.
+const (
+	BootByIPXE    BootWay = "ipxe"     // iPXE and a script; Secure Boot has to be off
+	BootByOneFile BootWay = "one-file" // the boot image as one program, loaded by the firmware itself
+)
+
+// BootWays lists the ways, the default first.
+func BootWays() []BootWay { return []BootWay{BootByIPXE, BootByOneFile} }
+
 // BootPolicy says what one device boots. Next, when set, wins once over Always.
 type BootPolicy struct {
 	Always BootTarget `json:"always"`
 	Next   BootTarget `json:"next,omitempty"`
+	Way    BootWay    `json:"way,omitempty"` // empty: the appliance's, boot.uefi
 }
 
 // Claim is what a device says of itself, as received: nothing in it is proven.

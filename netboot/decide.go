@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
@@ -45,7 +46,7 @@ var useThisOffer = []byte{6, 1, 8, 255}
 const agentServer = 1
 
 // decide turns a request and the policy's decision into an answer; nil is
-// silence. loader names the loader file for the client, empty when there is none.
+// silence. loader names the program for the client's firmware, empty when there is none.
 func decide(r request, s site, boot *Boot, loader string) (*answer, error) {
 	if r.kind == kindAgent {
 		return &answer{
@@ -73,7 +74,11 @@ func decide(r request, s site, boot *Boot, loader string) (*answer, error) {
 	if r.client.Firmware == UEFIHTTP {
 		// The class must be exactly this, or EDK2 ignores the offer.
 		a.class, a.vendor = classHTTP, nil
-		a.bootFile, a.bootURL = s.httpURL("/boot/loaders/"+loader), true
+		folder := "/boot/loaders/"
+		if strings.HasPrefix(loader, deviceFolder+"/") {
+			folder = "/boot/"
+		}
+		a.bootFile, a.bootURL = s.httpURL(folder+loader), true
 	}
 	return a, nil
 }

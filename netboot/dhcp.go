@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -214,26 +213,11 @@ func (p *proxy) ask(ctx context.Context, r request, s site) (*answer, error) {
 	if boot == nil {
 		return nil, nil
 	}
-	loader, err := p.loader(r)
+	loader, err := p.program(r.client, boot)
 	if err != nil {
 		return nil, err
 	}
 	return decide(r, s, boot, loader)
-}
-
-// loader names the loader for a client, empty when there is none at hand.
-func (p *proxy) loader(r request) (string, error) {
-	for _, name := range loaderNames(r.client) {
-		f, err := p.cfg.Loaders.Open(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return "", fmt.Errorf("open loader %s: %w", name, err)
-		}
-		return name, f.Close()
-	}
-	return "", nil
 }
 
 // loaderNames lists the loaders for a kind of machine, best first. snponly

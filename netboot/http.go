@@ -50,6 +50,8 @@ func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.script(w, r, segments[2])
 	case segments[1] == "loaders" && len(segments) == 3:
 		h.file(w, r, h.cfg.Loaders, segments[2], false)
+	case segments[1] == deviceFolder:
+		h.device(w, r, strings.Join(segments[1:], "/"))
 	case len(segments) <= 8:
 		h.file(w, r, h.cfg.Images, strings.Join(segments[1:], "/"), true)
 	default:
@@ -85,6 +87,11 @@ func (h *httpHandler) refuse(w http.ResponseWriter, status int) {
 // images never change under their name; loaders may.
 func (h *httpHandler) file(w http.ResponseWriter, r *http.Request, files Files, name string, immutable bool) {
 	f, err := files.Open(name)
+	h.send(w, r, name, f, err, immutable)
+}
+
+// send serves an opened file, or says why it could not be opened.
+func (h *httpHandler) send(w http.ResponseWriter, r *http.Request, name string, f *File, err error, immutable bool) {
 	if errors.Is(err, fs.ErrNotExist) {
 		h.refuse(w, http.StatusNotFound)
 		return
@@ -108,6 +115,29 @@ func (h *httpHandler) file(w http.ResponseWriter, r *http.Request, files Files, 
 		header.Set("Cache-Control", "no-cache")
 	}
 	http.ServeContent(w, r, "", f.ModTime, f)
+}
+
+// device serves the program of a device to its firmware. HEAD looks without
+// consuming a one-time decision.
+func (h *httpHandler) device(w http.ResponseWriter, r *http.Request, name string) {
+	client, ok := clientOfPath(name, UEFIHTTP)
+	if !ok {
+		h.refuse(w, http.StatusNotFound)
+		return
+	}
+	client.Server = h.site(r).addr
+	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		client.Address = ap.Addr().Unmap()
+	}
+	// Firmware takes no "later" for an answer: it waits its turn.
+	select {
+	case h.slots <- struct{}{}:
+	case <-r.Context().Done():
+		return
+	}
+	f, err := h.cfg.openDevice(r.Context(), client, r.Method == http.MethodGet)
+	<-h.slots
+	h.send(w, r, name, f, err, false)
 }
 
 // contentType names what UEFI HTTP Boot decides by (UEFI 2.10, 24.7.2.3).

@@ -37,6 +37,15 @@ const (
 	TargetDisk  Target = "disk"
 )
 
+// Way is what UEFI firmware is given first. A BIOS always gets iPXE.
+type Way string
+
+// The ways.
+const (
+	WayIPXE    Way = "ipxe"     // iPXE and a script: shows messages, needs Secure Boot off
+	WayOneFile Way = "one-file" // the boot image as one program: no loader in between
+)
+
 // Boot is a decision. For TargetImage the paths are below /boot/ of the HTTP
 // boot server ("<image id>/vmlinuz").
 type Boot struct {
@@ -44,7 +53,11 @@ type Boot struct {
 	Kernel  string
 	Initrds []string
 	Cmdline []string // one argument each, unquoted
-	Message string   // shown by the loader, e.g. "no boot image has been built yet"; Kernel is then empty
+	// OneFile is the image as one program that UEFI firmware starts by itself,
+	// below /boot/ as well; empty when the image has none.
+	OneFile string
+	Way     Way    // how UEFI firmware gets there; empty: WayIPXE
+	Message string // shown by the loader, e.g. "no boot image has been built yet"; Kernel is then empty
 }
 
 // Policy decides what a client boots. It is owned by its caller, netboot.

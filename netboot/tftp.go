@@ -193,7 +193,7 @@ func (s *tftpServer) begin(ctx context.Context, d datagram, r tftpRequest) *tftp
 	if over != nil {
 		over.cancel()
 	}
-	file, err := s.open(ctx, r.name, d.to)
+	file, err := s.open(ctx, r.name, d.to, false)
 	if err != nil {
 		return refusalFor(err)
 	}

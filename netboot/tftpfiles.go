@@ -10,8 +10,9 @@ import (
 )
 
 // open is resolve, whose unexpected errors are logged: they are not for clients.
-func (s *tftpServer) open(ctx context.Context, name string, local netip.Addr) (*File, error) {
-	f, err := s.resolve(name, local)
+// final says that the file is being sent and not only looked at.
+func (s *tftpServer) open(ctx context.Context, name string, local netip.Addr, final bool) (*File, error) {
+	f, err := s.resolve(ctx, name, local, final)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.log.ErrorContext(ctx, "TFTP file cannot be opened", "name", name, "err", err)
 	}
@@ -28,10 +29,14 @@ func refusalFor(err error) *tftpRefusal {
 
 // resolve finds the file for a requested name: `\` is `/`, leading and repeated
 // slashes and case do not matter, and no name leads out of the root.
-func (s *tftpServer) resolve(name string, local netip.Addr) (*File, error) {
+func (s *tftpServer) resolve(ctx context.Context, name string, local netip.Addr, final bool) (*File, error) {
 	clean, ok := cleanTFTPName(name)
 	if !ok {
 		return nil, fs.ErrNotExist
+	}
+	if c, ok := clientOfPath(clean, UEFI); ok {
+		c.Server = s.reachedAt(local)
+		return s.cfg.openDevice(ctx, c, final)
 	}
 	f, err := s.cfg.Loaders.Open(clean)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -65,15 +70,20 @@ func cleanTFTPName(name string) (string, bool) {
 
 // autoexec is the generated script for loaders that look for one.
 func (s *tftpServer) autoexec(local netip.Addr) (*File, error) {
-	st := site{addr: s.cfg.Advertise, httpPort: s.cfg.HTTPPort, httpsPort: s.cfg.HTTPSPort}
-	if !st.addr.IsValid() {
-		st.addr = unicast(local)
-	}
+	st := site{addr: s.reachedAt(local), httpPort: s.cfg.HTTPPort, httpsPort: s.cfg.HTTPSPort}
 	if !st.addr.IsValid() {
 		return nil, fs.ErrNotExist
 	}
 	text := autoexecScript(st)
 	return &File{ReadSeekCloser: nopCloser{strings.NewReader(text)}, Size: int64(len(text))}, nil
+}
+
+// reachedAt is our address for a client that sent to local.
+func (s *tftpServer) reachedAt(local netip.Addr) netip.Addr {
+	if s.cfg.Advertise.IsValid() {
+		return s.cfg.Advertise
+	}
+	return unicast(local)
 }
 
 type nopCloser struct{ io.ReadSeeker }

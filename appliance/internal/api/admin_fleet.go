@@ -17,6 +17,7 @@ func (a *API) fleetRoutes() []route {
 		}},
 		{Method: "PUT", Path: device + "/sequence", Access: Technician, Summary: "Assign a sequence", In: Assign{}, Handle: a.assign},
 		{Method: "PUT", Path: device + "/boot", Access: Technician, Summary: "Set what the device boots", In: SetBoot{}, Handle: a.setBoot},
+		{Method: "PUT", Path: device + "/way", Access: Technician, Summary: "Set how the device's UEFI firmware is brought to it", In: SetWay{}, Handle: a.setWay},
 		{Method: "GET", Path: admin + "/deployments", Access: Viewer, Summary: "Deployments, newest first", Out: Deployments{}, Handle: a.listDeployments},
 		{Method: "GET", Path: deployment, Access: Viewer, Summary: "One deployment with its steps", Out: DeploymentDetail{}, Handle: a.deploymentDetail},
 		{Method: "GET", Path: deployment + "/log", Access: Viewer, Summary: "A part of a deployment's log", Query: []string{"from", "limit"}, Out: LogPage{}, Handle: a.deploymentLog},
@@ -39,6 +40,14 @@ func (a *API) assign(c *call) (any, error) {
 		return nil, err
 	}
 	return nil, a.Devices.Assign(c.ctx(), a.deviceActor(c), c.Param("id"), in.Sequence)
+}
+
+func (a *API) setWay(c *call) (any, error) {
+	var in SetWay
+	if err := c.body(&in); err != nil {
+		return nil, err
+	}
+	return nil, a.Devices.SetWay(c.ctx(), a.deviceActor(c), c.Param("id"), in.Way)
 }
 
 func (a *API) setBoot(c *call) (any, error) {

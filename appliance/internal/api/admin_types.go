@@ -110,6 +110,12 @@ type SetBoot struct {
 	Once   bool             `json:"once,omitempty"`
 }
 
+// SetWay sets how a device's UEFI firmware is brought to what it boots; an empty
+// way is the appliance's default.
+type SetWay struct {
+	Way fleet.BootWay `json:"way"`
+}
+
 // Deployments is the list of deployments, newest first.
 type Deployments struct {
 	Deployments []fleet.Deployment `json:"deployments"`

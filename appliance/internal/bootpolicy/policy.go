@@ -8,6 +8,7 @@
 package bootpolicy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/state"
+	"slipway/bootimages"
 	"slipway/fleet"
 	"slipway/netboot"
 )
@@ -34,9 +36,10 @@ type Options struct {
 	Store        *state.Store
 	Devices      *devices.Service
 	Images       Images
-	Installation string     // id, told to the agent
-	Advertise    netip.Addr // address that devices reach; unset: the one the client reached
-	HTTPSPort    uint16     // of the API, as devices reach it
+	Installation string        // id, told to the agent
+	Advertise    netip.Addr    // address that devices reach; unset: the one the client reached
+	HTTPSPort    uint16        // of the API, as devices reach it
+	Way          fleet.BootWay // for devices without a way of their own; empty: iPXE
 	Logger       *slog.Logger
 	Now          func() time.Time
 }
@@ -77,7 +80,7 @@ func (p *Policy) Peek(ctx context.Context, c netboot.Client) (*netboot.Boot, err
 	if ch.once && ch.target == fleet.BootSilent {
 		p.consume(ctx, d, ch.target)
 	}
-	return p.boot(ctx, c, fleet.Device{}, ch.target)
+	return p.boot(ctx, c, fleet.Device{Boot: d.Boot}, ch.target)
 }
 
 // Decide implements netboot.Policy. The device is recorded, and a one-time
@@ -190,8 +193,17 @@ func (p *Policy) consume(ctx context.Context, d fleet.Device, target fleet.BootT
 	p.recent.put(d, target)
 }
 
-// boot makes the answer for a target. d is set where serving is to be recorded.
+// boot makes the answer for a target. The id of d is set where serving is to be
+// recorded.
 func (p *Policy) boot(ctx context.Context, c netboot.Client, d fleet.Device, t fleet.BootTarget) (*netboot.Boot, error) {
+	b, err := p.answer(ctx, c, d, t)
+	if b != nil {
+		b.Way = netboot.Way(cmp.Or(d.Boot.Way, p.o.Way))
+	}
+	return b, err
+}
+
+func (p *Policy) answer(ctx context.Context, c netboot.Client, d fleet.Device, t fleet.BootTarget) (*netboot.Boot, error) {
 	switch t {
 	case fleet.BootSilent:
 		return nil, nil
@@ -227,6 +239,8 @@ func (p *Policy) imageBoot(c netboot.Client, image fleet.BootImage) (*netboot.Bo
 			b.Kernel = image.ID + "/" + f.Name
 		case strings.HasPrefix(f.Name, "initrd"):
 			b.Initrds = append(b.Initrds, image.ID+"/"+f.Name)
+		case f.Name == bootimages.OneFile:
+			b.OneFile = image.ID + "/" + f.Name
 		}
 	}
 	if b.Kernel == "" || len(b.Initrds) == 0 {

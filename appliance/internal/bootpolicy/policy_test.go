@@ -315,3 +315,35 @@ func TestClosedStateIsAnError(t *testing.T) {
 		t.Errorf("Decide: %v", err)
 	}
 }
+
+// The way is the device's, else the appliance's; it goes with every answer.
+func TestWays(t *testing.T) {
+	b := newBench(t)
+	image := b.images["x64"]
+	image.Files = append(image.Files, fleet.ImageFile{Name: "slipway.efi"})
+	b.images["x64"] = image
+	b.policy.o.Way = fleet.BootByOneFile
+	check := func(when string, way netboot.Way) {
+		t.Helper()
+		for name, ask := range map[string]func(context.Context, netboot.Client) (*netboot.Boot, error){"Peek": b.policy.Peek, "Decide": b.policy.Decide} {
+			boot, err := ask(t.Context(), client())
+			if err != nil || boot.Way != way || boot.Target == netboot.TargetImage && boot.OneFile != imageID+"/slipway.efi" {
+				t.Errorf("%s: %s answers %+v, %v", when, name, boot, err)
+			}
+		}
+	}
+	check("unknown", netboot.WayOneFile)
+	if err := b.devices.SetWay(t.Context(), b.device().ID, fleet.BootByIPXE); err != nil {
+		t.Fatal(err)
+	}
+	check("its own way", netboot.WayIPXE)
+	b.setBoot(fleet.BootDisk, false)
+	check("to the disk", netboot.WayIPXE)
+	if err := b.devices.SetWay(t.Context(), b.device().ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	check("back", netboot.WayOneFile)
+	if err := b.devices.SetWay(t.Context(), b.device().ID, "floppy"); !errors.Is(err, devices.ErrInvalid) {
+		t.Errorf("a way nobody knows: %v", err)
+	}
+}

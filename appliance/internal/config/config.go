@@ -12,8 +12,11 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+
+	"slipway/fleet"
 )
 
 // Config is the appliance's configuration as in docs/configuration.md.
@@ -22,6 +25,7 @@ type Config struct {
 	Advertise  string   `yaml:"advertise"`  // address devices reach; empty: that of the interface that heard them
 	Interfaces []string `yaml:"interfaces"` // empty: all that are up, not loopback
 	DHCP       DHCP     `yaml:"dhcp"`
+	Boot       Boot     `yaml:"boot"`
 	TFTP       Listener `yaml:"tftp"`
 	HTTP       Listener `yaml:"http"`
 	HTTPS      Listener `yaml:"https"`
@@ -37,6 +41,11 @@ type DHCP struct {
 
 	Subnets []Subnet `yaml:"subnets"` // networks whose addresses are handed out (authoritative)
 	Force   bool     `yaml:"force"`   // hand them out although another DHCP server answers there
+}
+
+// Boot is how devices are booted.
+type Boot struct {
+	UEFI string `yaml:"uefi"` // what UEFI firmware is given first: one of fleet.BootWays
 }
 
 // Listener is an address to listen on, "host:port" with an optional host.
@@ -71,6 +80,7 @@ func Default() Config {
 	return Config{
 		Data:  "./data",
 		DHCP:  DHCP{Mode: ModeProxy, Port: 67, PXEPort: 4011},
+		Boot:  Boot{UEFI: string(fleet.BootByIPXE)},
 		TFTP:  Listener{Listen: ":69"},
 		HTTP:  Listener{Listen: ":8080"},
 		HTTPS: Listener{Listen: ":8443"},
@@ -105,6 +115,9 @@ func (c Config) Validate() error {
 		if p.port < 1 || p.port > 65535 {
 			bad(p.key, "%d is not a port (1 to 65535)", p.port)
 		}
+	}
+	if !slices.Contains(fleet.BootWays(), fleet.BootWay(c.Boot.UEFI)) {
+		bad("boot.uefi", "%q is unknown; use one of %v", c.Boot.UEFI, fleet.BootWays())
 	}
 	for _, l := range []struct{ key, value string }{{"tftp.listen", c.TFTP.Listen}, {"http.listen", c.HTTP.Listen}, {"https.listen", c.HTTPS.Listen}} {
 		if _, err := Port(l.value); err != nil {

@@ -151,6 +151,18 @@ func (s *Service) SetBoot(ctx context.Context, key string, target fleet.BootTarg
 	})
 }
 
+// SetWay sets how a device's UEFI firmware is brought to what it boots; empty goes
+// back to the appliance's default. Errors: ErrNotFound, ErrInvalid.
+func (s *Service) SetWay(ctx context.Context, key string, way fleet.BootWay) error {
+	if way != "" && !slices.Contains(fleet.BootWays(), way) {
+		return fmt.Errorf("%w: boot way %q is not one of %v", ErrInvalid, way, fleet.BootWays())
+	}
+	return s.change(ctx, key, func(_ *state.Tx, d *fleet.Device) error {
+		d.Boot.Way = way
+		return nil
+	})
+}
+
 // TakeNext consumes a device's one-time answer if it is still target, and
 // reports whether it was.
 func (s *Service) TakeNext(ctx context.Context, id string, target fleet.BootTarget) (taken bool, err error) {

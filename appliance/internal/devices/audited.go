@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 
@@ -45,6 +46,11 @@ func (a *Admin) SetBoot(ctx context.Context, by Actor, key string, target fleet.
 		what = string(target) + " once"
 	}
 	return a.note(ctx, by, "device.boot", key, what, a.Service.SetBoot(ctx, key, target, once))
+}
+
+// SetWay is Service.SetWay, audited.
+func (a *Admin) SetWay(ctx context.Context, by Actor, key string, way fleet.BootWay) error {
+	return a.note(ctx, by, "device.way", key, cmp.Or(string(way), "default"), a.Service.SetWay(ctx, key, way))
 }
 
 // Merge is Service.Merge, audited.

@@ -34,7 +34,7 @@ var devicesKind = define("devices",
 			ID: v.ID, Name: v.Name, UUID: v.UUID, Serial: v.Serial, Manufacturer: v.Manufacturer, Model: v.Model,
 			MACs: v.MACs, Architecture: v.Architecture, Firmware: v.Firmware, Address: v.Address,
 			FirstSeen: v.FirstSeen.UTC(), LastSeen: v.LastSeen.UTC(),
-			BootAlways: string(v.Boot.Always), BootNext: string(v.Boot.Next),
+			BootAlways: string(v.Boot.Always), BootNext: string(v.Boot.Next), BootWay: string(v.Boot.Way),
 			Sequence: v.Sequence, ImageID: v.ImageID, Deployment: v.Deployment, Notes: v.Notes, Facts: v.Facts,
 		}
 	},
@@ -43,7 +43,7 @@ var devicesKind = define("devices",
 			ID: r.ID, Name: r.Name, UUID: r.UUID, Serial: r.Serial, Manufacturer: r.Manufacturer, Model: r.Model,
 			MACs: slices.Clone(r.MACs), Architecture: r.Architecture, Firmware: r.Firmware, Address: r.Address,
 			FirstSeen: r.FirstSeen, LastSeen: r.LastSeen,
-			Boot:     fleet.BootPolicy{Always: fleet.BootTarget(r.BootAlways), Next: fleet.BootTarget(r.BootNext)},
+			Boot:     fleet.BootPolicy{Always: fleet.BootTarget(r.BootAlways), Next: fleet.BootTarget(r.BootNext), Way: fleet.BootWay(r.BootWay)},
 			Sequence: r.Sequence, ImageID: r.ImageID, Deployment: r.Deployment,
 			Notes: slices.Clone(r.Notes), Facts: maps.Clone(r.Facts),
 		}
@@ -73,6 +73,7 @@ type deviceRecord struct {
 	LastSeen     time.Time         `json:"lastSeen,omitzero"`
 	BootAlways   string            `json:"bootAlways,omitempty"`
 	BootNext     string            `json:"bootNext,omitempty"`
+	BootWay      string            `json:"bootWay,omitempty"`
 	Sequence     string            `json:"sequence,omitempty"`
 	ImageID      string            `json:"imageId,omitempty"`
 	Deployment   string            `json:"deployment,omitempty"`
