@@ -76,9 +76,15 @@ bench: ## benchmarks
 .PHONY: bench-tftp
 bench-tftp: build ## how fast files go out by TFTP, beside dnsmasq, tftpd-hpa and atftpd, in one run
 	@lab/deps.sh bench
-	@lab/bench-peers.sh .cache/bench
+	@lab/bench-peers.sh .cache/bench tftpd-hpa atftpd
 	@go build -o bin/slipway-bench ./lab/cmd/slipway-bench
 	@$(ROOT) bin/slipway-bench tftp
+
+.PHONY: bench-boot
+bench-boot: packages ## seconds from power-on to the challenge, beside Debian's installer, in one run
+	@lab/bench-peers.sh .cache/bench debian-installer
+	@go build -o bin/slipway-bench ./lab/cmd/slipway-bench
+	@$(ROOT) bin/slipway-bench boot --packages $(PACKAGES) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: run
 run: build ## run the appliance on this machine's real interfaces (needs root)

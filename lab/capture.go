@@ -158,6 +158,11 @@ func (p Packet) TFTPFile() string {
 	return string(name)
 }
 
+// isTFTPAck reports whether a packet acknowledges a block of a file (RFC 1350).
+func (p Packet) isTFTPAck() bool {
+	return !p.TCP && len(p.Payload) == 4 && p.Payload[0] == 0 && p.Payload[1] == 4
+}
+
 // HTTPPath returns the path that a plain HTTP request asks for.
 func (p Packet) HTTPPath() string {
 	if !p.TCP {

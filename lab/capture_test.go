@@ -40,6 +40,7 @@ func TestMilestonesFromACapture(t *testing.T) {
 		frame(testMAC, all, 68, 67, dhcpPayload(53, 1, 1, 60, 3, 'P', 'X', 'E', 255)),
 		frame(all, all, 68, 67, dhcpPayload(53, 1, 1, 255)), // another machine
 		frame(testMAC, all, 99, 69, append([]byte{0, 1}, "snponly.efi\x00octet\x00"...)),
+		frame(testMAC, all, 99, 98, []byte{0, 4, 0, 1}),
 		frame(testMAC, all, 68, 67, append(dhcpPayload(0, 53, 1, 1, 60, 12), "SlipwayAgent\xff"...)),
 	)
 	path := filepath.Join(t.TempDir(), "x.pcap")
@@ -48,14 +49,14 @@ func TestMilestonesFromACapture(t *testing.T) {
 	}
 	c := Capture{Path: path}
 	packets, err := c.Packets()
-	if err != nil || len(packets) != 4 {
+	if err != nil || len(packets) != 5 {
 		t.Fatalf("%d packets, %v", len(packets), err)
 	}
 	if got := packets[2].TFTPFile(); got != "snponly.efi" {
 		t.Errorf("TFTP file %q", got)
 	}
 	got := milestones(packets, "52:54:00:77:00:01", time.Unix(0, 0))
-	want := Milestones{Discover: time.Second, Loader: 3 * time.Second, Agent: 4 * time.Second}
+	want := Milestones{Discover: time.Second, Loader: 3 * time.Second, Loaded: 4 * time.Second, Agent: 5 * time.Second}
 	if got != want {
 		t.Errorf("%v, want %v", got, want)
 	}

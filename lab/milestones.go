@@ -11,8 +11,10 @@ import (
 type Milestones struct {
 	Discover time.Duration // first DHCPDISCOVER
 	Loader   time.Duration // first file asked for
+	Script   time.Duration // boot script asked for
 	Kernel   time.Duration // kernel asked for
 	Initrd   time.Duration // initrd asked for
+	Loaded   time.Duration // last packet of the boot files: the kernel takes over
 	Agent    time.Duration // first packet of the agent's own DHCP or HTTPS
 	Prompt   time.Duration // set by the caller: the challenge is on the screen
 }
@@ -38,17 +40,24 @@ func milestones(packets []Packet, mac string, start time.Time) Milestones {
 				*d = at
 			}
 		}
-		file := path.Base(p.HTTPPath())
+		asked := p.TFTPFile() + p.HTTPPath()
+		file := path.Base(asked)
+		if out.Agent == 0 && (p.TCP && p.DstPort == 8080 || p.isTFTPAck() || asked != "") {
+			out.Loaded = at
+		}
+		if strings.HasPrefix(asked, "/boot/script/") {
+			first(&out.Script)
+		}
 		switch {
 		case p.DHCPType() == 1 && strings.HasPrefix(string(p.DHCPOption(60)), "SlipwayAgent"), p.TCP && p.DstPort == 8443:
 			first(&out.Agent)
 		case p.DHCPType() == 1:
 			first(&out.Discover)
-		case strings.HasPrefix(file, "vmlinuz"):
+		case strings.HasPrefix(file, "vmlinuz"), file == "linux": // ours, Debian's installer
 			first(&out.Kernel)
 		case strings.HasPrefix(file, "initrd"):
 			first(&out.Initrd)
-		case p.TFTPFile() != "" || p.HTTPPath() != "":
+		case asked != "":
 			first(&out.Loader)
 		}
 	}
@@ -63,6 +72,6 @@ func (m Milestones) String() string {
 		}
 		return fmt.Sprintf("%.1f", d.Seconds())
 	}
-	return fmt.Sprintf("DISCOVER %s s, loader %s, kernel %s, initrd %s, agent %s, prompt %s",
-		s(m.Discover), s(m.Loader), s(m.Kernel), s(m.Initrd), s(m.Agent), s(m.Prompt))
+	return fmt.Sprintf("DISCOVER %s s, loader %s, script %s, kernel %s, initrd %s, loaded %s, agent %s, prompt %s",
+		s(m.Discover), s(m.Loader), s(m.Script), s(m.Kernel), s(m.Initrd), s(m.Loaded), s(m.Agent), s(m.Prompt))
 }

@@ -1,5 +1,5 @@
 // Command slipway-bench compares this product with its peers, in one run, in a
-// private network: `make bench-tftp`. Ratios count; the figures themselves are
+// private network: `make bench-tftp`, `make bench-boot`. Ratios count; the figures themselves are
 // those of the machine.
 package main
 
@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"slipway/lab"
 )
 
 const usage = `a command is missing: slipway-bench COMMAND [flags]
-  tftp   how fast files are served by TFTP, beside dnsmasq, tftpd-hpa and atftpd`
+  tftp   how fast files are served by TFTP, beside dnsmasq, tftpd-hpa and atftpd
+  boot   seconds from power-on to the challenge, beside Debian's installer`
 
 func main() {
 	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
@@ -30,7 +32,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	flags := flag.NewFlagSet("slipway-bench "+args[0], flag.ContinueOnError)
 	rounds := flags.Int("rounds", 3, "how often each is measured; the median counts")
+	packages := flags.String("packages", filepath.Join(lab.Root(), ".cache", "packages"), "boot: folder of Debian packages (slipway image fetch)")
+	only := flags.String("only", "", "boot: measure only these rows, separated by commas")
 	switch args[0] {
+	case "boot":
+		if err := flags.Parse(args[1:]); err != nil {
+			return err
+		}
+		return benchBoot(ctx, *packages, *only, *rounds, out)
 	case "tftp":
 		if err := flags.Parse(args[1:]); err != nil {
 			return err

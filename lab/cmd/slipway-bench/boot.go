@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/lab"
+)
+
+// row is one kind of boot that is measured, each time in a network of its own
+// without router advertisements.
+type row struct {
+	name     string
+	firmware lab.Firmware
+	answer   bool    // the appliance answers router solicitations (ra.answer: inert)
+	peer     string  // the row that it is compared with; empty: a peer itself, or the floor
+	reach    float64 // at most this part of the peer's time; 0: no aim
+	debian   bool    // Debian's installer instead of the appliance
+}
+
+const (
+	peerBIOS = "debian-bios"
+	peerUEFI = "debian-uefi"
+)
+
+// rows are in the order of the table. HTTP Boot has no peer of its own: Debian's
+// installer is compared as the same firmware loads it by PXE.
+func rows() []row {
+	return []row{
+		{name: "floor", firmware: lab.Direct, peer: peerBIOS},
+		{name: "bios", firmware: lab.BIOS, peer: peerBIOS, reach: 0.40},
+		{name: "bios-ra", firmware: lab.BIOS, answer: true, peer: peerBIOS, reach: 0.25},
+		{name: "uefi", firmware: lab.UEFI, peer: peerUEFI, reach: 0.45},
+		{name: "uefi-ra", firmware: lab.UEFI, answer: true, peer: peerUEFI, reach: 0.45},
+		{name: "uefi-http", firmware: lab.UEFIHTTP, peer: peerUEFI, reach: 0.45},
+		{name: "uefi-http-ra", firmware: lab.UEFIHTTP, answer: true, peer: peerUEFI, reach: 0.45},
+		{name: peerBIOS, firmware: lab.BIOS, debian: true},
+		{name: peerUEFI, firmware: lab.UEFI, debian: true},
+	}
+}
+
+// bootLimit is how long one boot may take.
+const bootLimit = 4 * time.Minute
+
+// benchBoot measures every row once a round, one machine at a time.
+func benchBoot(ctx context.Context, packages, only string, rounds int, out io.Writer) error {
+	if err := lab.Tools(); err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	prepared, err := lab.Prepare(ctx, filepath.Join(lab.Root(), ".cache", "lab"), packages, lab.Options{Logger: logger, Label: "bench-boot"}, out)
+	if err != nil {
+		return err
+	}
+	list := rows()
+	if only != "" {
+		names := strings.Split(only, ",")
+		list = slices.DeleteFunc(list, func(r row) bool { return !slices.Contains(names, r.name) })
+	}
+	results := map[string][]lab.Milestones{}
+	for round := range rounds {
+		for i := range list {
+			r := list[(i+round)%len(list)]
+			m, err := bootOnce(ctx, r, prepared, logger)
+			if err != nil {
+				return fmt.Errorf("%s, round %d: %w", r.name, round+1, err)
+			}
+			fmt.Fprintf(out, "round %d  %-13s %v\n", round+1, r.name, m)
+			results[r.name] = append(results[r.name], m)
+		}
+	}
+	fmt.Fprintln(out)
+	return bootTable(out, list, results)
+}
+
+// bootOnce makes a network, boots one machine in it and takes all away again.
+func bootOnce(ctx context.Context, r row, prepared lab.Prepared, logger *slog.Logger) (m lab.Milestones, err error) {
+	run, err := lab.NewRun(lab.Options{Logger: logger, Label: "bench-boot-" + r.name})
+	if err != nil {
+		return m, err
+	}
+	defer run.CloseOnSignal()()
+	m, err = bootIn(ctx, run, r, prepared)
+	if err != nil {
+		if kept, kerr := run.Keep(); kerr == nil {
+			err = fmt.Errorf("%w\nlogs and captures are in %s", err, kept)
+		}
+	}
+	return m, errors.Join(err, run.Close())
+}
+
+func bootIn(ctx context.Context, run *lab.Run, r row, prepared lab.Prepared) (lab.Milestones, error) {
+	var m lab.Milestones
+	segment, err := run.NewNetwork()
+	if err != nil {
+		return m, err
+	}
+	machine, prompt := lab.MachineConfig{Firmware: r.firmware}, "Passcode"
+	if r.debian {
+		prompt = debianQuestion
+		err = startDebian(segment, run)
+	} else {
+		err = startOurs(ctx, segment, run, r, prepared, &machine)
+	}
+	if err != nil {
+		return m, err
+	}
+	capture, err := segment.StartCapture("boot")
+	if err != nil {
+		return m, err
+	}
+	guest, err := segment.PowerOn(ctx, machine)
+	if err != nil {
+		return m, err
+	}
+	if _, err := guest.Console.Expect(ctx, bootLimit, prompt); err != nil {
+		return m, err
+	}
+	at := time.Since(guest.Started)
+	guest.PowerOff()
+	m, err = capture.Milestones(guest)
+	m.Prompt = at
+	return m, err
+}
+
+// startOurs starts an ordinary DHCP server and the appliance. For the floor the
+// machine gets the kernel and initrd of the appliance's image without a network boot.
+func startOurs(ctx context.Context, segment *lab.Network, run *lab.Run, r row, prepared lab.Prepared, machine *lab.MachineConfig) error {
+	data, err := prepared.Copy(run, "data")
+	if err != nil {
+		return err
+	}
+	if _, err := segment.StartDHCP(lab.DHCPOptions{}); err != nil {
+		return err
+	}
+	config := ""
+	if r.answer {
+		config = "ra:\n  answer: inert\n"
+	}
+	if _, err := segment.StartAppliance(ctx, lab.ApplianceOptions{Data: data, Config: config}); err != nil {
+		return err
+	}
+	if r.firmware != lab.Direct {
+		return nil
+	}
+	kernels, err := filepath.Glob(filepath.Join(data, "boot", "images", "*", "vmlinuz"))
+	if err != nil || len(kernels) != 1 {
+		return fmt.Errorf("%d boot images in %s: %w", len(kernels), data, errors.Join(err, os.ErrNotExist))
+	}
+	machine.Kernel, machine.Initrd = kernels[0], filepath.Join(filepath.Dir(kernels[0]), "initrd.zst")
+	machine.Cmdline = "console=tty0 console=ttyS0,115200n8 panic=30 quiet loglevel=3 slipway.server=" + lab.ApplianceAddress + ":8443"
+	return nil
+}
