@@ -17,12 +17,12 @@ func oneFilePolicy(target Target) func(Client) (*Boot, error) {
 	}
 }
 
-func testClient(firmware Firmware) Client {
+func pxeClient(firmware Firmware) Client {
 	return Client{MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 0, 1}, UUID: "7a5e0d10-1c2d-4e3f-8a4b-5c6d7e8f9a0b", Arch: ArchX64, Firmware: firmware}
 }
 
 func TestDevicePaths(t *testing.T) {
-	c := testClient(UEFI)
+	c := pxeClient(UEFI)
 	const want = "device/525400000001_7a5e0d10-1c2d-4e3f-8a4b-5c6d7e8f9a0b_x64/slipway.efi"
 	if got := devicePath(c); got != want {
 		t.Errorf("%s", got)
@@ -63,21 +63,21 @@ func FuzzDevicePath(f *testing.F) {
 // What firmware is given first, by way and target.
 func TestPrograms(t *testing.T) {
 	p := &proxy{cfg: &Config{Loaders: loaderNamesOnly{"undionly.kpxe", "snponly.efi"}}}
-	device := devicePath(testClient(UEFI))
+	device := devicePath(pxeClient(UEFI))
 	for _, c := range []struct {
 		name   string
 		client Client
 		boot   Boot
 		want   string
 	}{
-		{"default", testClient(UEFI), Boot{Target: TargetImage, OneFile: directImage}, "snponly.efi"},
-		{"iPXE", testClient(UEFI), Boot{Target: TargetImage, OneFile: directImage, Way: WayIPXE}, "snponly.efi"},
-		{"one file", testClient(UEFI), Boot{Target: TargetImage, OneFile: directImage, Way: WayOneFile}, device},
-		{"one file by HTTP", testClient(UEFIHTTP), Boot{Target: TargetImage, OneFile: directImage, Way: WayOneFile}, device},
-		{"an image without it shows its message", testClient(UEFI), Boot{Target: TargetImage, Message: "none", Way: WayOneFile}, "snponly.efi"},
-		{"to the disk", testClient(UEFI), Boot{Target: TargetDisk, Way: WayOneFile}, device},
-		{"to the disk by iPXE", testClient(UEFI), Boot{Target: TargetDisk}, "snponly.efi"},
-		{"BIOS", testClient(BIOS), Boot{Target: TargetImage, OneFile: directImage, Way: WayOneFile}, "undionly.kpxe"},
+		{"default", pxeClient(UEFI), Boot{Target: TargetImage, OneFile: directImage}, "snponly.efi"},
+		{"iPXE", pxeClient(UEFI), Boot{Target: TargetImage, OneFile: directImage, Way: WayIPXE}, "snponly.efi"},
+		{"one file", pxeClient(UEFI), Boot{Target: TargetImage, OneFile: directImage, Way: WayOneFile}, device},
+		{"one file by HTTP", pxeClient(UEFIHTTP), Boot{Target: TargetImage, OneFile: directImage, Way: WayOneFile}, device},
+		{"an image without it shows its message", pxeClient(UEFI), Boot{Target: TargetImage, Message: "none", Way: WayOneFile}, "snponly.efi"},
+		{"to the disk", pxeClient(UEFI), Boot{Target: TargetDisk, Way: WayOneFile}, device},
+		{"to the disk by iPXE", pxeClient(UEFI), Boot{Target: TargetDisk}, "snponly.efi"},
+		{"BIOS", pxeClient(BIOS), Boot{Target: TargetImage, OneFile: directImage, Way: WayOneFile}, "undionly.kpxe"},
 	} {
 		if got, err := p.program(c.client, &c.boot); err != nil || got != c.want {
 			t.Errorf("%s: %q, %v; want %q", c.name, got, err, c.want)
@@ -100,7 +100,7 @@ func (l loaderNamesOnly) Open(name string) (*File, error) {
 // HEAD looks, GET decides; a device that is to boot something else is refused.
 func TestDeviceOverHTTP(t *testing.T) {
 	s := startHTTP(t)
-	path := "/boot/" + devicePath(testClient(UEFIHTTP))
+	path := "/boot/" + devicePath(pxeClient(UEFIHTTP))
 	s.policy.set(oneFilePolicy(TargetImage))
 	if r, _ := s.do("HEAD", path); r.StatusCode != http.StatusOK || r.ContentLength != int64(len(s.kernel)) || r.Header.Get("Content-Type") != "application/efi" {
 		t.Errorf("HEAD: %s, %d bytes, %s", r.Status, r.ContentLength, r.Header.Get("Content-Type"))
@@ -112,7 +112,7 @@ func TestDeviceOverHTTP(t *testing.T) {
 	if r.StatusCode != http.StatusOK || body != string(s.kernel) || strings.Contains(r.Header.Get("Cache-Control"), "immutable") {
 		t.Errorf("GET: %s, %d bytes, cache %q", r.Status, len(body), r.Header.Get("Cache-Control"))
 	}
-	if _, c := s.policy.first(); c.UUID != testClient(UEFI).UUID || c.Firmware != UEFIHTTP || !c.Server.IsValid() || !c.Address.IsValid() {
+	if _, c := s.policy.first(); c.UUID != pxeClient(UEFI).UUID || c.Firmware != UEFIHTTP || !c.Server.IsValid() || !c.Address.IsValid() {
 		t.Errorf("decided for %+v", c)
 	}
 	s.policy.set(oneFilePolicy(TargetDisk))
@@ -133,7 +133,7 @@ func TestDeviceOverHTTP(t *testing.T) {
 func TestDeviceOverTFTP(t *testing.T) {
 	policy := &fakePolicy{boot: func(Client) (*Boot, error) { return &Boot{Target: TargetImage, OneFile: "snponly.efi"}, nil }}
 	f := startTFTP(t, func(c *Config) { c.Policy = policy })
-	name := devicePath(testClient(UEFI))
+	name := devicePath(pxeClient(UEFI))
 	c := newRawClient(t, "127.0.0.1:0")
 	c.send("\x00\x01"+name+"\x00octet\x00tsize\x000\x00", f.addr)
 	if p := c.receive(tftpRetransmit); !strings.HasPrefix(p, "\x00\x06tsize\x00173792") {
@@ -146,7 +146,7 @@ func TestDeviceOverTFTP(t *testing.T) {
 	if err != nil || string(got) != string(f.loader) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if _, c := policy.first(); c.UUID != testClient(UEFI).UUID || c.Firmware != UEFI || !c.Server.IsValid() {
+	if _, c := policy.first(); c.UUID != pxeClient(UEFI).UUID || c.Firmware != UEFI || !c.Server.IsValid() {
 		t.Errorf("decided for %+v", c)
 	}
 	policy.set(oneFilePolicy(TargetDisk))
