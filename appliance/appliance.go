@@ -122,7 +122,7 @@ func (a *appliance) buildAccess(context.Context) (err error) {
 }
 
 func (a *appliance) buildEngine(ctx context.Context) (err error) {
-	if a.library, err = engine.NewLibrary(engine.LibraryOptions{Store: a.store, Auditor: a.audit}); err != nil {
+	if a.library, err = engine.NewLibrary(engine.LibraryOptions{Store: a.store, Auditor: a.audit, Sealer: a.keyring}); err != nil {
 		return err
 	}
 	if err := a.library.EnsureSample(ctx); err != nil && !errors.Is(err, state.ErrFull) {

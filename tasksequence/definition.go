@@ -67,6 +67,10 @@ type Option struct {
 	Rule     *Rule           `json:"rule,omitempty"`
 	Help     string          `json:"help,omitempty"`
 	Unit     string          `json:"unit,omitempty"` // shown beside the field, e.g. "seconds"
+
+	// A secret setting is sealed where it is kept and masked where it is shown.
+	Secret   bool   `json:"secret,omitempty"`   // always
+	SecretIf string `json:"secretIf,omitempty"` // while this boolean option of the step is not false
 }
 
 // Rule narrows what an option accepts.

@@ -24,7 +24,7 @@ func setVariable() Definition {
 		Options: []Option{
 			{Name: "VariableName", Label: "Variable", Type: TypeVariable, Required: true,
 				Help: "The name of the variable. Names that begin with _ are read-only."},
-			{Name: "VariableValue", Label: "Value", Type: TypeValue,
+			{Name: "VariableValue", Label: "Value", Type: TypeValue, SecretIf: "Secret",
 				Help: "A text, or a list of texts. %NAME% is replaced by another variable's value; %NAME% alone passes a list on as a list."},
 			{Name: "List", Label: "As a list", Type: TypeBoolean, Default: raw(`false`),
 				Help: "Each line of the text becomes an item of a list. Empty lines are left out."},

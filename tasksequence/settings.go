@@ -67,6 +67,11 @@ func resolve(d Definition, n *Node, vars *Variables) (Settings, error) {
 		if o.Required && value.empty() {
 			return Settings{}, fmt.Errorf("%s: a value is needed", o.Name)
 		}
+		value.Secret = value.Secret || d.secret(o, n)
+		if value.hidden() { // in a dry run
+			settings.values[o.Name] = value
+			continue
+		}
 		if err := o.check(value); err != nil {
 			return Settings{}, fmt.Errorf("%s: %w", o.Name, err)
 		}
@@ -143,7 +148,7 @@ func (o Option) check(v Value) error {
 		}
 	case TypeInteger, TypeIntegers:
 		for _, item := range v.Items() {
-			if err := o.Rule.checkInteger(item); err != nil {
+			if err := o.Rule.checkInteger(item, v.Secret); err != nil {
 				return err
 			}
 		}
@@ -162,16 +167,16 @@ func (o Option) check(v Value) error {
 	return o.Rule.checkText(v)
 }
 
-func (r *Rule) checkInteger(text string) error {
+func (r *Rule) checkInteger(text string, secret bool) error {
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		return fmt.Errorf("%q is not a whole number", text)
+		return fmt.Errorf("%s is not a whole number", quoteSafe(Value{Text: text, Secret: secret}))
 	}
 	if r != nil && r.Min != nil && n < *r.Min {
-		return fmt.Errorf("%d is too small; the least is %d", n, *r.Min)
+		return fmt.Errorf("%s is too small; the least is %d", numberSafe(n, secret), *r.Min)
 	}
 	if r != nil && r.Max != nil && n > *r.Max {
-		return fmt.Errorf("%d is too large; the most is %d", n, *r.Max)
+		return fmt.Errorf("%s is too large; the most is %d", numberSafe(n, secret), *r.Max)
 	}
 	return nil
 }
@@ -199,6 +204,13 @@ func quoteSafe(v Value) string {
 		return Masked
 	}
 	return quoteValue(v)
+}
+
+func numberSafe(n int, secret bool) string {
+	if secret {
+		return Masked
+	}
+	return strconv.Itoa(n)
 }
 
 func raw(text string) json.RawMessage { return json.RawMessage(text) }

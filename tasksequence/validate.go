@@ -176,7 +176,7 @@ func (c nodeCheck) step(n *Node) {
 		}
 	}
 	for _, o := range define.Options {
-		if err := checkSetting(o, n); err != nil {
+		if err := checkSetting(define, o, n); err != nil {
 			c.report("settings."+o.Name, err.Error(), o.Help)
 		}
 	}
@@ -220,8 +220,8 @@ func (c nodeCheck) numbers(n *Node, define Definition) {
 }
 
 // checkSetting checks what can be known before variables are: a text that holds
-// %NAME% is checked when the step starts.
-func checkSetting(o Option, n *Node) error {
+// %NAME% is checked when the step starts, and a masked secret is taken as it is.
+func checkSetting(d Definition, o Option, n *Node) error {
 	text, given := n.Settings[o.Name]
 	if !given {
 		if o.Required {
@@ -235,6 +235,10 @@ func checkSetting(o Option, n *Node) error {
 	}
 	if o.Required && value.empty() {
 		return errors.New("a value is needed")
+	}
+	value.Secret = d.secret(o, n)
+	if value.hidden() {
+		return nil
 	}
 	if o.Type != TypeVariable && o.Type != TypeSequence && strings.Contains(value.String(), "%") {
 		return nil

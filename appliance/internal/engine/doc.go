@@ -5,8 +5,8 @@
 //
 // # Where things are kept
 //
-//   - State: sequences, pinned documents, deployments with their variables (secret
-//     ones sealed), step results. This is the truth.
+//   - State: sequences and pinned documents (secret settings sealed), deployments with
+//     their variables (secret ones sealed), step results. This is the truth.
 //   - Files below <data>/logs/deployments, append-only and capped: log lines
 //     (<id>.jsonl) and the history of events (<id>.events.jsonl).
 //   - Memory only: progress, when a device was last heard of.

@@ -23,7 +23,7 @@ type Store interface {
 	Update(ctx context.Context, fn func(tx *state.Tx) error) error
 }
 
-// Sealer encrypts secret variables. purpose binds a sealed value to its place.
+// Sealer encrypts secret variables and settings. purpose binds a sealed value to its place.
 type Sealer interface {
 	Seal(plain []byte, purpose string) ([]byte, error)
 	Open(sealed []byte, purpose string) ([]byte, error)
@@ -97,6 +97,7 @@ func (o Options) withDefaults() Options {
 // Engine keeps the record of deployments. Safe for concurrent use.
 type Engine struct {
 	opts    Options
+	vault   vault
 	dir     string
 	started time.Time
 	hub     hub
@@ -112,7 +113,7 @@ func New(o Options) (*Engine, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{opts: o, dir: filepath.Join(o.DataDir, "logs", "deployments"), started: o.Now(),
+	e := &Engine{opts: o, vault: vault{sealer: o.Sealer, catalogue: o.Catalogue}, dir: filepath.Join(o.DataDir, "logs", "deployments"), started: o.Now(),
 		sessions: map[string]*session{}, waiting: map[string]bool{}}
 	if err := os.MkdirAll(e.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder for deployment logs: %w", err)

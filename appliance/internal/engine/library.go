@@ -16,23 +16,28 @@ import (
 	"slipway/tasksequence"
 )
 
-// LibraryOptions say what a library works with. Store and Auditor are needed.
+// LibraryOptions say what a library works with. Store, Auditor and Sealer are needed.
 type LibraryOptions struct {
 	Store     Store
 	Auditor   Auditor
+	Sealer    Sealer
 	Logger    *slog.Logger            // default slog.Default()
 	Catalogue *tasksequence.Catalogue // default the built-in definitions
 	Now       func() time.Time
 	NewID     func() string // ids of new sequences; default random UUIDs
 }
 
-// Library is the library of task sequences. Safe for concurrent use.
-type Library struct{ opts LibraryOptions }
+// Library is the library of task sequences. What it answers shows *** for secret
+// settings. Safe for concurrent use.
+type Library struct {
+	opts  LibraryOptions
+	vault vault
+}
 
 // NewLibrary returns the library that stands in a store.
 func NewLibrary(o LibraryOptions) (*Library, error) {
-	if o.Store == nil || o.Auditor == nil {
-		return nil, errors.New("library: store and auditor are needed")
+	if o.Store == nil || o.Auditor == nil || o.Sealer == nil {
+		return nil, errors.New("library: store, auditor and sealer are needed")
 	}
 	if o.Catalogue == nil {
 		o.Catalogue = tasksequence.BuiltinCatalogue()
@@ -46,13 +51,15 @@ func NewLibrary(o LibraryOptions) (*Library, error) {
 	if o.NewID == nil {
 		o.NewID = uuid.NewString
 	}
-	return &Library{opts: o}, nil
+	return &Library{opts: o, vault: vault{sealer: o.Sealer, catalogue: o.Catalogue}}, nil
 }
 
-// List returns every version of every sequence, in the order of ids and versions.
+// List returns every version of every sequence, without their bodies, in the order of
+// ids and versions.
 func (l *Library) List() (all []fleet.Sequence, err error) {
 	err = l.opts.Store.View(func(tx *state.Tx) error {
 		for s := range tx.Sequences().All() {
+			s.Body = nil
 			all = append(all, s)
 		}
 		return nil
@@ -74,7 +81,17 @@ func (l *Library) Get(id string, version int) (found fleet.Sequence, err error) 
 		}
 		return missing(err)
 	})
-	return found, err
+	if err != nil {
+		return fleet.Sequence{}, err
+	}
+	return l.shown(found)
+}
+
+// shown is a record with its secrets masked.
+func (l *Library) shown(record fleet.Sequence) (fleet.Sequence, error) {
+	var err error
+	record.Body, err = l.vault.body(record.Body, l.vault.mask)
+	return record, err
 }
 
 // missing translates the language's sentinel into ours.
@@ -85,7 +102,8 @@ func missing(err error) error {
 	return err
 }
 
-// Export returns a version as "json" or "yaml", in a form that Import takes.
+// Export returns a version as "json" or "yaml", in a form that Import takes. Secret
+// settings are masked: imported again, *** keeps the value there is.
 func (l *Library) Export(id string, version int, format string) ([]byte, error) {
 	s, err := l.Get(id, version)
 	if err != nil {
@@ -110,17 +128,19 @@ func (l *Library) Export(id string, version int, format string) ([]byte, error) 
 func (l *Library) Validate(text []byte) tasksequence.Problems {
 	s, err := parse(text)
 	if err == nil {
-		err = l.opts.Store.View(func(tx *state.Tx) error { return l.check(tx, s) })
+		err = l.opts.Store.View(func(tx *state.Tx) error {
+			if _, ok, err := l.same(tx, s); err != nil || ok {
+				return err
+			}
+			_, err := l.complete(tx, s)
+			return err
+		})
 	}
 	var problems tasksequence.Problems
 	if err != nil && !errors.As(err, &problems) {
 		problems = tasksequence.Problems{{Detail: err.Error()}}
 	}
 	return problems
-}
-
-func (l *Library) check(tx *state.Tx, s tasksequence.Sequence) error {
-	return tasksequence.Validate(s, l.opts.Catalogue, lookupIn(tx)).Err()
 }
 
 // EnsureSample puts "Hello from Slipway" into a library that holds nothing.
@@ -138,7 +158,12 @@ func (l *Library) EnsureSample(ctx context.Context) error {
 	})
 }
 
+// toRecord is a sequence as the state holds it, its secrets sealed.
 func (l *Library) toRecord(s tasksequence.Sequence) (fleet.Sequence, error) {
+	s, err := l.vault.seal(s)
+	if err != nil {
+		return fleet.Sequence{}, err
+	}
 	body, err := json.Marshal(s)
 	if err != nil {
 		return fleet.Sequence{}, fmt.Errorf("write the task sequence: %w", err)
@@ -150,8 +175,8 @@ func (l *Library) toRecord(s tasksequence.Sequence) (fleet.Sequence, error) {
 		Architecture: s.Architecture, Status: s.Status, Body: body, UpdatedAt: l.opts.Now()}, nil
 }
 
-// lookupIn finds child sequences within a transaction.
-func lookupIn(tx *state.Tx) tasksequence.Lookup {
+// lookupIn finds child sequences within a transaction, each through fn.
+func lookupIn(tx *state.Tx, fn func(tasksequence.Sequence) (tasksequence.Sequence, error)) tasksequence.Lookup {
 	return func(ref tasksequence.Reference) (tasksequence.Sequence, error) {
 		var record fleet.Sequence
 		var err error
@@ -163,7 +188,11 @@ func lookupIn(tx *state.Tx) tasksequence.Lookup {
 		if err != nil {
 			return tasksequence.Sequence{}, err
 		}
-		return fromRecord(record)
+		s, err := fromRecord(record)
+		if err != nil {
+			return tasksequence.Sequence{}, err
+		}
+		return fn(s)
 	}
 }
 
@@ -180,6 +209,7 @@ func newest(tx *state.Tx, id string, active bool) (found fleet.Sequence, err err
 	return found, nil
 }
 
+// fromRecord returns a sequence as it is kept, its secrets sealed.
 func fromRecord(record fleet.Sequence) (s tasksequence.Sequence, err error) {
 	if err := json.Unmarshal(record.Body, &s); err != nil {
 		return s, fmt.Errorf("the stored task sequence %s:%d: %w", record.ID, record.Version, err)

@@ -37,7 +37,7 @@ func (l *Library) Import(ctx context.Context, actor Actor, text []byte) (fleet.S
 	if changed {
 		l.audit(ctx, actor, stored)
 	}
-	return stored, nil
+	return l.shown(stored)
 }
 
 func (l *Library) audit(ctx context.Context, actor Actor, s fleet.Sequence) {
@@ -75,11 +75,11 @@ func (l *Library) put(tx *state.Tx, s tasksequence.Sequence, fresh string) (stor
 			s.Version = before.Version + 1
 		}
 	}
-	if err := l.check(tx, s); err != nil {
+	if s, err = l.complete(tx, s); err != nil {
 		return fleet.Sequence{}, false, err
 	}
 	if old, err := tx.Sequences().Get(state.SequenceKey(s.ID, s.Version)); err == nil {
-		if err := replaceable(old, s); err != nil {
+		if err := l.replaceable(old, s); err != nil {
 			return fleet.Sequence{}, false, err
 		}
 	} else if !errors.Is(err, state.ErrNotFound) {
@@ -117,7 +117,14 @@ func (l *Library) same(tx *state.Tx, s tasksequence.Sequence) (fleet.Sequence, b
 		if err != nil {
 			return fleet.Sequence{}, false, err
 		}
-		equal, err := equalContent(old, s, true)
+		if old, err = l.vault.open(old); err != nil {
+			continue // its key is lost: what is imported now takes its place
+		}
+		filled, problems := l.vault.keep(s, old)
+		if len(problems) > 0 {
+			continue
+		}
+		equal, err := equalContent(old, filled, true)
 		if err != nil || equal {
 			return candidate, equal, err
 		}
@@ -140,11 +147,14 @@ func equalContent(a, b tasksequence.Sequence, status bool) (bool, error) {
 }
 
 // replaceable says whether a stored version may become s.
-func replaceable(record fleet.Sequence, s tasksequence.Sequence) error {
+func (l *Library) replaceable(record fleet.Sequence, s tasksequence.Sequence) error {
 	if record.Status == tasksequence.InDevelopment {
 		return nil
 	}
 	old, err := fromRecord(record)
+	if err == nil {
+		old, err = l.vault.open(old)
+	}
 	if err != nil {
 		return err
 	}

@@ -73,13 +73,18 @@ func (e *Engine) Results(id string) (results []fleet.StepResult, err error) {
 	return results, err
 }
 
-// Document returns the pinned tasksequence.Document as JSON.
+// Document returns the pinned tasksequence.Document as JSON, for people: with its
+// secrets masked.
 func (e *Engine) Document(id string) ([]byte, error) {
 	d, err := e.deployment(id)
 	if err != nil {
 		return nil, err
 	}
-	return e.document(d.Document)
+	body, err := e.document(d.Document)
+	if err != nil {
+		return nil, err
+	}
+	return e.vault.document(body, e.vault.mask)
 }
 
 // withoutSecrets leaves sealed values out; that a variable is secret stays to be seen.

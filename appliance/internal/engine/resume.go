@@ -55,13 +55,19 @@ func (e *Engine) Resume(ctx context.Context, token fleet.Token, id string) (wire
 	return e.answer(d, true)
 }
 
-// answer builds what the wire carries of a deployment.
+// answer builds what the wire carries of a deployment. Only the device itself gets
+// secrets.
 func (e *Engine) answer(d fleet.Deployment, reveal bool) (wire.Deployment, error) {
 	variables, err := e.plainVariables(d, reveal)
 	if err != nil {
 		return wire.Deployment{}, err
 	}
 	document, err := e.document(d.Document)
+	if err == nil && reveal {
+		document, err = e.vault.document(document, e.vault.open)
+	} else if err == nil {
+		document, err = e.vault.document(document, e.vault.mask)
+	}
 	if err != nil {
 		return wire.Deployment{}, fmt.Errorf("the pinned document: %w", err)
 	}

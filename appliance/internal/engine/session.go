@@ -117,6 +117,7 @@ func (e *Engine) paths(s *session, d fleet.Deployment) (map[string]planEntry, er
 	return paths, nil
 }
 
+// document returns a pinned document as it is kept, its secrets sealed.
 func (e *Engine) document(hash string) (body []byte, err error) {
 	err = e.opts.Store.View(func(tx *state.Tx) error {
 		doc, err := tx.Documents().Get(hash)

@@ -148,10 +148,19 @@ func noneUnfinished(tx *state.Tx, device string) error {
 	return nil
 }
 
-// pin makes the document and its plan; the plan is the proof that it can be run.
+// pin makes the document and its plan; the plan is the proof that it can be run. The
+// document takes the sealed values over as they stand in the library.
 func (s *starter) pin(tx *state.Tx, sequence tasksequence.Sequence) ([]byte, *tasksequence.Document, error) {
-	doc, err := tasksequence.Pin(sequence, s.e.opts.Catalogue, lookupIn(tx))
+	held := holder{vault: s.e.vault, sealed: map[string]json.RawMessage{}}
+	sequence, err := held.take(sequence)
 	if err != nil {
+		return nil, nil, err
+	}
+	doc, err := tasksequence.Pin(sequence, s.e.opts.Catalogue, lookupIn(tx, held.take))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := mapSequences(doc, held.back); err != nil {
 		return nil, nil, err
 	}
 	body, err := json.Marshal(doc)

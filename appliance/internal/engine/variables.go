@@ -115,10 +115,17 @@ func (e *Engine) plainVariables(d fleet.Deployment, reveal bool) ([]wire.Variabl
 	return out, nil
 }
 
-// maskerFor masks the secret values of a deployment. One that cannot be opened
-// cannot be masked either; that is logged.
+// maskerFor masks the secret values of a deployment, those of its document included.
+// One that cannot be opened cannot be masked either; that is logged.
 func (e *Engine) maskerFor(d fleet.Deployment) *tasksequence.Masker {
 	var secrets []string
+	document, err := e.document(d.Document)
+	if err == nil {
+		secrets, err = e.vault.secrets(document)
+	}
+	if err != nil {
+		e.opts.Logger.Error("secrets of a document cannot be opened", "deployment", d.ID, "error", err)
+	}
 	for _, r := range d.Variables {
 		if r.Sealed == nil {
 			continue
