@@ -150,7 +150,7 @@ func (b *bench) open() {
 	b.options(&o)
 	b.engine, err = New(o)
 	b.check(err)
-	b.library, err = NewLibrary(LibraryOptions{Store: b.store, Auditor: b.audit, Sealer: boxSealer{}, Now: b.clock.Now})
+	b.library, err = NewLibrary(LibraryOptions{Store: b.store, Auditor: b.audit, Sealer: o.Sealer, Now: b.clock.Now})
 	b.check(err)
 }
 
