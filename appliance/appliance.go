@@ -172,6 +172,7 @@ func (a *appliance) buildNetboot(context.Context) (err error) {
 		Advertise: advertise, Interfaces: a.cfg.Interfaces,
 		DHCP:     dhcp,
 		TFTP:     netboot.TFTPConfig{Listen: tftp},
+		RA:       netboot.RAConfig{Answer: a.cfg.RA.Answer == config.AnswerInert},
 		HTTPPort: httpPort, HTTPSPort: httpsPort,
 		Policy: policy, Images: a.images.Files(), Loaders: a.images.Loaders(), Logger: a.log,
 	})

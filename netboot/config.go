@@ -21,6 +21,7 @@ type Config struct {
 
 	DHCP DHCPConfig
 	TFTP TFTPConfig
+	RA   RAConfig
 
 	HTTPPort  uint16 // where Handler is served, as devices reach it
 	HTTPSPort uint16 // where the API is served, as devices reach it
@@ -77,6 +78,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.DHCP.times == (watchTimes{}) {
 		c.DHCP.times = defaultWatchTimes()
+	}
+	if c.RA.times == (raTimes{}) {
+		c.RA.times = defaultRATimes()
 	}
 	if c.TFTP.Slots == 0 {
 		c.TFTP.Slots = 256

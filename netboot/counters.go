@@ -12,6 +12,8 @@ type Counters struct {
 	leaseDeclines, leaseReleases, leaseConflicts, leaseExhausted atomic.Int64
 	leaseFailures, leaseForeign                                  atomic.Int64
 
+	raAnswered, raIgnored, raForeign atomic.Int64
+
 	tftpRequests, tftpRefused, tftpDropped, tftpEvicted atomic.Int64
 	tftpStarted, tftpCompleted, tftpFailed              atomic.Int64
 	tftpActive                                          atomic.Int64
@@ -40,6 +42,9 @@ func (c *Counters) Snapshot() map[string]int64 {
 		"lease_exhausted": c.leaseExhausted.Load(), // no address was left
 		"lease_failures":  c.leaseFailures.Load(),  // could not be kept, so was not acknowledged
 		"lease_foreign":   c.leaseForeign.Load(),   // answers of other DHCP servers seen
+		"ra_answered":     c.raAnswered.Load(),
+		"ra_ignored":      c.raIgnored.Load(), // router solicitations of others, or malformed
+		"ra_foreign":      c.raForeign.Load(), // advertisements of other routers
 		"tftp_requests":   c.tftpRequests.Load(),
 		"tftp_refused":    c.tftpRefused.Load(), // malformed, unknown file, write
 		"tftp_dropped":    c.tftpDropped.Load(), // no slot or queue full

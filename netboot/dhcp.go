@@ -19,7 +19,8 @@ type proxy struct {
 	log        *slog.Logger
 	count      *Counters
 	warned     warnings
-	leases     *leaseServer // nil: no addresses are handed out
+	leases     *leaseServer     // nil: no addresses are handed out
+	booting    *bootingMachines // nil: nobody asks
 }
 
 // warnings keeps a standing mistake (no loader for a kind of machine) from
@@ -213,6 +214,7 @@ func (p *proxy) ask(ctx context.Context, r request, s site) (*answer, error) {
 	if boot == nil {
 		return nil, nil
 	}
+	p.booting.note(r.client.MAC)
 	loader, err := p.program(r.client, boot)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,8 @@
 //   - Boot server: port 4011, which some firmware insists on asking after an
 //     offer (PXE 2.1, section 2.2).
 //   - Boot script: the iPXE script below /boot/script/, made for one device.
+//   - Inert answer: an IPv6 router advertisement that gives nobody a route or an
+//     address, for booting machines that wait for one (RAConfig).
 //   - Relay, giaddr: a router that forwards DHCP from another segment.
 //   - Transfer: one TFTP read; it takes a slot while it runs.
 package netboot

@@ -20,6 +20,7 @@ type Server struct {
 
 	dhcp, boot, tftp packetSocket
 	leases           *leaseServer // set by Listen when addresses are handed out
+	ra               *raServer    // set by Listen when router solicitations are answered
 }
 
 // New checks the configuration. It opens nothing.
@@ -58,6 +59,12 @@ func (s *Server) Listen(ctx context.Context) error {
 	if err := s.listenLeases(ctx); err != nil {
 		return errors.Join(fmt.Errorf("DHCP: %w", err), s.Close())
 	}
+	if s.cfg.RA.Answer && s.dhcp != nil && s.ra == nil {
+		booting := newBootingMachines(s.cfg.Now, s.cfg.RA.times.fresh)
+		if s.ra, err = listenRA(ctx, &s.cfg, s.interfaces, booting, &s.count); err != nil {
+			return errors.Join(fmt.Errorf("router advertisements: %w", err), s.Close())
+		}
+	}
 	if !s.cfg.TFTP.Off && s.tftp == nil {
 		if s.tftp, err = listenPort(ctx, s.cfg.TFTP.Listen, false); err != nil {
 			return errors.Join(fmt.Errorf("TFTP: %w", err), s.Close())
@@ -84,6 +91,10 @@ func (s *Server) Close() error {
 			*sock = nil
 		}
 	}
+	if s.ra != nil {
+		errs = append(errs, s.ra.raw.Close())
+		s.ra = nil
+	}
 	return errors.Join(errs...)
 }
 
@@ -99,6 +110,10 @@ func (s *Server) Run(ctx context.Context) error {
 		if s.leases != nil {
 			s.leases.proxy = p
 			group.Go(func() error { return s.leases.watch.run(ctx) })
+		}
+		if s.ra != nil {
+			p.booting = s.ra.booting
+			group.Go(func() error { return s.ra.run(ctx) })
 		}
 		group.Go(func() error { return p.run(ctx, s.dhcp, s.boot) })
 	}

@@ -26,6 +26,7 @@ type Config struct {
 	Interfaces []string `yaml:"interfaces"` // empty: all that are up, not loopback
 	DHCP       DHCP     `yaml:"dhcp"`
 	Boot       Boot     `yaml:"boot"`
+	RA         RA       `yaml:"ra"`
 	TFTP       Listener `yaml:"tftp"`
 	HTTP       Listener `yaml:"http"`
 	HTTPS      Listener `yaml:"https"`
@@ -47,6 +48,17 @@ type DHCP struct {
 type Boot struct {
 	UEFI string `yaml:"uefi"` // what UEFI firmware is given first: one of fleet.BootWays
 }
+
+// RA is what router solicitations of booting machines get.
+type RA struct {
+	Answer string `yaml:"answer"` // off, inert
+}
+
+// The answers to router solicitations.
+const (
+	AnswerOff   = "off"
+	AnswerInert = "inert" // ends iPXE's wait for IPv6, gives nobody a route or an address
+)
 
 // Listener is an address to listen on, "host:port" with an optional host.
 type Listener struct {
@@ -81,6 +93,7 @@ func Default() Config {
 		Data:  "./data",
 		DHCP:  DHCP{Mode: ModeProxy, Port: 67, PXEPort: 4011},
 		Boot:  Boot{UEFI: string(fleet.BootByIPXE)},
+		RA:    RA{Answer: AnswerOff},
 		TFTP:  Listener{Listen: ":69"},
 		HTTP:  Listener{Listen: ":8080"},
 		HTTPS: Listener{Listen: ":8443"},
@@ -108,6 +121,12 @@ func (c Config) Validate() error {
 		bad("dhcp.mode", "%q is unknown; use %q, %q or %q", c.DHCP.Mode, ModeProxy, ModeAuthoritative, ModeOff)
 	}
 	c.DHCP.authority(bad)
+	switch {
+	case c.RA.Answer != AnswerOff && c.RA.Answer != AnswerInert:
+		bad("ra.answer", "%q is unknown; use %q or %q", c.RA.Answer, AnswerOff, AnswerInert)
+	case c.RA.Answer == AnswerInert && c.DHCP.Mode == ModeOff:
+		bad("ra.answer", "%q answers only machines that asked by DHCP, and dhcp.mode is %q", AnswerInert, ModeOff)
+	}
 	for _, p := range []struct {
 		key  string
 		port int

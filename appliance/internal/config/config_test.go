@@ -23,7 +23,7 @@ func TestDefaultsAreTheContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(c.DHCP, DHCP{Mode: "proxy", Port: 67, PXEPort: 4011}) || c.TFTP.Listen != ":69" || c.HTTP.Listen != ":8080" || c.HTTPS.Listen != ":8443" || c.Log != (Log{"text", "info"}) {
+	if !reflect.DeepEqual(c.DHCP, DHCP{Mode: "proxy", Port: 67, PXEPort: 4011}) || c.RA.Answer != "off" || c.TFTP.Listen != ":69" || c.HTTP.Listen != ":8080" || c.HTTPS.Listen != ":8443" || c.Log != (Log{"text", "info"}) {
 		t.Errorf("defaults are %+v", c)
 	}
 }
@@ -59,6 +59,9 @@ func TestBadConfigurationSaysWhatToDo(t *testing.T) {
 		{"two documents", "data: a\n---\ndata: b\n", "more than one YAML document"},
 		{"advertise", "advertise: my-host\n", "not an IPv4 address"},
 		{"mode", "dhcp: {mode: server}\n", `dhcp.mode: "server" is unknown`},
+		{"answer", "ra: {answer: 'on'}\n", `ra.answer: "on" is unknown; use "off" or "inert"`},
+		{"unknown ra key", "ra:\n  anser: off\n", `line 2: unknown key "ra.anser"`},
+		{"answer without DHCP", "ra: {answer: inert}\ndhcp: {mode: 'off'}\n", "ra.answer: \"inert\" answers only machines"},
 		{"no subnet", "dhcp: {mode: authoritative}\n", "dhcp.subnets: dhcp.mode \"authoritative\" needs at least one network"},
 		{"subnets of a proxy", "dhcp: {subnets: [{subnet: 192.0.2.0/24, range: 192.0.2.1-192.0.2.9}]}\n", "dhcp.subnets: addresses are handed out only with"},
 		{"forced proxy", "dhcp: {force: true}\n", "dhcp.force: goes with"},

@@ -161,6 +161,7 @@ func (c *Config) fields() map[string]any {
 		"data": &c.Data, "advertise": &c.Advertise, "interfaces": &c.Interfaces,
 		"dhcp.mode": &c.DHCP.Mode, "dhcp.port": &c.DHCP.Port, "dhcp.pxe_port": &c.DHCP.PXEPort,
 		"dhcp.force":  &c.DHCP.Force,
+		"ra.answer":   &c.RA.Answer,
 		"boot.uefi":   &c.Boot.UEFI,
 		"tftp.listen": &c.TFTP.Listen, "http.listen": &c.HTTP.Listen, "https.listen": &c.HTTPS.Listen,
 		"log.format": &c.Log.Format, "log.level": &c.Log.Level,

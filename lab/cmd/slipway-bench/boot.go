@@ -23,6 +23,7 @@ type row struct {
 	answer   bool    // the appliance answers router solicitations (ra.answer: inert)
 	peer     string  // the row that it is compared with; empty: a peer itself, or the floor
 	reach    float64 // at most this part of the peer's time; 0: no aim
+	way      string  // boot.uefi; empty: as it is by default
 	debian   bool    // Debian's installer instead of the appliance
 }
 
@@ -31,17 +32,20 @@ const (
 	peerUEFI = "debian-uefi"
 )
 
-// rows are in the order of the table. HTTP Boot has no peer of its own: Debian's
+// rows are in the order of the table. UEFI is measured by both ways (boot.uefi): the
+// one file without a loader, which asks for no router, and iPXE. HTTP Boot has no peer of its own: Debian's
 // installer is compared as the same firmware loads it by PXE.
 func rows() []row {
 	return []row{
 		{name: "floor", firmware: lab.Direct, peer: peerBIOS},
 		{name: "bios", firmware: lab.BIOS, peer: peerBIOS, reach: 0.40},
 		{name: "bios-ra", firmware: lab.BIOS, answer: true, peer: peerBIOS, reach: 0.25},
-		{name: "uefi", firmware: lab.UEFI, peer: peerUEFI, reach: 0.45},
-		{name: "uefi-ra", firmware: lab.UEFI, answer: true, peer: peerUEFI, reach: 0.45},
-		{name: "uefi-http", firmware: lab.UEFIHTTP, peer: peerUEFI, reach: 0.45},
-		{name: "uefi-http-ra", firmware: lab.UEFIHTTP, answer: true, peer: peerUEFI, reach: 0.45},
+		{name: "uefi", firmware: lab.UEFI, way: "one-file", peer: peerUEFI, reach: 0.45},
+		{name: "uefi-http", firmware: lab.UEFIHTTP, way: "one-file", peer: peerUEFI, reach: 0.45},
+		{name: "uefi-ipxe", firmware: lab.UEFI, way: "ipxe", peer: peerUEFI},
+		{name: "uefi-ipxe-ra", firmware: lab.UEFI, way: "ipxe", answer: true, peer: peerUEFI},
+		{name: "uefi-http-ipxe", firmware: lab.UEFIHTTP, way: "ipxe", peer: peerUEFI},
+		{name: "uefi-http-ipxe-ra", firmware: lab.UEFIHTTP, way: "ipxe", answer: true, peer: peerUEFI},
 		{name: peerBIOS, firmware: lab.BIOS, debian: true},
 		{name: peerUEFI, firmware: lab.UEFI, debian: true},
 	}
@@ -73,7 +77,7 @@ func benchBoot(ctx context.Context, packages, only string, rounds int, out io.Wr
 			if err != nil {
 				return fmt.Errorf("%s, round %d: %w", r.name, round+1, err)
 			}
-			fmt.Fprintf(out, "round %d  %-13s %v\n", round+1, r.name, m)
+			fmt.Fprintf(out, "round %d  %-17s %v\n", round+1, r.name, m)
 			results[r.name] = append(results[r.name], m)
 		}
 	}
@@ -145,13 +149,16 @@ func startOurs(ctx context.Context, segment *lab.Network, run *lab.Run, r row, p
 	if r.answer {
 		config = "ra:\n  answer: inert\n"
 	}
+	if r.way != "" {
+		config += "boot:\n  uefi: " + r.way + "\n"
+	}
 	if _, err := segment.StartAppliance(ctx, lab.ApplianceOptions{Data: data, Config: config}); err != nil {
 		return err
 	}
 	if r.firmware != lab.Direct {
 		return nil
 	}
-	kernels, err := filepath.Glob(filepath.Join(data, "boot", "images", "*", "vmlinuz"))
+	kernels, err := filepath.Glob(filepath.Join(data, "boot", "*", "vmlinuz"))
 	if err != nil || len(kernels) != 1 {
 		return fmt.Errorf("%d boot images in %s: %w", len(kernels), data, errors.Join(err, os.ErrNotExist))
 	}
