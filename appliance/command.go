@@ -72,7 +72,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.serveCommand(), a.configCommand(), a.passcodeCommand(), a.accountCommand(), a.tokenCommand(),
 		a.authCommand(), a.deviceCommand(), a.deploymentCommand(), a.sequenceCommand(), a.stepCommand(), a.imageCommand(),
-		a.auditCommand(), a.agentConfigCommand(), a.caCommand(), a.backupCommand(), a.restoreCommand(), a.secretCommand())
+		a.auditCommand(), a.agentConfigCommand(), a.caCommand(), a.backupCommand(), a.restoreCommand(), a.secretCommand(), a.dhcpOptionsCommand())
 	root.AddCommand(a.futureCommands()...)
 	return root
 }
@@ -120,7 +120,6 @@ func future(use, short string) *cobra.Command {
 func (a *app) futureCommands() []*cobra.Command {
 	return []*cobra.Command{
 		group("content", "Content items and versions", future("add", "Adds a content item"), future("list", "Lists content items"), future("verify", "Checks content at rest")),
-		future("dhcp-options", "Prints the settings for a foreign DHCP server"),
 	}
 }
 

@@ -38,7 +38,10 @@ func (c *OrdinaryClient) MAC() (mac string, err error) {
 
 // Lease asks for a lease with udhcpc and returns what the server gave, as
 // udhcpc's variables ("ip", "serverid", "siaddr", "boot_file", "tftp", ...).
-func (c *OrdinaryClient) Lease() (map[string]string, error) {
+func (c *OrdinaryClient) Lease() (map[string]string, error) { return c.LeaseAs() }
+
+// LeaseAs is Lease with further arguments of udhcpc, e.g. "-V" and a vendor class.
+func (c *OrdinaryClient) LeaseAs(more ...string) (map[string]string, error) {
 	result := c.run.Path(c.NS.Name + ".lease")
 	script := c.run.Path(c.NS.Name + ".sh")
 	text := "#!/bin/sh\n[ \"$1\" = bound ] || exit 0\nenv > '" + result + "'\n"
@@ -50,7 +53,8 @@ func (c *OrdinaryClient) Lease() (map[string]string, error) {
 	for _, option := range []string{"43", "60", "66", "67", "175"} {
 		args = append(args, "-O", option)
 	}
-	if err := command("ip", args...); err != nil {
+	_ = os.Remove(result)
+	if err := command("ip", append(args, more...)...); err != nil {
 		return nil, err
 	}
 	b, err := os.ReadFile(result)
@@ -59,7 +63,8 @@ func (c *OrdinaryClient) Lease() (map[string]string, error) {
 	}
 	vars := map[string]string{}
 	for line := range strings.Lines(string(b)) {
-		if k, v, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+		// udhcpc's own variables are in lower case, those of the environment are not.
+		if k, v, ok := strings.Cut(strings.TrimSpace(line), "="); ok && k == strings.ToLower(k) {
 			vars[k] = v
 		}
 	}

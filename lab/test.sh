@@ -91,6 +91,7 @@ fuzz() {
 guests() {
   phase 'build' make --no-print-directory build
   phase 'boot image' make --no-print-directory image
+  phase 'DHCP servers of others' lab/dhcp-peers.sh .cache/dhcp
   # One package at a time and two guests at most: more would only wait for the CPU.
   local root=()
   [ "$(id -u)" = 0 ] || root=(-exec 'sudo -E') # namespaces and taps
