@@ -154,11 +154,15 @@ func (r *running) plantOnDevice(p planted, wrong, passcode string, n int) (deplo
 	late := fmt.Sprintf("Aspen-Fulmar-%d58-heath", n)
 	p.add(fmt.Sprint("secret variable ", n), secret)
 	p.add(fmt.Sprint("secret variable of a step ", n), late)
+	literal := r.plantInSequence(p, n)
 	var d wire.Deployment
-	start := wire.StartDeployment{Sequence: sampleID(r.t, r), Variables: []wire.Variable{
+	start := wire.StartDeployment{Sequence: fmt.Sprint("planted-", n), Variables: []wire.Variable{
 		{Name: "JoinPassword", Value: quoted(secret), Secret: true}, {Name: "Site", Value: quoted(canary)}}}
 	if code := r.request(client, "POST", "/api/v1/deployments", token.Token, start, &d); code != http.StatusCreated {
 		r.t.Fatalf("start answers %d", code)
+	}
+	if !strings.Contains(string(d.Document), `"`+literal+`"`) {
+		r.t.Errorf("the device does not get the literal secret: %s", d.Document)
 	}
 	path, step := "/api/v1/deployments/"+d.ID, firstStep(r.t, d)
 	events := []wire.Event{
@@ -172,7 +176,8 @@ func (r *running) plantOnDevice(p planted, wrong, passcode string, n int) (deplo
 	}
 	lines := wire.LogBatch{Epoch: d.Epoch, Lines: []wire.LogLine{
 		{Number: 1, Time: time.Now(), Text: "net join /password:" + secret}, {Number: 2, Time: time.Now(), Text: canary},
-		{Number: 3, Time: time.Now(), Text: "prefix" + late + "suffix"}}}
+		{Number: 3, Time: time.Now(), Text: "prefix" + late + "suffix"},
+		{Number: 4, Time: time.Now(), Text: "the key is " + literal}}}
 	var answer struct {
 		wire.EventAnswer
 		wire.Problem
@@ -184,6 +189,26 @@ func (r *running) plantOnDevice(p planted, wrong, passcode string, n int) (deplo
 		r.t.Errorf("logs answer %d", code)
 	}
 	return d.ID
+}
+
+// plantInSequence imports a task sequence with a literal secret, has it exported, and
+// imports that again.
+func (r *running) plantInSequence(p planted, n int) (literal string) {
+	r.t.Helper()
+	literal = fmt.Sprintf("Teasel-Dotterel-%d87-marl", n)
+	p.add(fmt.Sprint("literal in a task sequence ", n), literal)
+	text := fmt.Sprintf(`{"id":"planted-%d","name":"Planted","description":%q,"steps":[{"id":"key","name":"Key","definition":"set-variable",
+		"settings":{"VariableName":"Key","VariableValue":%q,"Secret":true}},{"id":"wait","name":"Wait","definition":"reboot"}]}`, n, canary, literal)
+	out := r.must(text, "sequence", "import", "-", "--json")
+	for _, format := range []string{"json", "yaml"} {
+		exported := r.must("", "sequence", "export", fmt.Sprintf("planted-%d:1", n), "--format", format)
+		if !strings.Contains(exported, tasksequence.Masked) {
+			r.t.Errorf("the export does not show a mask: %s", exported)
+		}
+		out += exported + r.must(strings.NewReplacer("Planted", "Planted, "+format, `"version": 1,`, "", "\nversion: 1\n", "\n").Replace(exported), "sequence", "import", "-")
+	}
+	p.check(r.t, "what the commands for task sequences print", []byte(out))
+	return literal
 }
 
 // firstStep is the id of the first step of a deployment's sequence.
@@ -252,7 +277,7 @@ func (r *running) answers(token, cookie string, deployments ...string) map[strin
 		if methods["get"] == nil {
 			continue
 		}
-		for _, id := range append(slices.Clone(deployments), "default", "branch") {
+		for _, id := range append(slices.Clone(deployments), "default", "branch", "planted-1", "planted-1:1") {
 			get("API", parameter.ReplaceAllString(path, id), "Authorization", "Bearer "+token)
 			if !strings.Contains(path, "{") {
 				break
@@ -264,6 +289,7 @@ func (r *running) answers(token, cookie string, deployments ...string) map[strin
 	for _, id := range deployments {
 		queue = append(queue, "/deployments/"+id)
 	}
+	queue = append(queue, "/sequences/planted-1")
 	for i := 0; i < len(queue) && i < 80; i++ {
 		for _, m := range link.FindAllSubmatch(get("console", queue[i], "Cookie", "__Host-slipway-session="+cookie), -1) {
 			if path := strings.ReplaceAll(string(m[1]), "&amp;", "&"); !slices.Contains(queue, path) && path != "/events" {
