@@ -224,10 +224,12 @@ func TestATornWriteLosesNothingThatWasAcknowledged(t *testing.T) {
 	t.Logf("the unfinished write was there %d of %d times", kept, rounds)
 }
 
-// sealing catches the folder before and after the write that fills a segment.
+// sealing catches the folder before and after the write that fills a segment. The
+// second is that of a closed store: a rotation under way may have made the new
+// segment and not noted it yet.
 func sealing(t *testing.T) (before, after folder, n int) {
 	t.Helper()
-	closedFolder(t, func(s *Store) {
+	final := closedFolder(t, func(s *Store) {
 		for ; ; n++ {
 			before = readFolder(t, s.opts.Dir)
 			writeNumbered(t, s, n, n+1, 5000)
@@ -241,7 +243,7 @@ func sealing(t *testing.T) (before, after folder, n int) {
 			}
 		}
 	})
-	return before, after, n + 1
+	return before, final, n + 1
 }
 
 func TestACrashBetweenTwoSegments(t *testing.T) {
