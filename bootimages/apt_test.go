@@ -234,7 +234,8 @@ func TestFetchPackages(t *testing.T) {
 	for _, e := range left {
 		names = append(names, e.Name())
 	}
-	if got := strings.Join(names, " "); got != "busybox-static_1%3a1.35_amd64.deb ipxe_1.0_all.deb linux-image-6.9.0-1-amd64_6.9-1_amd64.deb systemd-boot-efi_252_amd64.deb" {
+	if got := strings.Join(names, " "); got != "busybox-static_1%3a1.35_amd64.deb grub-efi-amd64-signed_2_amd64.deb ipxe_1.0_all.deb isolinux_6_all.deb "+
+		"linux-image-6.9.0-1-amd64_6.9-1_amd64.deb pxelinux_6_all.deb shim-signed_1_amd64.deb syslinux-common_6_all.deb systemd-boot-efi_252_amd64.deb" {
 		t.Errorf("folder: %s", got)
 	}
 	// Offline, a complete folder is good enough, and an incomplete one is not.

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// FetchPackages copies every package that a Linux image and the loaders need from
+// FetchPackages copies every package that a Linux image, the loaders and media need from
 // the machine's package source into a folder, which then serves as Packages
 // folder on machines without a source. Files are named name_version_arch.deb. A
 // folder that is complete is good enough when the source cannot be asked.
@@ -85,7 +85,8 @@ func (b *Builder) packageNames(arch string) (*recipe, []string, error) {
 	if stub, ok := rec.OneFile[arch]; ok {
 		names = append(names, stub.Package)
 	}
-	return rec, names, nil
+	media, err := b.mediaPackages(arch)
+	return rec, append(names, media...), err
 }
 
 func (b *Builder) checkFolder(ctx context.Context, arch, folder string) error {

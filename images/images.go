@@ -8,9 +8,9 @@ import (
 	"io/fs"
 )
 
-//go:embed linux loaders nics.tsv
+//go:embed linux loaders media nics.tsv
 var files embed.FS
 
 // FS returns the embedded files: linux/recipe.json, linux/modules/*.list,
-// linux/applets.list, loaders/recipe.json and nics.tsv.
+// linux/applets.list, loaders/recipe.json, media/recipe.json and nics.tsv.
 func FS() fs.FS { return files }

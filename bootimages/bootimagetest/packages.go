@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/ulikunitz/xz"
@@ -97,7 +98,11 @@ func Kernel(version string) []byte {
 	)
 }
 
-// WritePackages fills a folder with all packages an image and the loaders need.
+// isohybrid, at byte 64, tells xorriso that a boot program starts from a stick too.
+const isohybrid = "\xfb\xc0\x78\x70"
+
+// WritePackages fills a folder with all packages an image, the loaders and media
+// need.
 func WritePackages(dir, kernelVersion string) error {
 	for name, content := range map[string][]byte{
 		"kernel.deb": Kernel(kernelVersion),
@@ -111,6 +116,15 @@ func WritePackages(dir, kernelVersion string) error {
 			File{Name: "./usr/lib/ipxe/ipxe.efi", Link: "/boot/ipxe.efi"},
 			File{Name: "./boot/ipxe.efi", Content: "ipxe efi"},
 			File{Name: "./boot/ipxe.lkrn", Content: "ipxe lkrn"}),
+		"isolinux.deb": Deb(Control("isolinux", "6", "all", ""),
+			File{Name: "./usr/lib/ISOLINUX/isolinux.bin", Content: strings.Repeat("isolinux", 8) + isohybrid + strings.Repeat("isolinux", 512)},
+			File{Name: "./usr/lib/ISOLINUX/isohdpfx.bin", Content: strings.Repeat("mbr.", 108)}),
+		"syslinux.deb": Deb(Control("syslinux-common", "6", "all", ""), File{Name: "./usr/lib/syslinux/modules/bios/ldlinux.c32", Content: "ldlinux"}),
+		"pxelinux.deb": Deb(Control("pxelinux", "6", "all", ""), File{Name: "./usr/lib/PXELINUX/pxelinux.0", Content: "pxelinux"}),
+		"shim.deb":     Deb(Control("shim-signed", "1", "amd64", ""), File{Name: "./usr/lib/shim/shimx64.efi.signed", Content: "shim"}),
+		"grub.deb": Deb(Control("grub-efi-amd64-signed", "2", "amd64", ""),
+			File{Name: "./usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed", Content: "grub for discs"},
+			File{Name: "./usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed", Content: "grub for networks"}),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			return err
