@@ -57,7 +57,7 @@ func (a *app) backup(ctx context.Context, file string, force bool) error {
 	if err := backup.CheckPassphrase(passphrase); err != nil {
 		return err
 	}
-	err = writeWhole(file, force, func(f *os.File) error {
+	err = writeWhole("backup", file, force, func(f *os.File) error {
 		request := api.WriteBackup{Passphrase: passphrase, Configuration: configuration}
 		return socket.NewClient(path).Whole(ctx, "POST", "/api/v1/admin/backup", request, f)
 	})
@@ -75,11 +75,12 @@ func errExists(file string) error {
 	return fmt.Errorf("%s exists: choose another name, or replace it with --force; nothing was written", file)
 }
 
-// writeWhole makes a file that fill writes, readable by its owner only.
-func writeWhole(file string, replace bool, fill func(f *os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".slipway-backup-*") // mode 0600
+// writeWhole makes a file that fill writes, readable by its owner only unless fill
+// says otherwise. what names it in errors.
+func writeWhole(what, file string, replace bool, fill func(f *os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".slipway-"+what+"-*") // mode 0600
 	if err != nil {
-		return fmt.Errorf("backup: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	err = fill(f)
 	err = errors.Join(err, f.Sync(), f.Close())
@@ -91,7 +92,7 @@ func writeWhole(file string, replace bool, fill func(f *os.File) error) error {
 	}
 	_ = os.Remove(f.Name())
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("there is no room for the backup at %s: nothing was written", file)
+		return fmt.Errorf("there is no room for the %s at %s: nothing was written", what, file)
 	}
 	return err
 }

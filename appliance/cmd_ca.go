@@ -143,6 +143,9 @@ func (a *app) printAuthorities(s fleet.AuthorityStatus) error {
 	if err := a.printLacking("Devices that were last served such an image", s.Devices); err != nil {
 		return err
 	}
+	if err := a.printLacking("Media without the newest authority, as far as they were made here (make them again; slipway image media --forget ID when one is gone)", s.Media); err != nil {
+		return err
+	}
 	if len(s.Blocked) > 0 {
 		fmt.Fprintln(a.out, "\nHeld up by:")
 		for _, b := range s.Blocked {
@@ -162,10 +165,16 @@ func (a *app) printLacking(head string, list []fleet.AuthorityLack) error {
 	if list[0].Device != "" {
 		rows = [][]string{{"DEVICE", "NAME", "IMAGE", "LAST SEEN", "DEPLOYMENT"}}
 	}
+	if list[0].Medium != "" {
+		rows = [][]string{{"MEDIUM", "KIND", "IMAGE", "MADE", "BY"}}
+	}
 	for _, l := range list {
 		row := []string{l.Image, l.Kind, l.Architecture, yesNo(l.Served), stamp(l.At)}
 		if l.Device != "" {
 			row = []string{l.Device, l.Name, l.Image, stamp(l.At), l.Deployment}
+		}
+		if l.Medium != "" {
+			row = []string{l.Medium, l.Kind, l.Image, stamp(l.At), printable(l.Name)}
 		}
 		rows = append(rows, row)
 	}

@@ -143,6 +143,11 @@ func (a *app) imageCommand() *cobra.Command {
 	build.Flags().StringVar(&o.Keyboard, "keyboard", "", "layout the prompt starts with (default: the appliance's setting)")
 	build.Flags().BoolVar(&o.AllowSecrets, "allow-secrets", false, "take files that look like secrets all the same")
 	build.Flags().BoolVar(&o.Lab, "lab", false, "for labs only: allow a rescue shell and slipway.passcode= on the kernel command line")
+	var m mediumRequest
+	build.Flags().StringVar(&m.kind, "media", "", "also write a medium for machines without network boot: iso or usb")
+	build.Flags().StringVarP(&m.file, "output", "o", "", "file of the medium (default: slipway.iso or slipway-usb.img)")
+	build.Flags().BoolVar(&m.force, "force", false, "replace the medium's file when it exists")
+	serverFlag(build, &m.servers)
 	build.Flags().StringVar(&source, "source", "", "Windows source (winpe only)")
 	build.RunE = func(c *cobra.Command, args []string) error {
 		switch args[0] {
@@ -165,8 +170,11 @@ func (a *app) imageCommand() *cobra.Command {
 			}
 			*dir = abs
 		}
+		if err := mediumOfBuild(&m, args[0]); err != nil {
+			return err
+		}
 		o.Kind = args[0]
-		return a.buildImage(c.Context(), o)
+		return a.buildImage(c.Context(), o, m)
 	}
 	list := a.jsonFlag(&cobra.Command{Use: "list", Short: "List boot images", Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -183,13 +191,13 @@ func (a *app) imageCommand() *cobra.Command {
 			}
 			return a.table(rows)
 		}})
-	return group("image", "Boot images", build, list, a.fetchCommand())
+	return group("image", "Boot images", build, list, a.mediaCommand(), a.exportCommand(), a.fetchCommand())
 }
 
 // buildPoll is how often a build's progress is asked for.
 const buildPoll = 300 * time.Millisecond
 
-func (a *app) buildImage(ctx context.Context, o api.BuildImage) error {
+func (a *app) buildImage(ctx context.Context, o api.BuildImage, m mediumRequest) error {
 	var b fleet.ImageBuild
 	if err := a.call(ctx, "POST", "/admin/images/builds", o, &b); err != nil {
 		return err
@@ -207,11 +215,7 @@ func (a *app) buildImage(ctx context.Context, o api.BuildImage) error {
 		}
 		switch b.State {
 		case "done":
-			if a.json {
-				return a.printJSON(b)
-			}
-			_, err := fmt.Fprintf(a.out, "Boot image %s is built and served.\n", b.ImageID)
-			return err
+			return a.built(ctx, b, m)
 		case "failed":
 			return fmt.Errorf("the build failed: %s", b.Error)
 		}
@@ -224,6 +228,20 @@ func (a *app) buildImage(ctx context.Context, o api.BuildImage) error {
 			return err
 		}
 	}
+}
+
+// built says that a build is done and makes the medium that was asked for.
+func (a *app) built(ctx context.Context, b fleet.ImageBuild, m mediumRequest) error {
+	if a.json && m.kind == "" {
+		return a.printJSON(b)
+	}
+	if !a.json {
+		if _, err := fmt.Fprintf(a.out, "Boot image %s is built and served.\n", b.ImageID); err != nil || m.kind == "" {
+			return err
+		}
+	}
+	m.image = b.ImageID
+	return a.writeMedium(ctx, m)
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }

@@ -27,6 +27,7 @@ type AuthorityLack struct {
 	Image        string    `json:"image"`
 	Device       string    `json:"device,omitempty"` // id; empty: the image itself
 	Name         string    `json:"name,omitempty"`   // of the device
+	Medium       string    `json:"medium,omitempty"` // id; Name is who made it
 	Kind         string    `json:"kind,omitempty"`
 	Architecture string    `json:"architecture,omitempty"`
 	Served       bool      `json:"served,omitempty"`     // devices get it now
@@ -39,6 +40,7 @@ type AuthorityStatus struct {
 	Authorities []AuthorityInfo `json:"authorities"` // the signing one first
 	Images      []AuthorityLack `json:"images"`      // that do not trust the newest authority
 	Devices     []AuthorityLack `json:"devices"`     // that were last served one of these
+	Media       []AuthorityLack `json:"media"`       // made of boot images, that do not trust the newest authority
 	Blocked     []string        `json:"blocked"`     // why the pending authority does not sign yet
 	Next        string          `json:"next"`        // what happens next, or what to do, in a sentence
 }

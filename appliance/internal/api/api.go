@@ -63,7 +63,7 @@ func (a *API) table() []route {
 	for _, part := range [][]route{a.systemRoutes(), a.signInRoutes(), a.deviceRoutes(), a.accessRoutes(),
 
 		a.signInSettingsRoutes(), a.passcodeRoutes(), a.fleetRoutes(), a.sequenceRoutes(), a.imageRoutes(), a.auditRoutes(),
-		a.caRoutes(), a.backupRoutes()} {
+		a.caRoutes(), a.backupRoutes(), a.mediaRoutes()} {
 		all = append(all, part...)
 	}
 	return all

@@ -90,6 +90,8 @@ func serviceProblem(err error) *Problem {
 		return status(http.StatusNotFound, "not-found", "There is no such thing.")
 	case isAny(err, devices.ErrBusy, auth.ErrLastAdministrator, auth.ErrExists, auth.ErrSetupDone, engine.ErrEnded, engine.ErrUnfinished, engine.ErrNotActive, engine.ErrImmutable):
 		return status(http.StatusConflict, "conflict", err.Error())
+	case isAny(err, bootimages.ErrNoXorriso, imaging.ErrNoImage, bootimages.ErrNoSource, bootimages.ErrNoPackage, bootimages.ErrCorrupt):
+		return status(http.StatusConflict, "image", err.Error())
 	case isAny(err, engine.ErrStale, engine.ErrDifferent):
 		return status(http.StatusConflict, "stale", err.Error())
 	case isAny(err, engine.ErrTooLarge, state.ErrTooLarge):

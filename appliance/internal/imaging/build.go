@@ -126,6 +126,11 @@ func (s *Service) inTurn(b *build, o bootimages.Options) (image fleet.BootImage,
 	if _, err := s.c.Builder.EnsureLoaders(s.ctx, o.Packages); err != nil {
 		return image, err
 	}
+	if image.Architecture == bootimages.X64 {
+		if err := s.c.Builder.EnsureMediaParts(s.ctx, o.Packages); err != nil {
+			s.progress(b, bootimages.Progress{Stage: "taking out the boot loaders of media", Line: "no media can be made of it: " + err.Error()})
+		}
+	}
 	// Within the turn: an image found to exist must not be collected meanwhile.
 	return image, s.record(image)
 }

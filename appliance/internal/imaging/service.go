@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -29,6 +30,9 @@ var (
 type Builder interface {
 	BuildLinux(context.Context, bootimages.Options, bootimages.Report) (fleet.BootImage, error)
 	EnsureLoaders(ctx context.Context, packages string) (bootimages.Loaders, error)
+	EnsureMediaParts(ctx context.Context, packages string) error
+	MakeMedium(context.Context, fleet.BootImage, bootimages.MediaOptions) (bootimages.MadeMedium, error)
+	Export(context.Context, io.Writer, fleet.BootImage, bootimages.ExportOptions) error
 	Clean() error
 	Remove(id string) error
 	BootDir() string

@@ -15,9 +15,9 @@ import (
 // deployment still holds a changeover up.
 const deploymentIdle = 24 * time.Hour
 
-// lacks is what does not trust a CA: images, and devices that were last served one
-// of them. Media made from such an image are among what nobody can list.
-type lacks struct{ images, devices []fleet.AuthorityLack }
+// lacks is what does not trust a CA: images, devices that were last served one of
+// them, and media that were made of them.
+type lacks struct{ images, devices, media []fleet.AuthorityLack }
 
 // lacking finds what does not trust the CA with this certificate.
 func lacking(tx *state.Tx, certificate []byte) (l lacks) {
@@ -29,6 +29,11 @@ func lacking(tx *state.Tx, certificate []byte) (l lacks) {
 		}
 		without[i.ID] = true
 		l.images = append(l.images, fleet.AuthorityLack{Image: i.ID, Kind: i.Kind, Architecture: i.Architecture, Served: i.Served, At: i.BuiltAt})
+	}
+	for m := range tx.Media().All() {
+		if !slices.Contains(m.CASet, want) {
+			l.media = append(l.media, fleet.AuthorityLack{Image: m.Image, Medium: m.ID, Kind: m.Kind, Name: m.MadeBy, At: m.MadeAt})
+		}
 	}
 	if len(without) == 0 {
 		return l

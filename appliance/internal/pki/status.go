@@ -23,14 +23,14 @@ func (r *Rotation) Status(context.Context) (out fleet.AuthorityStatus, err error
 		}
 		newest := pending(i)
 		l := lacking(tx, i.Authorities[newest].Certificate)
-		out.Images, out.Devices, out.Blocked = l.images, l.devices, nil
+		out.Images, out.Devices, out.Media, out.Blocked = l.images, l.devices, l.media, nil
 		if len(i.Authorities) > 1 {
 			out.Blocked = l.blockers(r.a.now())
 		}
 		out.Next = next(len(i.Authorities) > 1, newest > 0, len(out.Blocked) > 0)
 		return nil
 	})
-	out.Images, out.Devices, out.Blocked = list(out.Images), list(out.Devices), list(out.Blocked)
+	out.Images, out.Devices, out.Media, out.Blocked = list(out.Images), list(out.Devices), list(out.Media), list(out.Blocked)
 	return out, err
 }
 
