@@ -7,9 +7,9 @@ set -euo pipefail
 packages_of() {
   case $1 in
     build) echo git ca-certificates ;;
-    check) echo vagrant curl tftp-hpa atftp cpio kmod iproute2 busybox-static ipxe dpkg zstd rsyslog rsyslog-gnutls zbar-tools wine64 ;;
+    check) echo vagrant curl tftp-hpa atftp cpio kmod iproute2 busybox-static ipxe dpkg zstd rsyslog rsyslog-gnutls zbar-tools wine64 xorriso mtools dosfstools ;;
     lab) echo qemu-system-x86 ovmf seabios ipxe ipxe-qemu dnsmasq-base iproute2 tcpdump udhcpc kmod \
-              busybox-static mtools mmdebstrap e2fsprogs dpkg cpio zstd zbar-tools \
+              busybox-static mtools mmdebstrap e2fsprogs dpkg cpio zstd zbar-tools xorriso \
               libpq5 libmariadb3 liblog4cplus-2.0.5 ;;
     bench) echo dnsmasq-base iproute2 dpkg libwrap0 libpcre2-8-0 ;;
     ui) echo chromium fonts-dejavu-core ;;

@@ -44,6 +44,9 @@ type MachineConfig struct {
 	NIC      string // QEMU's device name, default virtio-net-pci
 	Disks    []Disk
 
+	// A medium that comes before the network card in the boot order.
+	CD, USB string // files: in a CD drive, or as a stick
+
 	// For Direct only.
 	Kernel, Initrd, Cmdline string
 	DiskFirst               bool // the disks come before the network card
@@ -161,7 +164,7 @@ func (m *Machine) Reset(ctx context.Context) error {
 // arguments returns QEMU's command line but for the firmware's files.
 func (c MachineConfig) arguments(tap, serial, monitor string) []string {
 	nicIndex := 1
-	if c.DiskFirst {
+	if c.DiskFirst || c.CD != "" || c.USB != "" {
 		nicIndex = 100
 	}
 	machine, nic := "pc", fmt.Sprintf("%s,netdev=net0,mac=%s,bootindex=%d", c.NIC, c.MAC, nicIndex)
@@ -189,6 +192,13 @@ func (c MachineConfig) arguments(tap, serial, monitor string) []string {
 		a = append(a,
 			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,file=%s,cache=%s,file.locking=off", i, d.Path, d.Cache),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,bootindex=%d", i, i+2))
+	}
+	const medium = "if=none,id=medium,format=raw,readonly=on,file.locking=off,file="
+	switch {
+	case c.CD != "":
+		a = append(a, "-drive", medium+c.CD+",media=cdrom", "-device", "ide-cd,drive=medium,bootindex=1")
+	case c.USB != "":
+		a = append(a, "-device", "qemu-xhci", "-drive", medium+c.USB, "-device", "usb-storage,drive=medium,removable=on,bootindex=1")
 	}
 	if c.NoReboot {
 		a = append(a, "-no-reboot")
