@@ -34,6 +34,7 @@ func startDebian(segment *lab.Network, run *lab.Run) error {
 	}
 	_, err := segment.StartDHCP(lab.DHCPOptions{Extra: []string{
 		"enable-tftp", "tftp-root=" + root, "tftp-no-fail",
+		"dhcp-no-override", // shim looks for GRUB beside the name in the packet's header
 		"dhcp-match=set:uefi,option:client-arch,7",
 		"dhcp-boot=tag:uefi," + files + "bootnetx64.efi",
 		"dhcp-boot=tag:!uefi,pxelinux.0",
