@@ -41,7 +41,7 @@ func readmeText(image fleet.BootImage, o ExportOptions, files []exportFile) []by
 	b.WriteString(`Machines that start from these files ask for the passcode as those do that start from
 the appliance. They look for the appliance at slipway.server= on the kernel command line
 when that is given, then where DHCP says, then at the addresses above; else somebody
-types the address at the machine (F6). Port 8443 (HTTPS) must be open from them to the
+types the address at the machine (F6). The port (HTTPS) must be open from them to the
 appliance. The files hold no secret.
 
 When the appliance's certificate authority is replaced ("slipway ca status"), export
