@@ -57,6 +57,9 @@ func work(ctx context.Context, log *ring, logger *slog.Logger) (boot.Way, error)
 	installShell(logger)
 	image, imageErr := boot.LoadImage(os.DirFS("/"))
 	cmdline, _ := os.ReadFile("/proc/cmdline")
+	if err := boot.MountEFIVariables(); err != nil {
+		logger.Warn("the firmware's variables cannot be read", "error", err)
+	}
 	gathered := facts.Gather(os.DirFS("/"), runtime.GOARCH)
 	logger.Info("agent starts", "version", version, "image", image.ID, "model", gathered["Model"])
 

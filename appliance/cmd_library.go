@@ -191,7 +191,7 @@ func (a *app) imageCommand() *cobra.Command {
 			}
 			return a.table(rows)
 		}})
-	return group("image", "Boot images", build, list, a.mediaCommand(), a.exportCommand(), a.fetchCommand())
+	return group("image", "Boot images", build, list, a.mediaCommand(), a.exportCommand(), a.fetchCommand(), a.signCommand())
 }
 
 // buildPoll is how often a build's progress is asked for.

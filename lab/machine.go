@@ -35,6 +35,11 @@ type Disk struct {
 
 // MachineConfig describes a machine. Zero values are filled in by Defaults.
 type MachineConfig struct {
+	// SecureBoot is for UEFI: the firmware has Microsoft's keys (2011) and starts
+	// nothing else, but what the certificate Enrol (DER) signed when there is one.
+	SecureBoot bool
+	Enrol      []byte
+
 	Name     string
 	Firmware Firmware
 	MAC      string
@@ -174,10 +179,14 @@ func (c MachineConfig) arguments(tap, serial, monitor string) []string {
 			nic += ",romfile=" // or the ROM's iPXE takes over from EDK2's own client
 		}
 	}
+	cpu := "qemu64"
+	if c.SecureBoot {
+		machine, cpu = "q35,smm=on", "max" // the variables are written in system management mode only
+	}
 	a := []string{
 		"-name", c.Name, "-S", "-nodefaults", "-no-user-config", "-display", "none", "-vga", "std",
 		// Never KVM: some machines open /dev/kvm and then run no guest.
-		"-machine", machine, "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "1", "-m", strconv.Itoa(c.Memory),
+		"-machine", machine, "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "1", "-m", strconv.Itoa(c.Memory),
 		"-uuid", c.UUID,
 		"-smbios", "type=1,manufacturer=Slipway,product=Lab machine,serial=" + c.Serial + ",uuid=" + c.UUID,
 		"-netdev", "tap,id=net0,ifname=" + tap + ",script=no,downscript=no", "-device", nic,
@@ -219,13 +228,24 @@ func (c MachineConfig) firmwareFiles(r *Run) ([]string, error) {
 	case Direct:
 		return []string{"-kernel", c.Kernel, "-initrd", c.Initrd, "-append", c.Cmdline}, nil
 	case UEFI, UEFIHTTP:
-		vars := r.Path(c.Name + "-vars.fd")
-		if err := copyFile("/usr/share/OVMF/OVMF_VARS_4M.fd", vars); err != nil {
+		vars, kind := r.Path(c.Name+"-vars.fd"), ""
+		if c.SecureBoot {
+			kind = ".ms"
+		}
+		if err := copyFile("/usr/share/OVMF/OVMF_VARS_4M"+kind+".fd", vars); err != nil {
 			return nil, fmt.Errorf("UEFI variables: %w", err)
 		}
+		if c.Enrol != nil {
+			if err := EnrolCertificate(vars, c.Enrol); err != nil {
+				return nil, err
+			}
+		}
 		a := []string{
-			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
+			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M" + kind + ".fd",
 			"-drive", "if=pflash,unit=1,format=raw,file=" + vars,
+		}
+		if c.SecureBoot {
+			a = append(a, "-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1")
 		}
 		if c.Firmware == UEFIHTTP {
 			a = append(a,

@@ -40,6 +40,7 @@ func Gather(root fs.FS, arch string) Facts {
 	_, err := fs.Stat(root, "sys/firmware/efi")
 	f["IsUEFI"] = boolean(err == nil)
 	f["SecureBoot"] = boolean(secureBoot(root))
+	f.set("SecureBootDB", secureBootDB(root))
 	_, err = fs.Stat(root, "sys/class/tpm/tpm0")
 	f["TPM"] = boolean(err == nil)
 	f["IsVM"] = boolean(isVM(root, f))
@@ -140,13 +141,6 @@ func processorSpeed(root fs.FS) string {
 		return m[1]
 	}
 	return ""
-}
-
-// secureBoot reads the UEFI variable: four bytes of attributes, then the value.
-func secureBoot(root fs.FS) bool {
-	const variable = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
-	b, err := fs.ReadFile(root, variable)
-	return err == nil && len(b) == 5 && b[4] == 1
 }
 
 func isVM(root fs.FS, f Facts) bool {

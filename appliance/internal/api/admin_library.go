@@ -97,7 +97,25 @@ func (a *API) imageRoutes() []route {
 		{Method: "GET", Path: admin + "/images/builds/{id}", Access: Viewer, Summary: "A build and its progress", Out: fleet.ImageBuild{}, Handle: func(c *call) (any, error) {
 			return a.Images.BuildStatus(c.Param("id"))
 		}},
+		{Method: "GET", Path: admin + "/images/digest", Access: Viewer, Summary: "What a signature of a boot image's one file must cover (default: the image served)", Query: []string{"image"}, Out: ImageDigest{}, Handle: func(c *call) (any, error) {
+			id, digest, err := a.Images.Digest(c.Query("image"))
+			return ImageDigest{Image: id, SHA256: digest[:]}, err
+		}},
+		{Method: "POST", Path: admin + "/images/signature", Access: Administrator, Summary: "Serve a boot image's one file with this signature", In: SignImage{}, Out: SignedImage{}, Handle: a.signImage},
 	}
+}
+
+func (a *API) signImage(c *call) (any, error) {
+	var in SignImage
+	if err := c.body(&in); err != nil {
+		return nil, err
+	}
+	by := imaging.Actor{Name: c.Actor, Address: addressOf(c)}
+	file, signer, err := a.Images.Sign(c.ctx(), by, in.Image, in.Signature)
+	if err != nil {
+		return nil, err
+	}
+	return SignedImage{Image: in.Image, File: file, Signer: signer}, nil
 }
 
 func (a *API) buildImage(c *call) (any, error) {

@@ -177,6 +177,25 @@ type BuildImage struct {
 	AllowSecrets bool `json:"allowSecrets,omitempty"`
 }
 
+// ImageDigest is the Authenticode digest of an image's one file.
+type ImageDigest struct {
+	Image  string `json:"image"`
+	SHA256 []byte `json:"sha256"` // base64
+}
+
+// SignImage is a signature of that digest: PKCS #7 signed data (DER, base64).
+type SignImage struct {
+	Image     string `json:"image"`
+	Signature []byte `json:"signature"`
+}
+
+// SignedImage says what is served from now on.
+type SignedImage struct {
+	Image  string          `json:"image"`
+	File   fleet.ImageFile `json:"file"`
+	Signer string          `json:"signer"` // the certificate's subject
+}
+
 // Images is the list of boot images.
 type Images struct {
 	Images []fleet.BootImage `json:"images"`

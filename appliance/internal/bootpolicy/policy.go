@@ -239,7 +239,7 @@ func (p *Policy) imageBoot(c netboot.Client, image fleet.BootImage) (*netboot.Bo
 			b.Kernel = image.ID + "/" + f.Name
 		case strings.HasPrefix(f.Name, "initrd"):
 			b.Initrds = append(b.Initrds, image.ID+"/"+f.Name)
-		case f.Name == bootimages.OneFile:
+		case f.Name == bootimages.OneFile && b.OneFile == "", bootimages.IsSigned(f.Name): // the signed copy comes first
 			b.OneFile = image.ID + "/" + f.Name
 		}
 	}

@@ -23,7 +23,9 @@ func (s *Service) record(image fleet.BootImage) error {
 		if err := trusts(tx, image); err != nil {
 			return err
 		}
-		image.Served = true
+		image := image // a conflict runs this again
+		image.Files, image.Served = slices.Clone(image.Files), true
+		keepSigned(tx, &image)
 		if err := tx.Images().Put(image); err != nil {
 			return err
 		}

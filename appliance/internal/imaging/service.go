@@ -2,6 +2,8 @@ package imaging
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -37,6 +39,8 @@ type Builder interface {
 	Remove(id string) error
 	BootDir() string
 	LoadersDir() string
+	OneFileDigest(id string) ([sha256.Size]byte, error)
+	AttachSignature(id string, signature []byte) (fleet.ImageFile, *x509.Certificate, error)
 }
 
 // Auditor writes the audit log.
