@@ -83,6 +83,7 @@ func (b *bootingMachines) recent(mac net.HardwareAddr) bool {
 type raLink struct {
 	asked, since time.Time // our last and first solicitation that left
 	foreign      time.Time // the last advertisement of another router
+	told         bool      // the log says that solicitations are answered here
 }
 
 // silent reports whether no router is there: it was listened for long enough, and

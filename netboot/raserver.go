@@ -112,6 +112,10 @@ func (s *raServer) ask(i netInterface) {
 		l = &raLink{}
 		s.links[i.index] = l
 	}
+	if !l.told && l.silent(now, s.times) {
+		l.told = true
+		s.log.Info("no router advertises here: router solicitations of booting machines are answered", "interface", i.name)
+	}
 	if !l.asked.IsZero() && now.Sub(l.asked) < s.times.ask {
 		return
 	}
@@ -203,5 +207,5 @@ func (s *raServer) heard(ctx context.Context, iface netInterface, from netip.Add
 	if l.foreign.IsZero() || now.Sub(l.foreign) >= s.times.gone {
 		s.log.InfoContext(ctx, "a router advertises here: its solicitations are left to it", "interface", iface.name, "router", from.String())
 	}
-	l.foreign = now
+	l.foreign, l.told = now, false
 }

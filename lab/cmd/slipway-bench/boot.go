@@ -152,8 +152,18 @@ func startOurs(ctx context.Context, segment *lab.Network, run *lab.Run, r row, p
 	if r.way != "" {
 		config += "boot:\n  uefi: " + r.way + "\n"
 	}
-	if _, err := segment.StartAppliance(ctx, lab.ApplianceOptions{Data: data, Config: config}); err != nil {
+	app, err := segment.StartAppliance(ctx, lab.ApplianceOptions{Data: data, Config: config})
+	if err != nil {
 		return err
+	}
+	if r.answer { // it listens for other routers first, which is over on an appliance that runs
+		err = app.WaitFor(time.Minute, "the link to be listened to", func() bool {
+			b, err := os.ReadFile(app.Log)
+			return err == nil && strings.Contains(string(b), "router solicitations of booting machines are answered")
+		})
+		if err != nil {
+			return err
+		}
 	}
 	if r.firmware != lab.Direct {
 		return nil
