@@ -27,7 +27,7 @@ func (p *pool) request(sub *subnetPool, c leaseClient, a netip.Addr, st leaseSta
 	if v = p.judge(sub, c, a, st, now); v != verdictAck {
 		return v, 0
 	}
-	if l := p.leases[a]; l != nil && l.saved && l.Client == c.key && !l.Declined {
+	if l := p.leases[a]; l != nil && l.Client == c.key && !l.Declined {
 		left := l.Expires.Sub(now).Truncate(time.Second)
 		if left > sub.Lease/2 && left <= sub.Lease {
 			return verdictAck, left

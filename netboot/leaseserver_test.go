@@ -218,6 +218,11 @@ func TestServerProbesBeforeOffering(t *testing.T) {
 	if m := w.ask("again", ordinary()); m.YourIPAddr.String() != "10.77.0.102" {
 		t.Errorf("offered %s", m.YourIPAddr)
 	}
+	reserved := net.HardwareAddr{0x52, 0x54, 0, 0, 0, 0xaa}
+	w.answerARP("10.77.0.50", reserved)
+	if m := w.ask("it answers itself", ordinary(func(p *dhcpv4.DHCPv4) { p.ClientHWAddr = reserved })); m.YourIPAddr.String() != "10.77.0.50" {
+		t.Errorf("offered %s", m.YourIPAddr)
+	}
 }
 
 func route(t *testing.T, to netip.Prefix, by string) {
@@ -330,7 +335,9 @@ func TestServerStopsOfferingBesideAnother(t *testing.T) {
 	a := w.ask("DISCOVER", ordinary()).YourIPAddr
 	request := messageType(dhcpv4.MessageTypeRequest)
 	w.ask("REQUEST", ordinary(request, selectsUs, requesting(a)))
-	for _, harmless := range [][]byte{foreignOffer(net.IP{10, 77, 0, 2}), discover().ToBytes(), []byte("junk")} {
+	proxy := mustParse(t, foreignOffer(net.IP{10, 77, 0, 8}))
+	proxy.YourIPAddr = net.IPv4zero
+	for _, harmless := range [][]byte{proxy.ToBytes(), foreignOffer(net.IP{10, 77, 0, 2}), discover().ToBytes(), []byte("junk")} {
 		w.send("10.77.0.9:67", "255.255.255.255:68", harmless)
 	}
 	time.Sleep(50 * time.Millisecond)

@@ -49,7 +49,7 @@ func give(dir string) {
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func lease(a netip.Addr) netboot.Lease {
-	return netboot.Lease{Address: a, Client: "id:" + a.String(), MAC: "52:54:00:00:00:01", Host: "pc", Given: start, Expires: start.Add(time.Hour)}
+	return netboot.Lease{Address: a, Client: "id:" + a.String(), MAC: "52:54:00:00:00:01", Host: "pc", Given: start, Expires: start.Add(time.Hour), Declined: a.As4()[3]%2 == 0}
 }
 
 // Every lease that a client was told of is there after a SIGKILL at any moment.
