@@ -66,14 +66,24 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// A damaged image is not exported: nothing has been written when that is found.
+// A damaged image is neither exported nor put on a medium: nothing has been written
+// when that is found.
 func TestExportOfADamagedImage(t *testing.T) {
 	b, image := smallImage(t)
-	if err := os.Remove(filepath.Join(b.BootDir(), image.ID, "initrd.zst")); err != nil {
+	file := filepath.Join(b.BootDir(), image.ID, "initrd.zst")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 1
+	if err := os.WriteFile(file, content, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := b.Export(t.Context(), &out, image, ExportOptions{}); err == nil || out.Len() != 0 {
+	if err := b.Export(t.Context(), &out, image, ExportOptions{}); !errors.Is(err, ErrCorrupt) || out.Len() != 0 {
 		t.Errorf("%d bytes, %v", out.Len(), err)
+	}
+	if _, err := b.MakeMedium(t.Context(), image, MediaOptions{Kind: MediaISO}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("medium: %v", err)
 	}
 }

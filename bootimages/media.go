@@ -108,7 +108,8 @@ func (b *Builder) MakeMedium(ctx context.Context, image fleet.BootImage, o Media
 	return m, nil
 }
 
-// bootFiles returns the paths of an image's kernel and initrd.
+// bootFiles returns the paths of an image's kernel and initrd, after checking that
+// all of its files are as they were built.
 func (b *Builder) bootFiles(image fleet.BootImage) (kernel, initrd string, err error) {
 	if image.Kind != KindLinux || image.Architecture != X64 {
 		return "", "", fmt.Errorf("%w: image %s is for %s %s: this version makes media and exports of %s %s images", ErrOption,
@@ -124,6 +125,9 @@ func (b *Builder) bootFiles(image fleet.BootImage) (kernel, initrd string, err e
 	}
 	if kernel == "" || initrd == "" {
 		return "", "", fmt.Errorf("%w: image %s has no kernel or no initrd", ErrCorrupt, image.ID)
+	}
+	if _, err := Verify(filepath.Join(b.BootDir(), image.ID)); err != nil {
+		return "", "", fmt.Errorf("%w: image %s: build it again: %w", ErrCorrupt, image.ID, err)
 	}
 	return kernel, initrd, nil
 }
