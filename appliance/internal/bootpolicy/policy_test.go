@@ -347,3 +347,19 @@ func TestWays(t *testing.T) {
 		t.Errorf("a way nobody knows: %v", err)
 	}
 }
+
+// The signed copy is served in place of the file it was made of, in whatever order
+// they are recorded.
+func TestTheSignedCopyComesFirst(t *testing.T) {
+	b := newBench(t)
+	plain, signed := fleet.ImageFile{Name: "slipway.efi"}, fleet.ImageFile{Name: "slipway-signed-0123456789ab.efi"}
+	for _, files := range [][]fleet.ImageFile{{plain, signed}, {signed, plain}} {
+		image := b.images["x64"]
+		image.Files = append([]fleet.ImageFile{{Name: "initrd.zst"}, {Name: "vmlinuz"}}, files...)
+		b.images["x64"] = image
+		boot, err := b.policy.Peek(t.Context(), client())
+		if err != nil || boot.OneFile != imageID+"/"+signed.Name {
+			t.Errorf("%v: served %q, %v", files, boot.OneFile, err)
+		}
+	}
+}
