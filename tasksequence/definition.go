@@ -44,7 +44,7 @@ type Definition struct {
 // OptionType is the kind of value an option takes.
 type OptionType string
 
-// The types of options. %NAME% is replaced in all but variable and sequence.
+// The types of options. %NAME% is replaced in all but variable, sequence and content.
 const (
 	TypeText     OptionType = "text"
 	TypeLines    OptionType = "lines"    // text of several lines
@@ -55,6 +55,7 @@ const (
 	TypeValue    OptionType = "value"    // a text or a list of texts
 	TypeVariable OptionType = "variable" // the name of a variable that the step sets
 	TypeSequence OptionType = "sequence" // "id" or "id:version" of another sequence
+	TypeContent  OptionType = "content"  // "id" or "id:version" of a content item
 )
 
 // Option is one input of a step.
@@ -67,6 +68,12 @@ type Option struct {
 	Rule     *Rule           `json:"rule,omitempty"`
 	Help     string          `json:"help,omitempty"`
 	Unit     string          `json:"unit,omitempty"` // shown beside the field, e.g. "seconds"
+
+	// Of a content option: the purpose the item must have (empty: any), and whether
+	// the executor reads the files itself. If not, they are put into a folder before
+	// the step, and _CONTENT-<option> names it.
+	Purpose string `json:"purpose,omitempty"`
+	Stream  bool   `json:"stream,omitempty"`
 
 	// A secret setting is sealed where it is kept and masked where it is shown.
 	Secret   bool   `json:"secret,omitempty"`   // always

@@ -54,6 +54,7 @@ type Document struct {
 	Sequence    Sequence              `json:"sequence"`
 	Children    map[string]Sequence   `json:"children,omitempty"`    // by "id:version"
 	Definitions map[string]Definition `json:"definitions,omitempty"` // by "id:version"; built-in ones if missing
+	Content     map[string]Content    `json:"content,omitempty"`     // by "id:version": every content version that a step names
 }
 
 // Reference returns "id:version" of the sequence.

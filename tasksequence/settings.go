@@ -29,6 +29,12 @@ func (s Settings) Int(name string) int {
 	return n
 }
 
+// Content returns a content setting; false when it is not set.
+func (s Settings) Content(name string) (Reference, bool) {
+	r, err := ParseReference(s.values[name].Text)
+	return r, err == nil
+}
+
 // Ints returns a setting that is a list of integers.
 func (s Settings) Ints(name string) []int {
 	var numbers []int
@@ -99,7 +105,7 @@ func settingOf(o Option, n *Node) (value Value, set bool, err error) {
 }
 
 func fillIn(o Option, value Value, vars *Variables) (Value, error) {
-	if o.Type == TypeVariable || o.Type == TypeSequence {
+	if o.Type == TypeVariable || o.Type == TypeSequence || o.Type == TypeContent {
 		return value, nil
 	}
 	if name, sole := soleReference(value.Text); sole && !value.IsList() && (o.Type == TypeValue || o.Type == TypeIntegers) {
@@ -161,6 +167,12 @@ func (o Option) check(v Value) error {
 		}
 		return CheckName(v.Text)
 	case TypeSequence:
+		_, err := ParseReference(v.Text)
+		return err
+	case TypeContent:
+		if v.Text == "" {
+			return nil
+		}
 		_, err := ParseReference(v.Text)
 		return err
 	}

@@ -240,7 +240,7 @@ func checkSetting(d Definition, o Option, n *Node) error {
 	if value.hidden() {
 		return nil
 	}
-	if o.Type != TypeVariable && o.Type != TypeSequence && strings.Contains(value.String(), "%") {
+	if o.Type != TypeVariable && o.Type != TypeSequence && o.Type != TypeContent && strings.Contains(value.String(), "%") {
 		return nil
 	}
 	return o.check(value)

@@ -41,8 +41,9 @@ type Executor func(ctx context.Context, s *Step) (Outcome, error)
 
 // Machine is how executors reach the machine.
 type Machine struct {
-	Exec  Exec
-	Files Files
+	Exec    Exec
+	Files   Files
+	Content Content
 }
 
 // Exec runs programs.
