@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,38 +53,6 @@ func startSite(t *testing.T, furnished bool) *site {
 		<-ended
 	})
 	return &site{fake: f, url: srv.URL}
-}
-
-// findChromium never skips: a console nobody has looked at is not tested.
-func findChromium(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Fatal("Chromium is not installed: `make test` installs it (Debian package chromium)")
-	return ""
-}
-
-// startChromium starts one browser for all tests of a function.
-func startChromium(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancelExec := chromedp.NewExecAllocator(context.Background(),
-		chromedp.ExecPath(findChromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.IgnoreCertErrors,
-		chromedp.Flag("headless", true), chromedp.Flag("no-sandbox", true), chromedp.Flag("disable-gpu", true),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("disable-dev-shm-usage", true))
-	ctx, cancel := chromedp.NewContext(ctx)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting Chromium: %v", err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		cancelExec()
-	})
-	return ctx
 }
 
 // tab is one page of the browser that notes everything the page complains about.

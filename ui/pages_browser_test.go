@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"slipway/fleet"
+	"slipway/ui/browsertest"
 )
 
 // pages are all pages an administrator can reach, with what must be on them.
@@ -43,7 +44,7 @@ var pages = []struct{ name, path, heading string }{
 // one policy violation, one script error, a missing heading, an unnamed control
 // or content wider than the window.
 func TestEveryPage(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	for _, look := range []struct {
 		width, height int64
@@ -128,7 +129,7 @@ const accessibility = `(() => {
 // TestTheWatchSeesViolations: the tests above would be worth nothing if a
 // violation went unseen.
 func TestTheWatchSeesViolations(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 1280, 800, "light")
 	tb.open("/login")
@@ -141,7 +142,7 @@ func TestTheWatchSeesViolations(t *testing.T) {
 // TestFirstMinutes goes the way of a new administrator: the one-time code, the
 // warning, the passcode, the boot image, and out again.
 func TestFirstMinutes(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, false)
 	tb := openTab(t, browser, s, 1280, 800, "light")
 	tb.open("/")
@@ -209,7 +210,7 @@ func TestFirstMinutes(t *testing.T) {
 // TestLiveDeployment watches a deployment: a step ends, lines come, it ends, and
 // nothing was reloaded.
 func TestLiveDeployment(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 1280, 800, "light")
 	tb.signIn()
@@ -251,7 +252,7 @@ func TestLiveDeployment(t *testing.T) {
 // TestListsDoNotJump: a row that comes while the pointer is on the table waits
 // behind a button; values change in place.
 func TestListsDoNotJump(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 1280, 800, "light")
 	tb.signIn()
@@ -280,7 +281,7 @@ func TestListsDoNotJump(t *testing.T) {
 // TestStreamIsResumed: a stream that was cut says so, and catches up with what
 // changed meanwhile.
 func TestStreamIsResumed(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 1280, 800, "light")
 	tb.signIn()
@@ -302,7 +303,7 @@ func TestStreamIsResumed(t *testing.T) {
 
 // TestKeyboard: search, places, rows and the help sheet by key alone.
 func TestKeyboard(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 1280, 800, "light")
 	tb.signIn()

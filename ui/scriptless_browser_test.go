@@ -5,12 +5,14 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"slipway/ui/browsertest"
 )
 
 // TestWithoutScripts: signing in, setting the passcode, filtering, assigning and
 // cancelling work in a browser that runs no script at all.
 func TestWithoutScripts(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 1280, 800, "light")
 	if _, err := chromedp.Call(tb.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
@@ -59,7 +61,7 @@ func TestWithoutScripts(t *testing.T) {
 // TestNarrowMenu: on a phone the navigation is a drawer behind one button, and
 // between phone and desk it is a column of named icons.
 func TestNarrowMenu(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 390, 844, "light")
 	tb.signIn()

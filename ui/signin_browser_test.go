@@ -8,12 +8,13 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"slipway/fleet"
+	"slipway/ui/browsertest"
 )
 
 // TestSecurityByHand sets up Entra ID as an administrator would: open the card,
 // a mistake, the right values, the test, and anonymous sign-in with its question.
 func TestSecurityByHand(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 1280, 900, "light")
 	tb.signIn()
@@ -71,7 +72,7 @@ func TestSecurityByHand(t *testing.T) {
 
 // TestSecurityByKeyboard opens a card, switches it and saves without a pointer.
 func TestSecurityByKeyboard(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 1280, 900, "dark")
 	tb.signIn()
@@ -99,7 +100,7 @@ func TestSecurityByKeyboard(t *testing.T) {
 
 // TestAccessByHand adds an account and a token, and signs a device out.
 func TestAccessByHand(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 1280, 900, "light")
 	tb.signIn()
@@ -140,7 +141,7 @@ func TestAccessByHand(t *testing.T) {
 
 // TestSignInWithProvider shows the sign-in page in its forms.
 func TestSignInWithProvider(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	s.settings["console"], s.settings["console.name"] = "on", "Contoso"
 	for _, look := range []struct {
@@ -165,7 +166,7 @@ func TestSignInWithProvider(t *testing.T) {
 
 // TestNamedPasscodeByHand adds one with the suggestion and a scope.
 func TestNamedPasscodeByHand(t *testing.T) {
-	browser := startChromium(t)
+	browser := browsertest.Start(t)
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 390, 844, "light")
 	tb.signIn()
