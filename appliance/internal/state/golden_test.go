@@ -71,6 +71,9 @@ func sample(t *testing.T, tx *Tx) {
 	put(putFilled(tx.Keys()))
 	put(putFilled(tx.Leases()))
 	put(putFilled(tx.Media()))
+	put(putFilled(tx.ContentItems().Table))
+	put(putFilled(tx.ContentVersions().Table))
+	put(putFilled(tx.ContentPins().Table))
 }
 
 func putFilled[T any](table Table[T]) error {

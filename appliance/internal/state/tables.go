@@ -8,7 +8,8 @@ import (
 // allTables lists every table, sorted by name. Each has its own file.
 func allTables() []*schema {
 	tables := []*schema{
-		&accountsKind.schema, &deploymentsKind.schema, &devicesKind.schema, &documentsKind.schema,
+		&accountsKind.schema, &contentItemsKind.schema, &contentPinsKind.schema, &contentVersionsKind.schema,
+		&deploymentsKind.schema, &devicesKind.schema, &documentsKind.schema,
 		&imagesKind.schema, &installationKind.schema, &keysKind.schema, &leasesKind.schema, &mediaKind.schema, &passcodesKind.schema,
 		&resultsKind.schema, &sequencesKind.schema, &sessionsKind.schema, &settingsKind.schema,
 		&signInKind.schema, &tokensKind.schema, &waitsKind.schema,

@@ -148,7 +148,10 @@ func TestEveryTableKeepsEveryFieldAndSharesNothing(t *testing.T) {
 	roundTrip(t, s, "keys", (*Tx).Keys)
 	roundTrip(t, s, "leases", (*Tx).Leases)
 	roundTrip(t, s, "media", (*Tx).Media)
-	if want := 17; len(allTables()) != want {
+	roundTrip(t, s, "contentitems", func(tx *Tx) Table[fleet.ContentItem] { return tx.ContentItems().Table })
+	roundTrip(t, s, "contentversions", func(tx *Tx) Table[fleet.ContentVersion] { return tx.ContentVersions().Table })
+	roundTrip(t, s, "contentpins", func(tx *Tx) Table[fleet.ContentPin] { return tx.ContentPins().Table })
+	if want := 20; len(allTables()) != want {
 		t.Errorf("%d tables, the test knows %d", len(allTables()), want)
 	}
 }
@@ -182,12 +185,22 @@ func TestLookups(t *testing.T) {
 		if err := tx.Sequences().Put(fleet.Sequence{ID: "s2", Version: 1}); err != nil {
 			return err
 		}
+		if err := tx.ContentItems().Put(fleet.ContentItem{ID: "i", Name: "7-Zip"}); err != nil {
+			return err
+		}
+		if err := tx.ContentVersions().Put(fleet.ContentVersion{Item: "i", Version: 3, Key: "u"}); err != nil {
+			return err
+		}
+		if err := tx.ContentPins().Put(fleet.ContentPin{Deployment: "d", Query: "q"}); err != nil {
+			return err
+		}
 		return tx.Tokens().Put(fleet.Token{Hash: "h", ID: "t", DeviceID: "a", Deployment: "d"})
 	})
 	view(t, s, func(tx *Tx) error {
 		id := func(d fleet.Device) string { return d.ID }
 		version := func(q fleet.Sequence) string { return fmt.Sprint(q.Version) }
 		hash := func(k fleet.Token) string { return k.Hash }
+		content := func(v fleet.ContentVersion) string { return fmt.Sprint(v.Version) }
 		for what, c := range map[string]struct{ got, want string }{
 			"all in key order":        {ids(tx.Devices().All(), id), "a ab b"},
 			"uuid of any case":        {ids(tx.Devices().ByUUID("Aa-1"), id), "a b"},
@@ -200,6 +213,10 @@ func TestLookups(t *testing.T) {
 			"token by id":             {ids(tx.Tokens().ByID("t"), hash), "h"},
 			"token by device":         {ids(tx.Tokens().ByDevice("a"), hash), "h"},
 			"token by deployment":     {ids(tx.Tokens().ByDeployment("d"), hash), "h"},
+			"content item by name":    {ids(tx.ContentItems().ByName("7-ZIP"), func(i fleet.ContentItem) string { return i.ID }), "i"},
+			"content of an item":      {ids(tx.ContentVersions().ByItem("i"), content), "3"},
+			"content of an upload":    {ids(tx.ContentVersions().ByKey("u"), content), "3"},
+			"answers to a deployment": {ids(tx.ContentPins().ByDeployment("d"), func(p fleet.ContentPin) string { return p.Query }), "q"},
 		} {
 			if c.got != c.want {
 				t.Errorf("%s: %q, want %q", what, c.got, c.want)
