@@ -80,6 +80,7 @@ func (s *Session) connect(ctx context.Context) (*client.Client, error) {
 		if err := s.online(ctx); err != nil {
 			return nil, err
 		}
+		s.recover(ctx)
 		n := screen.NewNotice("Starting", "Looking for the appliance", screen.Calm)
 		n.Next = "Connecting"
 		for _, c := range s.candidates() {

@@ -40,9 +40,11 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 			return over, tail, nil
 		}
 		face := newFace(s.Display, d, s.Now)
-		r := &runner.Runner{API: c, Face: face, Machine: s.Machine, Executors: steps.Executors(),
+		machine := s.Machine
+		machine.Agent = placer{s: s, server: c.Address(), deployment: d.ID}
+		r := &runner.Runner{API: c, Face: face, Machine: machine, Executors: steps.Executors(),
 			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now,
-			Environment: s.environment(), Unattended: s.Unattended, Watch: s.Watch}
+			Environment: s.environment(), Unattended: s.Unattended, Watch: s.watch(d.ID)}
 		o, err = r.Run(ctx, d)
 		tail = face.tail()
 		if !errors.Is(err, runner.ErrReload) {

@@ -45,6 +45,7 @@ type Session struct {
 	SetClock func(time.Time) error
 	Keyboard func(code string) // sets the layout, unless the technician chose one
 	Machine  steps.Machine
+	Target   Target // the system that is being installed; nil: none can be
 	StateDir string // in memory, on disk in an installed OS; what is kept there survives a crash of the agent
 
 	Environment string           // wire.LinuxPE when empty
@@ -61,10 +62,11 @@ type Session struct {
 	Watch func(wire.Event)      // is told every event of the deployment as it is reported
 	Ended func(runner.Outcome)  // how the deployment ended here, Rebooting included
 
-	typed   string // address typed by the technician
-	tried   bool   // the passcode of the command line was tried
-	given   bool   // Passcode was tried
-	warning string // what anonymous sign-in warns of; empty after any other
+	recovered bool   // the disks were looked at for an earlier start's state
+	typed     string // address typed by the technician
+	tried     bool   // the passcode of the command line was tried
+	given     bool   // Passcode was tried
+	warning   string // what anonymous sign-in warns of; empty after any other
 }
 
 // Errors that end the way.
@@ -79,6 +81,8 @@ var (
 	ErrGone = errors.New("the appliance does not know the unfinished deployment any more")
 	// ErrClock says that the appliance cannot be trusted because the clock is wrong.
 	ErrClock = errors.New("the clock of this computer is wrong")
+
+	errNoTarget = errors.New("there is no system here that the agent could be put into")
 )
 
 func (s *Session) environment() string { return cmp.Or(s.Environment, wire.LinuxPE) }

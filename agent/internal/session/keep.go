@@ -40,6 +40,7 @@ func (s *Session) remember(c *client.Client, deployment string) {
 		s.keepIdentity()
 	}
 	s.keep(tokenFile, string(text))
+	s.save(deployment)
 }
 
 // keepIdentity writes the agent's key again when the end of a deployment wiped it.
@@ -94,6 +95,7 @@ func (s *Session) signOut(c *client.Client) {
 
 // forget wipes what a sign-in left, at the end of a deployment.
 func (s *Session) forget() {
+	s.unsave()
 	s.wipe(tokenFile)
 	s.wipe(identityFile)
 }

@@ -44,6 +44,14 @@ type Machine struct {
 	Exec    Exec
 	Files   Files
 	Content Content
+	Agent   Agent
+}
+
+// Agent is how an executor hands the deployment over to the installed system.
+type Agent interface {
+	// Place puts the agent into the system at root, with all it needs to go on there
+	// when the device starts from its disk.
+	Place(ctx context.Context, root string) error
 }
 
 // Exec runs programs.

@@ -1,0 +1,119 @@
+package session
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"slipway/agent/internal/client"
+	"slipway/agent/wire"
+)
+
+// Target is the system that a boot image installs, as far as the session has to do
+// with it: what a restart needs lies on its disk as soon as there is a file system.
+type Target interface {
+	// Root is where the system's root is mounted; empty while it is not.
+	Root() string
+	// Save writes the sign-in in the folder state, and which deployment it is for,
+	// below root. It is on the disk when Save returns.
+	Save(state, root, deployment string) error
+	// Wipe removes what Save wrote.
+	Wipe(root string) error
+	// Recover looks on the disks for what an earlier start saved, puts it into the
+	// folder state and returns its deployment; empty when there is none.
+	Recover(ctx context.Context, state string) (deployment string)
+	// Place puts the agent into the system at root, so that the deployment goes on
+	// there when the device starts from its disk.
+	Place(root, server string) error
+}
+
+// recoverPatience is how long drivers of disks are waited for before an earlier
+// start's state is looked for.
+const recoverPatience = 15 * time.Second
+
+// recover takes up what an earlier start of this device left on its disk, once.
+func (s *Session) recover(ctx context.Context) {
+	if s.Target == nil || s.recovered {
+		return
+	}
+	s.recovered = true
+	if s.kept(tokenFile) != "" { // the agent crashed, the machine did not restart
+		return
+	}
+	patience := time.NewTimer(recoverPatience)
+	defer patience.Stop()
+	select {
+	case <-s.Settled:
+	case <-patience.C:
+	case <-ctx.Done():
+		return
+	}
+	id := s.Target.Recover(ctx, s.StateDir)
+	if id == "" {
+		return
+	}
+	identity, err := client.KeepIdentity(filepath.Join(s.StateDir, identityFile))
+	if err != nil {
+		s.Log.Warn("the kept key cannot be used", "error", err)
+		return
+	}
+	s.Identity = identity
+	s.Log.Info("an unfinished deployment stands on the disk", "deployment", id)
+}
+
+// save writes the sign-in to the target's disk, where there is one by now.
+func (s *Session) save(deployment string) {
+	if s.Target == nil || deployment == "" || s.environment() == wire.FullOS {
+		return
+	}
+	root := s.Target.Root()
+	if root == "" {
+		return
+	}
+	if err := s.Target.Save(s.StateDir, root, deployment); err != nil {
+		s.Log.Warn("the deployment's state is not on the disk: after a power loss somebody signs in again", "error", err)
+	}
+}
+
+// unsave removes what save wrote: the deployment is over.
+func (s *Session) unsave() {
+	if s.Target == nil || s.environment() == wire.FullOS {
+		return
+	}
+	if root := s.Target.Root(); root != "" {
+		if err := s.Target.Wipe(root); err != nil {
+			s.Log.Warn("the deployment's state is not wiped from the disk", "error", err)
+		}
+	}
+}
+
+// watch tells every event to the caller, and saves after each step: it may have made
+// the file system, or replaced it.
+func (s *Session) watch(deployment string) func(wire.Event) {
+	return func(e wire.Event) {
+		if s.Watch != nil {
+			s.Watch(e)
+		}
+		if e.Kind == wire.EventStepFinished {
+			s.save(deployment)
+		}
+	}
+}
+
+// placer implements steps.Agent for one deployment.
+type placer struct {
+	s          *Session
+	server     string
+	deployment string
+}
+
+// Place implements steps.Agent.
+func (p placer) Place(_ context.Context, root string) error {
+	if p.s.Target == nil {
+		return errNoTarget
+	}
+	if err := p.s.Target.Place(root, p.server); err != nil {
+		return err
+	}
+	return p.s.Target.Save(p.s.StateDir, root, p.deployment)
+}
