@@ -27,6 +27,7 @@ type Config struct {
 	Sequence     string               // TSID
 	Passcode     string
 	Variables    []wire.Variable // all but the passcode
+	Temporary    bool            // the agent was put here for one deployment: it removes itself and this file at its end
 }
 
 // maxFile bounds the configuration file and the file of authorities, in bytes.
@@ -77,6 +78,7 @@ func parse(content []byte, dir string, read func(string) ([]byte, error)) (Confi
 		"CA":           text(&ca),
 		"Certificate":  func(v []byte, where string) error { return c.certificate(v, where, dir) },
 		"Variables":    c.variables,
+		"Temporary":    boolean(&c.Temporary),
 	})
 	if err != nil {
 		return Config{}, err

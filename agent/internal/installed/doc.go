@@ -22,7 +22,8 @@
 //	    "TSID": "<id>" or "<id>:<version>",   runs without asking
 //	    "Passcode": "…",                      tried once; never sent as a variable
 //	    "Peering": "false"                    all others go to the task sequence
-//	  }
+//	  },
+//	  "Temporary": true                     the agent came with one deployment: at its end it removes itself and this file
 //	}
 //
 // Paths that are not absolute count from the file's folder. Variables whose name

@@ -33,7 +33,11 @@ func (a *agent) restart(ctx context.Context) int {
 func (a *agent) clean(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	for _, err := range []error{a.state.wipe(), os.RemoveAll(a.temporary), a.autostart.remove(ctx)} {
+	errs := []error{a.state.wipe(), os.RemoveAll(a.temporary), a.autostart.remove(ctx)}
+	if a.config.Temporary {
+		errs = append(errs, unplace(a.root))
+	}
+	for _, err := range errs {
 		if err != nil {
 			a.errs.say("Warning: %v", err)
 		}

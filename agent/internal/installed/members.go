@@ -91,6 +91,18 @@ func text(to *string) func(value []byte, where string) error {
 	}
 }
 
+// boolean returns a function that takes true or false into to.
+func boolean(to *bool) func(value []byte, where string) error {
+	return func(value []byte, where string) error {
+		var b *bool
+		if json.Unmarshal(value, &b) != nil || b == nil {
+			return fmt.Errorf("%s is to be true or false, without quotes", where)
+		}
+		*to = *b
+		return nil
+	}
+}
+
 // position adds the line to what the JSON decoder says.
 func position(text []byte, err error) error {
 	offset := int64(len(text))

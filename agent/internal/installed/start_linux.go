@@ -38,7 +38,7 @@ func Start(args []string, version string, stdin *os.File, stdout, stderr io.Writ
 	o.unattended = o.unattended || !isTerminal(stdin)
 	a := &agent{options: o, version: version, stdin: stdin, out: newLines(stdout, time.Now), errs: newLines(stderr, time.Now),
 		network: newRunning(os.DirFS("/")), facts: gather(os.DirFS("/"), runtime.GOARCH),
-		power: initPower{}, autostart: newSystemd(o.state), temporary: "/run/slipway-agent", now: time.Now, needsRoot: true}
+		power: initPower{}, autostart: newSystemd(o.state), temporary: "/run/slipway-agent", root: "/", now: time.Now, needsRoot: true}
 	signals := []os.Signal{syscall.SIGTERM}
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
 		if !signal.Ignored(s) { // nohup, a job in the background
@@ -61,6 +61,7 @@ type agent struct {
 	power     power
 	autostart autostart
 	temporary string // folder in memory, for files of steps
+	root      string // of this system
 	now       func() time.Time
 	needsRoot bool // false in tests
 

@@ -1,5 +1,7 @@
 package installed
 
+import "slipway/agent/internal/targetstate"
+
 // Exit codes of slipway-agent start.
 const (
 	ExitSucceeded = 0
@@ -28,4 +30,4 @@ Exit codes: 0 succeeded, 1 failed or cancelled, 2 wrong usage or configuration,
 `
 
 // DefaultState is where an unfinished deployment keeps what it needs to go on.
-const DefaultState = "/var/lib/slipway-agent"
+const DefaultState = targetstate.Folder
