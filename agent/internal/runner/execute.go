@@ -34,6 +34,9 @@ func (r *Runner) execute(ctx context.Context, e tasksequence.Execute) (Outcome, 
 	if errors.Is(err, errCancelled) {
 		return r.cancelStep(ctx, e, started)
 	}
+	if err == nil && done.Restart != nil && done.Restart.Again {
+		return r.restartWithin(ctx, *done.Restart)
+	}
 	result := tasksequence.Result{Path: e.Path, Status: Succeeded, ExitCode: done.ExitCode, Message: done.Message}
 	if err != nil {
 		result.Status, result.Message = Failed, err.Error()
@@ -111,6 +114,15 @@ func (r *Runner) attempt(ctx context.Context, e tasksequence.Execute) (done step
 			r.report.Progress(wire.Progress{Path: e.Path, Percent: percent, Text: text})
 		},
 	})
+}
+
+// restartWithin restarts in the middle of a step. No result is recorded: the step is
+// an interrupted one afterwards, and what it noted in variables is there again.
+func (r *Runner) restartWithin(ctx context.Context, s steps.Restart) (Outcome, error) {
+	if changes := r.changes(); len(changes) > 0 {
+		r.report.Event(wire.Event{Kind: wire.EventVariables, Variables: changes})
+	}
+	return r.restart(ctx, s)
 }
 
 // restart announces the restart, waits until the appliance knows where the

@@ -382,3 +382,39 @@ func TestARunEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v after %v", err, time.Since(begin))
 	}
 }
+
+// A step may need several starts of the machine, as updates do: it has no result
+// until it is through, and what it noted in variables is there each time.
+func TestAStepThatRestartsTheMachineGoesOnAfterwards(t *testing.T) {
+	b := newBench(t, run("x", "true", func(n *tasksequence.Node) {
+		n.Settings["AfterInterruption"] = json.RawMessage(`"run-again"`)
+	}), run("after", "echo here I am"))
+	b.runner.Executors = map[string]steps.Executor{tasksequence.RunCommandLine: func(ctx context.Context, s *steps.Step) (steps.Outcome, error) {
+		if s.Settings.Text("Command") != "true" {
+			return steps.Executors()[tasksequence.RunCommandLine](ctx, s)
+		}
+		round := s.Vars.Text("Round") + "I"
+		if err := s.Vars.Set("Round", tasksequence.Value{Text: round}); err != nil || round == "III" {
+			return steps.Outcome{}, err
+		}
+		return steps.Outcome{Restart: &steps.Restart{Target: "disk", Again: true}}, nil
+	}}
+	d := b.start(t)
+	for range 2 {
+		out, err := b.run(t, d)
+		if err != nil || out.Status != Rebooting {
+			t.Fatalf("got %+v, %v", out, err)
+		}
+		for _, kind := range b.kinds() {
+			if strings.HasPrefix(kind, "step-finished") {
+				t.Fatalf("a result before the step is through: %s", kind)
+			}
+		}
+		if d, err = b.client.Resume(t.Context(), d.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := b.run(t, d); err != nil || out.Status != Succeeded || !slices.Contains(b.face.lines, "here I am") {
+		t.Errorf("got %+v, %v, %q", out, err, b.face.lines)
+	}
+}

@@ -33,6 +33,7 @@ type Restart struct {
 	Target  string // disk or image
 	Message string
 	Delay   time.Duration
+	Again   bool // the step is not over: it runs again afterwards, as an interrupted one
 }
 
 // Executor carries out one kind of step. An error fails the step; its text is

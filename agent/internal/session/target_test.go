@@ -1,0 +1,156 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"slipway/agent/internal/client"
+	"slipway/tasksequence"
+)
+
+// fakeDisk is a disk that outlives the device it stands in. There is a file system on
+// it once formatted is true.
+type fakeDisk struct {
+	dir       string
+	formatted atomic.Bool
+	placed    atomic.Pointer[string]
+}
+
+func (f *fakeDisk) Root() string {
+	if f.formatted.Load() {
+		return f.dir
+	}
+	return ""
+}
+
+func (f *fakeDisk) Save(state, root, deployment string) error {
+	for _, name := range []string{tokenFile, identityFile} {
+		text, err := os.ReadFile(filepath.Join(state, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(root, name), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(root, "deployment"), []byte(deployment), 0o600)
+}
+
+func (f *fakeDisk) Wipe(root string) error {
+	var errs []error
+	for _, name := range []string{tokenFile, identityFile, "deployment"} {
+		errs = append(errs, os.Remove(filepath.Join(root, name)))
+	}
+	return errors.Join(errs...)
+}
+
+func (f *fakeDisk) Recover(_ context.Context, state string) string {
+	for _, name := range []string{tokenFile, identityFile} {
+		text, err := os.ReadFile(filepath.Join(f.dir, name))
+		if err != nil {
+			return ""
+		}
+		if err := os.WriteFile(filepath.Join(state, name), text, 0o600); err != nil {
+			return ""
+		}
+	}
+	text, _ := os.ReadFile(filepath.Join(f.dir, "deployment"))
+	return string(text)
+}
+
+func (f *fakeDisk) Place(_, server string) error {
+	f.placed.Store(&server)
+	return nil
+}
+
+// withDisk gives the device a key of its own, as every start makes one, and the disk.
+func (d *device) withDisk(disk *fakeDisk) *device {
+	d.t.Helper()
+	identity, err := client.KeepIdentity(filepath.Join(d.session.StateDir, identityFile))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.session.Identity, d.session.Target = identity, disk
+	return d
+}
+
+// again is the same machine, started anew with an empty memory.
+func (d *device) again() *device {
+	next := newDevice(d.t)
+	next.session.Image.Authorities = append(next.session.Image.Authorities[:0], d.appliance.CA)
+	next.session.Args.Server = d.appliance.Address
+	next.appliance = d.appliance
+	return next
+}
+
+func twoSteps(second string) tasksequence.Document {
+	step := func(id, command string) tasksequence.Node {
+		text, _ := json.Marshal(command)
+		return tasksequence.Node{ID: id, Name: id, Definition: tasksequence.RunCommandLine, DefinitionVersion: 1,
+			Settings: map[string]json.RawMessage{"Command": text, "AfterInterruption": json.RawMessage(`"run-again"`)}}
+	}
+	return tasksequence.Document{Format: 1, Sequence: tasksequence.Sequence{Name: "Hello", Steps: []tasksequence.Node{step("format", "true"), step("second", second)}}}
+}
+
+// Power is lost in the second step, when the disk holds the sign-in: nobody is asked
+// again, the first step does not run again, and nothing is left at the end.
+func TestPowerLossWithTheStateOnTheDisk(t *testing.T) {
+	disk := &fakeDisk{dir: t.TempDir()}
+	gate := filepath.Join(t.TempDir(), "go")
+	d := newDevice(t).withDisk(disk)
+	d.appliance.Document = twoSteps("echo waiting; until [ -e " + gate + " ]; do sleep 0.05; done; echo through")
+	disk.formatted.Store(true)
+	d.powerOn()
+	d.sees("Passcode")
+	d.types("correct horse\r")
+	d.sees("Choose a task sequence")
+	d.types("1")
+	d.sees("waiting")
+	d.stop() // the plug
+
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next := d.again().withDisk(disk)
+	next.powerOn()
+	next.sees("through") // without a passcode: nobody types one here
+	next.sees("Succeeded")
+	entries, err := os.ReadDir(disk.dir)
+	if err != nil || len(entries) > 0 {
+		t.Errorf("left on the disk: %v, %v", entries, err)
+	}
+}
+
+// Before there is a file system, a power loss means signing in again.
+func TestPowerLossBeforeTheDiskHoldsTheState(t *testing.T) {
+	disk := &fakeDisk{dir: t.TempDir()}
+	gate := filepath.Join(t.TempDir(), "go")
+	d := newDevice(t).withDisk(disk)
+	d.appliance.Document = twoSteps("echo waiting; until [ -e " + gate + " ]; do sleep 0.05; done; echo through")
+	d.powerOn()
+	d.sees("Passcode")
+	d.types("correct horse\r")
+	d.sees("Choose a task sequence")
+	d.types("1")
+	d.sees("waiting")
+	d.stop()
+
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.appliance.Do(func() {
+		d.appliance.Sequences.Unfinished, d.appliance.Sequences.UnfinishedName = "d1", "Hello"
+	})
+	next := d.again().withDisk(disk)
+	next.powerOn()
+	next.sees("Passcode")
+	next.types("correct horse\r")
+	next.sees("Continue the unfinished deployment?")
+	next.types("1")
+	next.sees("Succeeded")
+}
