@@ -47,6 +47,10 @@ type Execute struct {
 	Interrupted bool         // it was running when the agent ended
 	After       Interruption // the rule that applies then: RunAgain or VerifyFirst
 
+	// Folders are where the content of the step's options is to be put before it runs,
+	// by the option's name. It is empty unless Run.ContentFolders was called.
+	Folders map[string]string
+
 	Timeout      time.Duration // 0: no limit
 	SuccessCodes []int
 	Retries      int

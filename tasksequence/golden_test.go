@@ -24,6 +24,7 @@ const everything = `{
         "settings": {"Command": "echo <&>", "WorkingFolder": "/tmp", "OutputVariable": "Out", "OutputSecret": true, "AfterInterruption": "run-again"}},
        {"id": "empty", "name": "Empty", "steps": []}]},
     {"id": "set", "name": "Set", "definition": "set-variable", "settings": {"VariableName": "X", "VariableValue": ["%Text%", "b"], "List": false, "Secret": true}},
+    {"id": "files", "name": "Files", "definition": "run-command-line", "settings": {"Command": "ls", "Content": "app"}},
     {"id": "child", "name": "Child", "definition": "run-task-sequence", "settings": {"Sequence": "child"}},
     {"id": "reboot", "name": "Reboot", "definition": "reboot", "settings": {"RebootRequested": "disk", "RebootMessage": "m", "RebootDelay": 3}}]}`
 
@@ -59,7 +60,7 @@ func TestReleasedDocumentForm(t *testing.T) {
 		t.Errorf("reading the released form loses something (%v):\n%s", err, again)
 	}
 	vars := varsOf(t, "Make", "HP")
-	expectTrace(t, drive(t, newRun(t, back, vars), vars), "1/3 set", "2/3 child>set", "3/3 reboot", "succeeded ")
+	expectTrace(t, drive(t, newRun(t, back, vars), vars), "1/4 set", "2/4 files", "3/4 child>set", "4/4 reboot", "succeeded ")
 }
 
 func TestDocumentsOfANewerFormat(t *testing.T) {
@@ -87,7 +88,7 @@ func FuzzSequence(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(Validate(s, BuiltinCatalogue(), among(child))) > 0 {
+		if len(Validate(s, sources(among(child)))) > 0 {
 			return
 		}
 		written, err := json.Marshal(s)

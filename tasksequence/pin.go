@@ -8,15 +8,22 @@ import (
 	"slices"
 )
 
+// Sources are where what a sequence names is found.
+type Sources struct {
+	Catalogue *Catalogue
+	Sequences Lookup        // nil: no task sequence is found
+	Content   ContentLookup // nil: no content is found
+}
+
 // Pin makes the document that a deployment runs: the sequence, every sequence that
-// it runs with the version settled now, and every definition used. Children are
-// validated as the sequence itself must have been.
-func Pin(s Sequence, catalogue *Catalogue, lookup Lookup) (*Document, error) {
-	p := pinner{catalogue: catalogue, lookup: lookup,
-		doc: &Document{Format: Format, Children: map[string]Sequence{}, Definitions: map[string]Definition{}}}
-	var err error
-	if p.doc.Sequence, err = p.pin(s, []string{s.ID}); err != nil {
-		return nil, err
+// it runs and every content item that it uses, with the versions settled now, and
+// every definition used. Children are validated as the sequence itself must have
+// been. All problems are reported at once. Disabled steps need no content.
+func Pin(s Sequence, from Sources) (*Document, error) {
+	p := pinner{from: from, doc: &Document{Format: Format, Children: map[string]Sequence{}, Definitions: map[string]Definition{}}}
+	p.doc.Sequence = p.pin(s, []string{s.ID})
+	if len(p.problems) > 0 {
+		return nil, p.problems
 	}
 	if _, err := p.doc.Plan(); err != nil { // what only the whole shows: expanded size and depth
 		return nil, Problems{{Field: "steps", Detail: err.Error()}}
@@ -25,63 +32,90 @@ func Pin(s Sequence, catalogue *Catalogue, lookup Lookup) (*Document, error) {
 }
 
 type pinner struct {
-	catalogue *Catalogue
-	lookup    Lookup
-	doc       *Document
+	from     Sources
+	doc      *Document
+	problems Problems
 }
 
-func (p *pinner) pin(s Sequence, within []string) (Sequence, error) {
-	var err error
-	s.Steps, err = p.nodes(s.Steps, s, within)
-	return s, err
+// place is where the nodes of one list stand.
+type place struct {
+	sequence string   // name of the sequence
+	within   []string // ids of the sequences around, itself included
+	prefix   string   // of the nodes' paths within their sequence
+	disabled bool
+}
+
+func (p *pinner) pin(s Sequence, within []string) Sequence {
+	s.Steps = p.nodes(s.Steps, place{sequence: s.Name, within: within})
+	return s
 }
 
 // nodes copies the nodes, with every version written down.
-func (p *pinner) nodes(nodes []Node, s Sequence, within []string) ([]Node, error) {
+func (p *pinner) nodes(nodes []Node, at place) []Node {
 	if nodes == nil {
-		return nil, nil
+		return nil
 	}
 	out := slices.Clone(nodes)
 	for i := range out {
 		n := &out[i]
-		var err error
+		inner := at
+		inner.disabled = at.disabled || n.Disabled
 		if n.IsGroup() {
-			n.Steps, err = p.nodes(n.Steps, s, within)
-		} else {
-			err = p.step(n, s, within)
+			inner.prefix += n.ID + "/"
+			n.Steps = p.nodes(n.Steps, inner)
+			continue
 		}
-		if err != nil {
-			return nil, err
-		}
+		p.step(n, inner)
 	}
-	return out, nil
+	return out
 }
 
-func (p *pinner) step(n *Node, s Sequence, within []string) error {
-	define, ok := p.catalogue.Find(n.Definition, n.DefinitionVersion)
+func (p *pinner) step(n *Node, at place) {
+	define, ok := p.from.Catalogue.Find(n.Definition, n.DefinitionVersion)
 	if !ok {
-		return p.problem(n, s, within, "definition", fmt.Errorf("there is no step definition %q", n.Definition))
+		p.report(n, at, "definition", fmt.Sprintf("there is no step definition %q", n.Definition), "")
+		return
 	}
 	n.DefinitionVersion = define.Version
 	p.doc.Definitions[define.Key()] = define
-	if define.ID != RunTaskSequence {
-		return nil
+	n.Settings = maps.Clone(n.Settings)
+	if n.Settings == nil {
+		n.Settings = map[string]json.RawMessage{}
 	}
+	if define.ID == RunTaskSequence {
+		p.call(n, at)
+	}
+	if !at.disabled {
+		p.content(n, at, define)
+	}
+	if len(n.Settings) == 0 {
+		n.Settings = nil
+	}
+}
+
+// call settles which version of the child a Run task sequence step runs.
+func (p *pinner) call(n *Node, at place) {
+	const field = "settings." + optionSequence
 	reference, err := childReference(n)
 	if err != nil {
-		return p.problem(n, s, within, "settings."+optionSequence, err)
+		p.report(n, at, field, err.Error(), "")
+		return
 	}
-	child, err := p.child(reference, within)
-	var problems Problems
-	if errors.As(err, &problems) {
-		return err
-	}
+	child, err := p.child(reference, at.within)
 	if err != nil {
-		return p.problem(n, s, within, "settings."+optionSequence, err)
+		remedy := ""
+		if errors.Is(err, ErrNoSequence) {
+			remedy = "Choose another task sequence, or make a version of this one active."
+		}
+		p.report(n, at, field, err.Error(), remedy)
+		return
 	}
-	n.Settings = maps.Clone(n.Settings)
-	n.Settings[optionSequence], err = json.Marshal(child.Reference().String())
-	return err
+	text, err := json.Marshal(child.Reference().String())
+	if err != nil {
+		p.report(n, at, field, err.Error(), "")
+		return
+	}
+	n.Settings[optionSequence] = text
 }
 
 // child looks a sequence up, checks it and pins what it runs in turn, once.
@@ -89,7 +123,10 @@ func (p *pinner) child(reference Reference, within []string) (Sequence, error) {
 	if slices.Contains(within, reference.ID) {
 		return Sequence{}, errRecursion
 	}
-	child, err := p.lookup(reference)
+	if p.from.Sequences == nil {
+		return Sequence{}, fmt.Errorf("%s: %w", reference, ErrNoSequence)
+	}
+	child, err := p.from.Sequences(reference)
 	if err != nil {
 		return Sequence{}, err
 	}
@@ -100,22 +137,22 @@ func (p *pinner) child(reference Reference, within []string) (Sequence, error) {
 	if len(within) >= MaxDepth {
 		return Sequence{}, errTooDeep
 	}
-	if problems := Validate(child, p.catalogue, nil); len(problems) > 0 {
+	if problems := Check(child, p.from.Catalogue); len(problems) > 0 {
 		return Sequence{}, fmt.Errorf("the task sequence %q cannot run: %s", child.Name, problems[0])
 	}
-	pinned, err := p.pin(child, append(within[:len(within):len(within)], child.ID))
-	if err != nil {
-		return Sequence{}, err
-	}
+	pinned := p.pin(child, append(within[:len(within):len(within)], child.ID))
 	p.doc.Children[key] = pinned
 	return pinned, nil
 }
 
-// problem names the step, and the sequence it stands in when that is a child.
-func (p *pinner) problem(n *Node, s Sequence, within []string, field string, err error) error {
-	path := n.ID
-	if len(within) > 1 {
-		path = s.Name + ": " + path
+// report names the step, and the sequence it stands in when that is a child.
+func (p *pinner) report(n *Node, at place, field, detail, remedy string) {
+	if len(p.problems) >= maxProblems {
+		return
 	}
-	return Problems{{Step: path, Name: n.Name, Field: field, Detail: err.Error()}}
+	path := at.prefix + n.ID
+	if len(at.within) > 1 {
+		path = at.sequence + ": " + path
+	}
+	p.problems = append(p.problems, Problem{Step: path, Name: n.Name, Field: field, Detail: detail, Remedy: remedy})
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Reference names a sequence. Version 0 means the newest active one.
+// Reference names a sequence or a content item. Version 0 means the newest active one.
 type Reference struct {
 	ID      string
 	Version int
@@ -28,14 +28,14 @@ func (r Reference) String() string {
 func ParseReference(text string) (Reference, error) {
 	id, version, versioned := strings.Cut(text, ":")
 	if err := CheckID(id); err != nil {
-		return Reference{}, fmt.Errorf("%q does not name a task sequence: %w", text, err)
+		return Reference{}, fmt.Errorf("%q is neither an id nor id:version: %w", text, err)
 	}
 	if !versioned {
 		return Reference{ID: id}, nil
 	}
 	n, err := strconv.Atoi(version)
 	if err != nil || n < 1 || n > MaxVersion || strconv.Itoa(n) != version {
-		return Reference{}, fmt.Errorf("%q does not name a task sequence: what follows the colon is a version number from 1", text)
+		return Reference{}, fmt.Errorf("%q is neither an id nor id:version: what follows the colon is a version number from 1", text)
 	}
 	return Reference{ID: id, Version: n}, nil
 }

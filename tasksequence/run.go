@@ -37,7 +37,8 @@ type Run struct {
 	cursor  int
 	doc     *Document
 
-	rerun map[string]bool // interrupted steps that a person lets run again
+	rerun   map[string]bool // interrupted steps that a person lets run again
+	folders func(p Position, option string) string
 }
 
 // NewRun starts or continues a run. vars is used, and given the document's default
@@ -63,6 +64,10 @@ func NewRun(doc *Document, vars *Variables, results []Result) (*Run, error) {
 
 // Plan returns the static layout of the document.
 func (r *Run) Plan() *Plan { return r.plan }
+
+// ContentFolders says where the content of a step's option will be put. Settings of
+// the same step may then name the folder as %_CONTENT-<option>%.
+func (r *Run) ContentFolders(folder func(p Position, option string) string) { r.folders = folder }
 
 // Record keeps a result: Running when a step starts, a final one when it ended. A
 // final result stays: another one for the same path is ErrFinal.
@@ -171,7 +176,8 @@ func (r *Run) start(p *PlanNode) Action {
 }
 
 func (r *Run) execute(p *PlanNode) Action {
-	settings, err := resolve(p.Define, p.Node, r.vars)
+	folders := r.contentOf(p)
+	settings, err := resolve(p.Define, p.Node, r.vars.Scope(folderVariables(folders)))
 	if err != nil {
 		return Fail{Position: r.position(p), Message: r.vars.Mask(err.Error())}
 	}
@@ -181,6 +187,7 @@ func (r *Run) execute(p *PlanNode) Action {
 		SuccessCodes: p.Node.SuccessCodes,
 		Retries:      p.Node.Retries,
 		RetryWait:    time.Duration(p.Node.RetryWait) * time.Second,
+		Folders:      folders,
 	}
 	if e.Timeout == 0 {
 		e.Timeout = time.Duration(settings.Int(optionTimeout)) * time.Second
@@ -192,6 +199,44 @@ func (r *Run) execute(p *PlanNode) Action {
 		e.SuccessCodes = []int{0}
 	}
 	return e
+}
+
+// contentOf names the folders of the step's content, of options that are set and
+// whose files the executor does not read itself.
+func (r *Run) contentOf(p *PlanNode) map[string]string {
+	if r.folders == nil {
+		return nil
+	}
+	var folders map[string]string
+	for _, o := range p.Define.Options {
+		if o.Type != TypeContent || o.Stream {
+			continue
+		}
+		if value, set, err := settingOf(o, p.Node); err != nil || !set || value.empty() {
+			continue
+		}
+		if folders == nil {
+			folders = map[string]string{}
+		}
+		folders[o.Name] = r.folders(r.position(p), o.Name)
+	}
+	return folders
+}
+
+func folderVariables(folders map[string]string) map[string]Value {
+	private := make(map[string]Value, len(folders))
+	for option, folder := range folders {
+		private[ContentVariable(option)] = Value{Text: folder}
+	}
+	return private
+}
+
+// Private returns the step's private values: its settings, and the folders of its
+// content under _CONTENT-<option>.
+func (e Execute) Private() map[string]Value {
+	private := e.Settings.Private()
+	maps.Copy(private, folderVariables(e.Folders))
+	return private
 }
 
 // interrupted follows the rule for a step that was running when the agent ended.

@@ -15,8 +15,10 @@ func runCommandLine() Definition {
 		Options: []Option{
 			{Name: "Command", Label: "Command", Type: TypeLines, Required: true, Rule: &Rule{Longest: 64 << 10},
 				Help: "The command as the shell reads it. %NAME% is replaced before the shell sees it, %% is a percent sign."},
+			{Name: "Content", Label: "Content", Type: TypeContent,
+				Help: "Files that the command needs. They are put into a folder on the device before the command runs and removed afterwards; %_CONTENT-Content% is the folder."},
 			{Name: "WorkingFolder", Label: "Working folder", Type: TypeText, Rule: &Rule{Longest: 1024},
-				Help: "The folder in which the command starts. Empty: the agent's own."},
+				Help: "The folder in which the command starts. Empty: that of the content, else the agent's own."},
 			{Name: optionTimeout, Label: "Timeout", Type: TypeInteger, Unit: "seconds", Default: raw(`0`), Rule: between(0, maxTimeout),
 				Help: "The command is ended after this time and the step fails. 0: no limit."},
 			{Name: optionSuccessCodes, Label: "Success codes", Type: TypeIntegers, Default: raw(`[0]`),

@@ -22,11 +22,16 @@ func parse(t testing.TB, text string) Sequence {
 // pinned returns the document of a sequence, its children found among others.
 func pinned(t testing.TB, s Sequence, others ...Sequence) *Document {
 	t.Helper()
-	doc, err := Pin(s, BuiltinCatalogue(), among(others...))
+	doc, err := Pin(s, sources(among(others...)))
 	if err != nil {
 		t.Fatalf("pin: %v", err)
 	}
 	return doc
+}
+
+// sources finds sequences by a lookup, and the content that contentShelf has.
+func sources(lookup Lookup) Sources {
+	return Sources{Catalogue: BuiltinCatalogue(), Sequences: lookup, Content: contentShelf}
 }
 
 func among(others ...Sequence) Lookup {
@@ -199,7 +204,7 @@ func TestRecursionIsRefused(t *testing.T) {
 	}
 	a, b := calls("a", "b"), calls("b", "a:1")
 	for _, s := range []Sequence{calls("self", "self"), a} {
-		problems := Validate(s, BuiltinCatalogue(), among(a, b, calls("self", "self")))
+		problems := Validate(s, sources(among(a, b, calls("self", "self"))))
 		if len(problems) != 1 || !strings.Contains(problems.Error(), "cannot run itself") {
 			t.Errorf("%s: problems %v", s.ID, problems)
 		}
@@ -369,7 +374,7 @@ func TestTenThousandSteps(t *testing.T) {
 		nodes[i] = cmd(fmt.Sprintf("s%d", i))
 	}
 	s := parse(t, sequenceOf(strings.Join(nodes, ",")))
-	if problems := Validate(s, BuiltinCatalogue(), nil); len(problems) > 0 {
+	if problems := Check(s, BuiltinCatalogue()); len(problems) > 0 {
 		t.Fatal(problems[0])
 	}
 	vars := NewVariables()
@@ -378,7 +383,7 @@ func TestTenThousandSteps(t *testing.T) {
 		t.Errorf("%d actions, the last %q", len(trace), trace[len(trace)-2:])
 	}
 	s.Steps = append(s.Steps, Node{ID: "more", Name: "more", Definition: RunCommandLine, Settings: s.Steps[0].Settings})
-	if problems := Validate(s, BuiltinCatalogue(), nil); len(problems) != 1 || !strings.Contains(problems[0].Detail, "10000") {
+	if problems := Check(s, BuiltinCatalogue()); len(problems) != 1 || !strings.Contains(problems[0].Detail, "10000") {
 		t.Errorf("one step more: %v", problems)
 	}
 }
@@ -393,7 +398,7 @@ func TestChildrenCannotMultiplyWithoutBound(t *testing.T) {
 		all = append(all, parse(t, fmt.Sprintf(`{"id":"level%d","version":1,"name":"l","steps":[%s]}`, level, strings.Join(nodes, ","))))
 	}
 	all = append(all, parse(t, `{"id":"level6","version":1,"name":"l","steps":[`+cmd("x")+`]}`))
-	problems := Validate(all[0], BuiltinCatalogue(), among(all...))
+	problems := Validate(all[0], sources(among(all...)))
 	if len(problems) != 1 || !strings.Contains(problems[0].Detail, "10000") {
 		t.Errorf("problems %v", problems)
 	}

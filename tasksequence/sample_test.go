@@ -13,7 +13,7 @@ func TestSampleIsValid(t *testing.T) {
 	if s.ID != SampleID || s.Name != "Hello from Slipway" || s.Status != Active || s.Version != 1 {
 		t.Errorf("sample is %s %q %s version %d", s.ID, s.Name, s.Status, s.Version)
 	}
-	if problems := Validate(s, BuiltinCatalogue(), among()); len(problems) > 0 {
+	if problems := Validate(s, sources(among())); len(problems) > 0 {
 		t.Error(problems)
 	}
 }

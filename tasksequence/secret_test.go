@@ -77,7 +77,7 @@ func lockedSequence(settings string) string {
 func TestProblemsDoNotTellSecrets(t *testing.T) {
 	for _, wrong := range []string{`{"Pin":"77777"}`, `{"Pin":"77"}`, `{"Pin":"77x"}`, `{"Key":"77"}`, `{"Key":"EF"}`} {
 		s := parse(t, lockedSequence(wrong))
-		problems := Validate(s, locked(t), nil)
+		problems := Check(s, locked(t))
 		if len(problems) != 1 || strings.Contains(problems.Error(), "77") || strings.Contains(problems.Error(), "EF") {
 			t.Errorf("%s: %v", wrong, problems)
 		}
@@ -91,7 +91,7 @@ func TestProblemsDoNotTellSecrets(t *testing.T) {
 
 func TestMaskedSequencesAreValidAndRun(t *testing.T) {
 	s := parse(t, lockedSequence(`{"Pin":"***","Key":"***"}`))
-	if problems := Validate(s, locked(t), nil); len(problems) > 0 {
+	if problems := Check(s, locked(t)); len(problems) > 0 {
 		t.Error(problems)
 	}
 	define, _ := locked(t).Find("locked", 1)
@@ -101,7 +101,7 @@ func TestMaskedSequencesAreValidAndRun(t *testing.T) {
 	}
 	// The mask is taken for a value only where a secret is.
 	s = parse(t, `{"id":"x","version":1,"name":"x","steps":[{"id":"s","name":"s","definition":"reboot","settings":{"RebootDelay":"***"}}]}`)
-	if problems := Validate(s, locked(t), nil); len(problems) != 1 {
+	if problems := Check(s, locked(t)); len(problems) != 1 {
 		t.Errorf("a masked number that is no secret: %v", problems)
 	}
 }

@@ -24,26 +24,31 @@ var ErrNoSequence = errors.New("there is no such task sequence")
 type Lookup func(Reference) (Sequence, error)
 
 // Validate reports everything that is wrong with a sequence, each problem with the
-// step, the field and a remedy. With a nil lookup child sequences are not followed.
-func Validate(s Sequence, catalogue *Catalogue, lookup Lookup) Problems {
-	v := validator{catalogue: catalogue, lookup: lookup, ids: map[string]string{}}
+// step, the field and a remedy: first what stands in it, and when that is right what
+// it names: other sequences, content, and where its steps will run.
+func Validate(s Sequence, from Sources) Problems {
+	problems := Check(s, from.Catalogue)
+	if len(problems) > 0 {
+		return problems
+	}
+	_, err := Pin(s, from)
+	if err == nil || errors.As(err, &problems) {
+		return problems
+	}
+	return Problems{{Field: "steps", Detail: err.Error()}}
+}
+
+// Check reports what is wrong with a sequence by itself: nothing that it names is
+// looked for.
+func Check(s Sequence, catalogue *Catalogue) Problems {
+	v := validator{catalogue: catalogue, ids: map[string]string{}}
 	v.sequence(s)
 	v.nodes(s.Steps, "", 0)
-	if len(v.problems) == 0 && lookup != nil {
-		if _, err := Pin(s, catalogue, lookup); err != nil {
-			var problems Problems
-			if !errors.As(err, &problems) {
-				problems = Problems{{Field: "steps", Detail: err.Error()}}
-			}
-			v.problems = problems
-		}
-	}
 	return v.problems
 }
 
 type validator struct {
 	catalogue *Catalogue
-	lookup    Lookup
 	ids       map[string]string // folded id to the path that has it
 	count     int
 	problems  Problems

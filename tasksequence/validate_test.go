@@ -18,7 +18,7 @@ func problemsOf(t testing.TB, text string) Problems {
 	if err != nil {
 		t.Fatalf("not Problems: %v", err)
 	}
-	return Validate(s, BuiltinCatalogue(), among())
+	return Validate(s, sources(among()))
 }
 
 // TestAllProblemsAtOnce breaks many rules in one text and expects each by step and field.
@@ -163,8 +163,8 @@ func TestReferences(t *testing.T) {
 func TestChildProblemsNameTheChild(t *testing.T) {
 	child := parse(t, `{"id":"child","version":1,"name":"Child","steps":[{"id":"x","name":"x","definition":"run-task-sequence","settings":{"Sequence":"gone"}}]}`)
 	main := parse(t, sequenceOf(`{"id":"call","name":"call","definition":"run-task-sequence","settings":{"Sequence":"child"}}`))
-	got := Validate(main, BuiltinCatalogue(), among(child)).Error()
-	if want := "step Child: x (x): settings.Sequence: gone: there is no such task sequence"; got != want {
+	got := Validate(main, sources(among(child))).Error()
+	if want := "step Child: x (x): settings.Sequence: gone: there is no such task sequence. Choose another task sequence, or make a version of this one active."; got != want {
 		t.Errorf("got %s", got)
 	}
 }

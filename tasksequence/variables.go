@@ -159,6 +159,21 @@ func (v *Variables) All() iter.Seq2[string, Value] {
 	}
 }
 
+// Private yields the private values of a step's scope in order of their folded names;
+// nothing for the run's own variables.
+func (v *Variables) Private() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		if v.parent == nil {
+			return
+		}
+		for _, key := range slices.Sorted(maps.Keys(v.entries)) {
+			if e := v.entries[key]; !yield(e.name, e.value.clone()) {
+				return
+			}
+		}
+	}
+}
+
 // Len returns the number of the run's variables.
 func (v *Variables) Len() int { return len(v.root().entries) }
 

@@ -138,7 +138,7 @@ func TestMistakes(t *testing.T) {
 		{"a list as passcode", variables(map[string]any{"Passcode": []string{"secret"}}), "Variables.Passcode is to be one text"},
 		{"a read-only name", variables(map[string]any{"_Environment": "linuxpe"}), "Variables._Environment: variables that begin with _"},
 		{"an odd name", variables(map[string]any{"a b": "x"}), "cannot be a variable name"},
-		{"an odd sequence", variables(map[string]any{"TSID": "{1234}"}), "does not name a task sequence"},
+		{"an odd sequence", variables(map[string]any{"TSID": "{1234}"}), "neither an id nor id:version"},
 		{"variables are a list", variables([]string{"a"}), "Variables is to be an object"},
 	}
 	for _, tt := range tests {

@@ -63,8 +63,18 @@ func (r *Runner) cancelStep(ctx context.Context, e tasksequence.Execute, started
 func (r *Runner) attempts(ctx context.Context, e tasksequence.Execute) (steps.Outcome, error) {
 	ctx, release := r.orders.cancellable(ctx)
 	defer release()
+	defer r.removeContent(e)
+	placed := false
 	for try := 0; ; try++ {
-		done, err := r.attempt(ctx, e)
+		var done steps.Outcome
+		var err error
+		if !placed { // content stays for the next attempt
+			err = r.putContent(ctx, e)
+			placed = err == nil
+		}
+		if err == nil {
+			done, err = r.attempt(ctx, e)
+		}
 		if cause := context.Cause(ctx); cause != nil {
 			return done, cause
 		}
@@ -90,7 +100,7 @@ func (r *Runner) attempt(ctx context.Context, e tasksequence.Execute) (done step
 		ctx, cancel = context.WithTimeoutCause(ctx, e.Timeout, fmt.Errorf("the step took longer than %s and was ended", e.Timeout))
 		defer cancel()
 	}
-	scope := r.vars.Scope(e.Settings.Private())
+	scope := r.vars.Scope(e.Private())
 	masker := tasksequence.NewMasker(scope.Secrets())
 	defer func() {
 		if p := recover(); p != nil {
@@ -109,10 +119,7 @@ func (r *Runner) attempt(ctx context.Context, e tasksequence.Execute) (done step
 			r.report.Log(level, e.Path, text)
 			r.Face.Log(text)
 		},
-		Progress: func(percent int, text string) {
-			r.Face.Progress(percent, text)
-			r.report.Progress(wire.Progress{Path: e.Path, Percent: percent, Text: text})
-		},
+		Progress: func(percent int, text string) { r.progress(e.Path, percent, text) },
 	})
 }
 

@@ -56,11 +56,13 @@ type Runner struct {
 	Volatile  map[string]tasksequence.Value // as they stand now, whatever was recorded
 	Now       func() time.Time
 
+	ContentDir  string           // folder below which steps find their content; a temporary one when empty
 	Environment string           // that the agent runs in; tasksequence.LinuxPE when empty
 	Unattended  bool             // nobody can be asked: an interrupted step that may do harm twice fails
 	Watch       func(wire.Event) // is told every event as it is reported; nil: nobody
 
 	report *Reporter
+	doc    *tasksequence.Document
 	run    *tasksequence.Run
 	vars   *tasksequence.Variables
 	masker *tasksequence.Masker
@@ -92,8 +94,8 @@ func (r *Runner) Run(ctx context.Context, d wire.Deployment) (Outcome, error) {
 
 // prepare sets up interpreter and variables from the record.
 func (r *Runner) prepare(d wire.Deployment) error {
-	var doc tasksequence.Document
-	if err := json.Unmarshal(d.Document, &doc); err != nil {
+	r.doc = new(tasksequence.Document)
+	if err := json.Unmarshal(d.Document, r.doc); err != nil {
 		return fmt.Errorf("read the task sequence: %w", err)
 	}
 	r.vars = tasksequence.NewVariables()
@@ -118,9 +120,10 @@ func (r *Runner) prepare(d wire.Deployment) error {
 		results = append(results, tasksequence.Result{Path: w.Path, Status: w.Status, ExitCode: w.ExitCode, Message: w.Message})
 	}
 	var err error
-	if r.run, err = tasksequence.NewRun(&doc, r.vars, results); err != nil {
+	if r.run, err = tasksequence.NewRun(r.doc, r.vars, results); err != nil {
 		return fmt.Errorf("read the task sequence: %w", err)
 	}
+	r.run.ContentFolders(r.contentFolder)
 	r.masker = tasksequence.NewMasker(r.vars.Secrets())
 	return nil
 }
@@ -225,6 +228,11 @@ func (r *Runner) changes() []wire.Variable {
 		list = append(list, wire.Variable{Name: name, Value: text, Secret: v.Secret})
 	}
 	return list
+}
+
+func (r *Runner) progress(path string, percent int, text string) {
+	r.Face.Progress(percent, text)
+	r.report.Progress(wire.Progress{Path: path, Percent: percent, Text: text})
 }
 
 func (r *Runner) log(level, step, text string) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"time"
 
 	"slipway/agent/internal/boot"
@@ -44,7 +45,7 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 		machine.Agent = placer{s: s, server: c.Address(), deployment: d.ID}
 		r := &runner.Runner{API: c, Face: face, Machine: machine, Executors: steps.Executors(),
 			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now,
-			Environment: s.environment(), Unattended: s.Unattended, Watch: s.watch(d.ID)}
+			ContentDir: contentDir(s.StateDir), Environment: s.environment(), Unattended: s.Unattended, Watch: s.watch(d.ID)}
 		o, err = r.Run(ctx, d)
 		tail = face.tail()
 		if !errors.Is(err, runner.ErrReload) {
@@ -58,6 +59,15 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 			return o, tail, err
 		}
 	}
+}
+
+// contentDir is the folder for content of steps: in memory in the boot image, on the
+// disk in an installed system.
+func contentDir(stateDir string) string {
+	if stateDir == "" {
+		return ""
+	}
+	return filepath.Join(stateDir, "content")
 }
 
 // final says how a deployment that is over ended.

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func runCommandLine(ctx context.Context, s *Step) (Outcome, error) {
 	}
 	code, err := s.Machine.Exec.Run(ctx, Command{
 		Args: []string{"/bin/sh", "-c", s.Settings.Text("Command")},
-		Dir:  s.Settings.Text("WorkingFolder"),
+		Dir:  cmp.Or(s.Settings.Text("WorkingFolder"), s.Vars.Text(tasksequence.ContentVariable("Content"))),
 		Env:  append(environment(s.Vars), variablesFile+"="+file),
 		Stdout: func(line string) {
 			if output != "" {
@@ -73,18 +74,27 @@ func runCommandLine(ctx context.Context, s *Step) (Outcome, error) {
 }
 
 // environment gives the variables to a command as SLIPWAY_<NAME>: upper case,
-// "-" and "." as "_"; the items of a list on one line each.
+// "-" and "." as "_"; the items of a list on one line each. Of the step's private
+// values only the folders of its content are among them.
 func environment(vars *tasksequence.Variables) []string {
 	var env []string
-	for name, value := range vars.All() {
+	add := func(name string, value tasksequence.Value) {
 		text := value.Text
 		if value.IsList() {
 			text = strings.Join(value.List, "\n")
 		}
 		if len(text) > maxEnvironment || strings.ContainsRune(text, 0) {
-			continue
+			return
 		}
 		env = append(env, "SLIPWAY_"+strings.NewReplacer("-", "_", ".", "_").Replace(strings.ToUpper(name))+"="+text)
+	}
+	for name, value := range vars.All() {
+		add(name, value)
+	}
+	for name, value := range vars.Private() {
+		if strings.HasPrefix(name, tasksequence.ContentVariable("")) {
+			add(name, value)
+		}
 	}
 	return env
 }

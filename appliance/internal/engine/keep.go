@@ -83,5 +83,5 @@ func (l *Library) complete(tx *state.Tx, s tasksequence.Sequence) (tasksequence.
 	if len(problems) > 0 {
 		return s, problems
 	}
-	return s, tasksequence.Validate(s, l.opts.Catalogue, lookupIn(tx, l.vault.mask)).Err()
+	return s, tasksequence.Validate(s, sourcesIn(tx, l.opts.Catalogue, l.vault.mask)).Err()
 }

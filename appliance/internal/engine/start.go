@@ -156,7 +156,7 @@ func (s *starter) pin(tx *state.Tx, sequence tasksequence.Sequence) ([]byte, *ta
 	if err != nil {
 		return nil, nil, err
 	}
-	doc, err := tasksequence.Pin(sequence, s.e.opts.Catalogue, lookupIn(tx, held.take))
+	doc, err := tasksequence.Pin(sequence, sourcesIn(tx, s.e.opts.Catalogue, held.take))
 	if err != nil {
 		return nil, nil, err
 	}

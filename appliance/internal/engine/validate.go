@@ -7,11 +7,12 @@ import (
 )
 
 // ValidateDocument reports all that is wrong with a sequence document, JSON or
-// YAML, one line each, without a library: sequences that it runs are not followed.
+// YAML, one line each, without a library: the sequences and the content that it names
+// are not looked for.
 func ValidateDocument(text []byte) []string {
 	s, err := parse(text)
 	if err == nil {
-		err = tasksequence.Validate(s, tasksequence.BuiltinCatalogue(), nil).Err()
+		err = tasksequence.Check(s, tasksequence.BuiltinCatalogue()).Err()
 	}
 	var problems tasksequence.Problems
 	switch {
