@@ -17,6 +17,7 @@ import (
 	"slipway/appliance/internal/clientcert"
 	"slipway/appliance/internal/config"
 	"slipway/appliance/internal/console"
+	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/engine"
 	"slipway/appliance/internal/imaging"
@@ -52,6 +53,7 @@ type appliance struct {
 	engine   *engine.Engine
 	library  *engine.Library
 	images   *imaging.Service
+	content  *content.Service
 	netboot  *netboot.Server
 	api      *api.API
 	console  *ui.Console
@@ -62,7 +64,7 @@ type appliance struct {
 // build makes every part. On an error what was opened is closed again.
 func build(ctx context.Context, cfg config.Config, log *slog.Logger) (*appliance, error) {
 	a := &appliance{cfg: cfg, log: log, held: make(chan struct{}, 1)}
-	for _, step := range []func(context.Context) error{a.buildState, a.buildTrust, a.buildAccess, a.buildEngine, a.buildImages, a.buildNetboot, a.buildWeb} {
+	for _, step := range []func(context.Context) error{a.buildState, a.buildTrust, a.buildAccess, a.buildContent, a.buildEngine, a.buildImages, a.buildNetboot, a.buildWeb} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())
 		}
@@ -118,6 +120,14 @@ func (a *appliance) buildAccess(context.Context) (err error) {
 			default: // the console will look anyway
 			}
 		}})
+	return err
+}
+
+func (a *appliance) buildContent(context.Context) (err error) {
+	a.content, err = content.New(content.Options{Store: a.store, Dir: a.folder("content"), Audit: a.audit, Logger: a.log})
+	if err == nil {
+		a.closers = append(a.closers, a.content.Close)
+	}
 	return err
 }
 
@@ -215,7 +225,7 @@ func (a *appliance) buildWeb(context.Context) (err error) {
 		return err
 	}
 	a.api, err = api.New(api.Options{Version: version, Logger: a.log, Services: api.Services{
-		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Audit: a.audit, Settings: a.settings,
+		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Content: a.content, Audit: a.audit, Settings: a.settings,
 		CA: a.pki.CAPEM, Agent: a.agentConfig, Rotation: a.rotation, Metrics: metricsHandler(a.netbootFigures(), a.forwardingFigures()), Ready: health.ready, Backups: a.backups(), RotateSecret: a.rotateSecret,
 	}})
 	return err
@@ -247,6 +257,7 @@ func (a *appliance) components() []component {
 		{"certificate authority", a.rotation.Run},
 		{"audit forwarding", a.forwardAudit},
 		{"deployments", a.engine.Run},
+		{"content", a.content.Run},
 		{"network boot", a.netboot.Run},
 		{"console", a.console.Run},
 		{"boot loaders", a.ensureLoaders},

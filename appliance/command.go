@@ -72,8 +72,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.serveCommand(), a.configCommand(), a.passcodeCommand(), a.accountCommand(), a.tokenCommand(),
 		a.authCommand(), a.deviceCommand(), a.deploymentCommand(), a.sequenceCommand(), a.stepCommand(), a.imageCommand(),
-		a.auditCommand(), a.agentConfigCommand(), a.caCommand(), a.backupCommand(), a.restoreCommand(), a.secretCommand(), a.dhcpOptionsCommand())
-	root.AddCommand(a.futureCommands()...)
+		a.auditCommand(), a.agentConfigCommand(), a.caCommand(), a.backupCommand(), a.restoreCommand(), a.secretCommand(), a.dhcpOptionsCommand(), a.contentCommand())
 	return root
 }
 
@@ -115,12 +114,6 @@ func future(use, short string) *cobra.Command {
 			}
 			return fmt.Errorf("%s: %w", c.CommandPath(), config.ErrNotInThisVersion)
 		}}
-}
-
-func (a *app) futureCommands() []*cobra.Command {
-	return []*cobra.Command{
-		group("content", "Content items and versions", future("add", "Adds a content item"), future("list", "Lists content items"), future("verify", "Checks content at rest")),
-	}
 }
 
 // load reads the configuration for a command that talks to the running appliance.

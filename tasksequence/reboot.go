@@ -1,7 +1,5 @@
 package tasksequence
 
-const optionRebootRequested = "RebootRequested"
-
 // Values of the option RebootRequested.
 const (
 	RebootDisk  = "disk"
@@ -13,11 +11,11 @@ func reboot() Definition {
 		Format: Format, ID: Reboot, Version: 1,
 		Name: "Reboot", Category: "General",
 		Description:  "Restarts the device. The task sequence goes on with the next step afterwards.",
-		Environments: linuxEnvironments(),
+		Environments: allEnvironments(),
 		Interruption: RunAgain,
 		Executor:     Reboot,
 		Options: []Option{
-			{Name: optionRebootRequested, Label: "Start from", Type: TypeChoice, Default: raw(`"image"`),
+			{Name: "RebootRequested", Label: "Start from", Type: TypeChoice, Default: raw(`"image"`),
 				Rule: &Rule{Choices: []string{RebootDisk, RebootImage}},
 				Help: "What the device starts from: its own disk, or the boot image."},
 			{Name: "RebootMessage", Label: "Message", Type: TypeText, Rule: &Rule{Longest: 1024},

@@ -31,11 +31,8 @@ func Validate(s Sequence, from Sources) Problems {
 	if len(problems) > 0 {
 		return problems
 	}
-	doc, err := Pin(s, from)
-	if err == nil {
-		return foreseen(doc)
-	}
-	if errors.As(err, &problems) {
+	_, err := Pin(s, from)
+	if err == nil || errors.As(err, &problems) {
 		return problems
 	}
 	return Problems{{Field: "steps", Detail: err.Error()}}

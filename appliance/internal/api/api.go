@@ -60,10 +60,10 @@ func New(o Options) (*API, error) {
 // table is every call there is.
 func (a *API) table() []route {
 	var all []route
-	for _, part := range [][]route{a.systemRoutes(), a.signInRoutes(), a.deviceRoutes(), a.accessRoutes(),
+	for _, part := range [][]route{a.systemRoutes(), a.signInRoutes(), a.deviceRoutes(), a.contentRoutes(), a.accessRoutes(),
 
 		a.signInSettingsRoutes(), a.passcodeRoutes(), a.fleetRoutes(), a.sequenceRoutes(), a.imageRoutes(), a.auditRoutes(),
-		a.caRoutes(), a.backupRoutes(), a.mediaRoutes()} {
+		a.caRoutes(), a.backupRoutes(), a.mediaRoutes(), a.adminContentRoutes()} {
 		all = append(all, part...)
 	}
 	return all
@@ -96,8 +96,10 @@ func (a *API) engine(local bool) *gin.Engine {
 	return e
 }
 
-// ginPath turns /devices/{id} into /devices/:id.
-func ginPath(path string) string { return pathParameter.ReplaceAllString(path, ":$1") }
+// ginPath turns /devices/{id} into /devices/:id, and a last {file...} into *file.
+func ginPath(path string) string {
+	return pathParameter.ReplaceAllString(pathRest.ReplaceAllString(path, "*$1"), ":$1")
+}
 
 // prepare gives the request an id and the answer its safe headers.
 func (a *API) prepare(c *gin.Context) {

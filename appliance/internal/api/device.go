@@ -23,9 +23,6 @@ func (a *API) deviceRoutes() []route {
 		{Method: "POST", Path: one + "/events", Access: Device, AfterEnd: true, Summary: "Report; the answer carries orders", In: wire.EventBatch{}, Out: wire.EventAnswer{}, MaxBody: maxReport, Handle: a.events},
 		{Method: "POST", Path: one + "/logs", Access: Device, AfterEnd: true, Summary: "Upload log lines", In: wire.LogBatch{}, Out: wire.LogAnswer{}, MaxBody: maxReport, Handle: a.logs},
 		{Method: "PUT", Path: prefix + "/device/facts", Access: Device, Summary: "Report the device's facts", In: wire.Facts{}, Handle: a.facts},
-		{Method: "GET", Path: prefix + "/content/{item}/{version}/{file}", Access: Device, Summary: "Content (not in this version)", Status: http.StatusNotFound, Handle: func(*call) (any, error) {
-			return nil, &Problem{Status: http.StatusNotFound, Code: "not-found", Detail: "Content is not in this version."}
-		}},
 	}
 }
 

@@ -16,7 +16,10 @@ import (
 // schemas collects the named types of the document while it is written.
 type schemas map[string]any
 
-var pathParameter = regexp.MustCompile(`\{([a-zA-Z]+)\}`)
+var (
+	pathParameter = regexp.MustCompile(`\{([a-zA-Z]+)\}`)
+	pathRest      = regexp.MustCompile(`\{([a-zA-Z]+)\.\.\.\}$`) // the rest of the path, slashes included
+)
 
 // document writes the OpenAPI 3 description of the route table, so that it can
 // say nothing else than what the router does.
@@ -24,6 +27,7 @@ func document(routes []route, version string) []byte {
 	defs := schemas{}
 	paths := map[string]map[string]any{}
 	for _, r := range routes {
+		r.Path = pathRest.ReplaceAllString(r.Path, "{$1}")
 		if paths[r.Path] == nil {
 			paths[r.Path] = map[string]any{}
 		}

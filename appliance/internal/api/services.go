@@ -11,6 +11,7 @@ import (
 	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/auth"
 	"slipway/appliance/internal/backup"
+	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/engine"
 	"slipway/appliance/internal/imaging"
@@ -28,6 +29,7 @@ type Services struct {
 	Engine   *engine.Engine
 	Library  *engine.Library
 	Images   *imaging.Service
+	Content  *content.Service
 	Audit    *audit.Log
 	Settings *settings.Service
 	Metrics  http.Handler
@@ -105,7 +107,7 @@ func serviceProblem(err error) *Problem {
 	case errors.Is(err, context.Canceled):
 		return status(499, "gone", "The caller went away.")
 	}
-	return nil
+	return contentProblem(err)
 }
 
 // sentence is err's text from where the known error in it begins.

@@ -101,6 +101,7 @@ type Engine struct {
 	dir     string
 	started time.Time
 	hub     hub
+	content contentNames
 
 	mu       sync.Mutex
 	sessions map[string]*session // deployments that were spoken of lately

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/state"
 	"slipway/tasksequence"
 )
@@ -8,10 +9,5 @@ import (
 // sourcesIn finds what a sequence names, as it stands within a transaction; each
 // child sequence goes through fn.
 func sourcesIn(tx *state.Tx, catalogue *tasksequence.Catalogue, fn func(tasksequence.Sequence) (tasksequence.Sequence, error)) tasksequence.Sources {
-	return tasksequence.Sources{Catalogue: catalogue, Sequences: lookupIn(tx, fn), Content: contentIn(tx)}
-}
-
-// contentIn finds content versions within a transaction.
-func contentIn(*state.Tx) tasksequence.ContentLookup {
-	return nil // there is no content yet: every item is reported as missing
+	return tasksequence.Sources{Catalogue: catalogue, Sequences: lookupIn(tx, fn), Content: content.Lookup(tx)}
 }
