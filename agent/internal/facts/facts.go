@@ -31,8 +31,12 @@ func Gather(root fs.FS, arch string) Facts {
 	f.set("AssetTag", dmi("chassis_asset_tag"))
 	f.set("UUID", strings.ToLower(dmi("product_uuid")))
 	f.set("MakeAlias", makeAlias(f["Make"]))
-	f.set("ModelAlias", modelAlias(f["MakeAlias"], f["Model"]))
-	f.set("SystemAlias", f["BaseBoardProduct"])
+	f.set("ModelAlias", modelAlias(f["MakeAlias"], f["Model"], f["BaseBoardProduct"]))
+	f.set("SystemAlias", systemAlias(f["MakeAlias"], f["BaseBoardProduct"]))
+	f.set("SystemFamily", dmi("product_family"))
+	f.set("SystemVersion", dmi("product_version")) // Lenovo writes the name on the lid here
+	f.set("BIOSVersion", dmi("bios_version"))
+	f.set("BIOSDate", dmi("bios_date"))
 	f.chassis(dmi("chassis_type"))
 	f["Architecture"] = map[string]string{"amd64": "x64", "arm64": "arm64"}[arch]
 	f["Memory"] = strconv.Itoa(memory(root))
@@ -43,10 +47,14 @@ func Gather(root fs.FS, arch string) Facts {
 	f.set("SecureBootDB", secureBootDB(root))
 	_, err = fs.Stat(root, "sys/class/tpm/tpm0")
 	f["TPM"] = boolean(err == nil)
+	if major := read(root, "sys/class/tpm/tpm0/tpm_version_major"); major != "" {
+		f["TPMVersion"] = major
+	}
 	f["IsVM"] = boolean(isVM(root, f))
 	f["IsOnBattery"] = boolean(onBattery(root))
 	f["OSVersion"] = "LinuxPE"
 	f["Disks"] = strings.Join(disks(root), "\n")
+	f["NetworkAdapters"] = strings.Join(adapters(root), "\n")
 	return f
 }
 
@@ -64,7 +72,7 @@ func (f Facts) List(name string) []string {
 }
 
 // Lists names the facts that are lists.
-func Lists() []string { return []string{"Disks", "IPAddress", "MacAddress"} }
+func Lists() []string { return []string{"Disks", "IPAddress", "MacAddress", "NetworkAdapters"} }
 
 func (f Facts) set(name, value string) {
 	if value != "" {
@@ -88,27 +96,6 @@ func clean(text string) string {
 }
 
 func boolean(b bool) string { return map[bool]string{true: "True", false: "False"}[b] }
-
-func makeAlias(name string) string {
-	lower := strings.ToLower(name)
-	for _, alias := range []string{"Dell", "Lenovo", "Microsoft", "Panasonic", "Fujitsu", "Acer", "ASUS", "VMware", "QEMU"} {
-		if strings.Contains(lower, strings.ToLower(alias)) {
-			return alias
-		}
-	}
-	if strings.HasPrefix(lower, "hp") || strings.Contains(lower, "hewlett") {
-		return "HP"
-	}
-	return name
-}
-
-// modelAlias: Lenovo's models are told apart by the first four characters.
-func modelAlias(alias, model string) string {
-	if alias == "Lenovo" && len(model) > 4 {
-		return model[:4]
-	}
-	return model
-}
 
 // chassis sets Chassis and the Is* variables from the SMBIOS type (DSP0134, 7.4.1).
 func (f Facts) chassis(text string) {
@@ -182,6 +169,31 @@ func disks(root fs.FS) []string {
 		text := n + " " + strconv.FormatInt(sectors*512/1_000_000_000, 10) + " GB"
 		if model := read(root, path.Join("sys/block", n, "device/model")); model != "" {
 			text += " " + model
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+// adapters lists the network adapters that are devices (no bridges, no tunnels) as
+// "name vendor:device driver".
+func adapters(root fs.FS) []string {
+	entries, _ := fs.ReadDir(root, "sys/class/net")
+	var list []string
+	for _, e := range entries {
+		dir := path.Join("sys/class/net", e.Name())
+		vendor, device := read(root, dir+"/device/vendor"), read(root, dir+"/device/device")
+		if _, err := fs.Stat(root, dir+"/device"); err != nil {
+			continue
+		}
+		text := e.Name()
+		if vendor != "" && device != "" {
+			text += " " + strings.TrimPrefix(vendor, "0x") + ":" + strings.TrimPrefix(device, "0x")
+		}
+		for line := range strings.Lines(read(root, dir+"/device/uevent")) {
+			if driver, ok := strings.CutPrefix(strings.TrimSpace(line), "DRIVER="); ok {
+				text += " " + driver
+			}
 		}
 		list = append(list, text)
 	}
