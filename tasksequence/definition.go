@@ -104,4 +104,7 @@ func (d Definition) Option(name string) (Option, bool) {
 
 func allEnvironments() []string { return []string{LinuxPE, WinPE, FullOS} }
 
+// linuxEnvironments are those that have an agent with executors.
+func linuxEnvironments() []string { return []string{LinuxPE, FullOS} }
+
 func between(least, most int) *Rule { return &Rule{Min: &least, Max: &most} }

@@ -2,6 +2,7 @@ package tasksequence
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,8 @@ type Problem struct {
 	Field  string `json:"field,omitempty"` // e.g. "condition" or "settings.Command"
 	Detail string `json:"detail"`          // what is wrong
 	Remedy string `json:"remedy,omitempty"`
+
+	Warning bool `json:"warning,omitempty"` // it may not come to pass; the sequence can be used
 }
 
 // Problems is the error that reading and validating return: all at once.
@@ -45,6 +48,11 @@ func (p Problems) Error() string {
 		lines[i] = p[i].String()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Sure are the problems that are no warnings.
+func (p Problems) Sure() Problems {
+	return slices.DeleteFunc(slices.Clone(p), func(p Problem) bool { return p.Warning })
 }
 
 // Err returns p as an error, or nil when there is none.

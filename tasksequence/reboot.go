@@ -1,5 +1,7 @@
 package tasksequence
 
+const optionRebootRequested = "RebootRequested"
+
 // Values of the option RebootRequested.
 const (
 	RebootDisk  = "disk"
@@ -11,11 +13,11 @@ func reboot() Definition {
 		Format: Format, ID: Reboot, Version: 1,
 		Name: "Reboot", Category: "General",
 		Description:  "Restarts the device. The task sequence goes on with the next step afterwards.",
-		Environments: allEnvironments(),
+		Environments: linuxEnvironments(),
 		Interruption: RunAgain,
 		Executor:     Reboot,
 		Options: []Option{
-			{Name: "RebootRequested", Label: "Start from", Type: TypeChoice, Default: raw(`"image"`),
+			{Name: optionRebootRequested, Label: "Start from", Type: TypeChoice, Default: raw(`"image"`),
 				Rule: &Rule{Choices: []string{RebootDisk, RebootImage}},
 				Help: "What the device starts from: its own disk, or the boot image."},
 			{Name: "RebootMessage", Label: "Message", Type: TypeText, Rule: &Rule{Longest: 1024},

@@ -8,8 +8,8 @@ func runCommandLine() Definition {
 		Format: Format, ID: RunCommandLine, Version: 1,
 		Name: "Run command line", Category: "General",
 		Description: "Runs a command. Its output goes to the log and, if wanted, into a variable. " +
-			"On Linux it is run by /bin/sh -c, on Windows by cmd.exe /c.",
-		Environments: allEnvironments(),
+			"It is run by /bin/sh -c.",
+		Environments: linuxEnvironments(),
 		Interruption: AskFirst,
 		Executor:     RunCommandLine,
 		Options: []Option{

@@ -31,8 +31,11 @@ func Validate(s Sequence, from Sources) Problems {
 	if len(problems) > 0 {
 		return problems
 	}
-	_, err := Pin(s, from)
-	if err == nil || errors.As(err, &problems) {
+	doc, err := Pin(s, from)
+	if err == nil {
+		return foreseen(doc)
+	}
+	if errors.As(err, &problems) {
 		return problems
 	}
 	return Problems{{Field: "steps", Detail: err.Error()}}

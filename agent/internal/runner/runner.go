@@ -84,6 +84,11 @@ func (r *Runner) Run(ctx context.Context, d wire.Deployment) (Outcome, error) {
 	defer reporting.Wait()
 	defer stop()
 	r.report.Event(wire.Event{Kind: wire.EventVariables, Variables: r.changes()})
+	if len(d.Results) == 0 {
+		if outcome, err := r.foresee(ctx); err != nil || outcome.Status != "" {
+			return outcome, err
+		}
+	}
 	for {
 		outcome, err := r.next(ctx)
 		if err != nil || outcome.Status != "" {
@@ -126,6 +131,26 @@ func (r *Runner) prepare(d wire.Deployment) error {
 	r.run.ContentFolders(r.contentFolder)
 	r.masker = tasksequence.NewMasker(r.vars.Secrets())
 	return nil
+}
+
+// foresee looks before the first step whether every step can run where it will run:
+// a disk is not erased by a sequence that cannot end. What may or may not come to
+// pass is told in the log.
+func (r *Runner) foresee(ctx context.Context) (Outcome, error) {
+	able := func(d tasksequence.Definition) bool { return r.Executors[d.Executor] != nil }
+	problems := r.run.Plan().Foresee(cmp.Or(r.Environment, tasksequence.LinuxPE), able)
+	for _, p := range problems {
+		level := "error"
+		if p.Warning {
+			level = "warn"
+		}
+		r.log(level, p.Step, p.String())
+	}
+	if sure := problems.Sure(); len(sure) > 0 {
+		return r.finish(ctx, Outcome{Status: Failed, Step: r.masker.Mask(sure[0].Name),
+			Message: r.masker.Mask("Nothing was done, because the task sequence cannot be carried out here. " + sure[0].String())})
+	}
+	return Outcome{}, nil
 }
 
 // recorded turns the record's variables into values. One that cannot be read is

@@ -178,6 +178,10 @@ func (s *starter) record(device fleet.Device, sequence tasksequence.Sequence, bo
 	if err != nil {
 		return err
 	}
+	environment := clean(cmp.Or(s.req.Environment, s.token.Environment, tasksequence.LinuxPE), maxShort)
+	if problems := plan.Foresee(environment, nil).Sure(); len(problems) > 0 {
+		return problems
+	}
 	variables, err := s.variables(sequence)
 	if err != nil {
 		return err
@@ -188,7 +192,7 @@ func (s *starter) record(device fleet.Device, sequence tasksequence.Sequence, bo
 		ID: s.id, DeviceID: device.ID, DeviceName: device.Name,
 		SequenceID: sequence.ID, SequenceVersion: sequence.Version, SequenceName: sequence.Name,
 		Document: hex.EncodeToString(sum[:]), Status: fleet.DeploymentRunning,
-		Environment: clean(cmp.Or(s.req.Environment, s.token.Environment), maxShort),
+		Environment: environment,
 		Actor:       s.token.Actor, Address: s.token.Address, ImageID: device.ImageID,
 		Epoch: 1, Variables: variables, StepCount: plan.Steps, StartedAt: now, UpdatedAt: now,
 	}

@@ -209,3 +209,16 @@ func TestTenThousandSteps(t *testing.T) {
 	b.check(err)
 	b.expect("results", len(results), tasksequence.MaxNodes)
 }
+
+func TestASequenceThatCannotRunWhereItBeginsIsNotStarted(t *testing.T) {
+	b := newBench(t)
+	b.load(twoSteps)
+	_, err := b.engine.Start(t.Context(), b.token, wire.StartDeployment{Sequence: "two", Environment: "winpe"})
+	var problems tasksequence.Problems
+	if !errors.As(err, &problems) || !strings.Contains(problems[0].Detail, "only run in linuxpe, fullos") {
+		t.Errorf("got %v", err)
+	}
+	if _, ok, err := b.engine.Current(b.token); ok || err != nil {
+		t.Errorf("a deployment was left behind: %v, %v", ok, err)
+	}
+}

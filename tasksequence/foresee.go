@@ -1,0 +1,295 @@
+package tasksequence
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Ids of definitions that change where the steps after them run.
+const (
+	idPrepareOperatingSystem = "prepare-operating-system"
+)
+
+// erasing are the definitions after which nothing goes on from the disk any more.
+func erasing() []string {
+	return []string{"format-disk", "wipe-disk", "apply-operating-system", "apply-chromeos-flex", "apply-igel-image"}
+}
+
+// Foresee walks over everything that a run may come by when it begins in an
+// environment, and reports the steps that will not be able to run where they come up.
+// A Problem that is a Warning may not come to pass: it depends on conditions,
+// variables, or on what stands on the device's disk.
+//
+// A restart from the boot image leads to the boot image, one from the disk to the
+// installed operating system, which goes on with the sequence if Prepare operating
+// system came before.
+//
+// able says whether the agent that asks can execute a kind of step in that
+// environment; nil when it is not an agent that asks.
+func (p *Plan) Foresee(environment string, able func(Definition) bool) Problems {
+	f := foresight{plan: p, environment: environment, able: able}
+	f.members(0, len(p.Nodes), places{{environment: environment, prepared: environment == FullOS}: {}}, true, false)
+	return f.problems
+}
+
+// foreseen reports what is wrong wherever the document begins: the problems of the
+// environment in which it comes farthest, and only the sure ones.
+func foreseen(doc *Document) Problems {
+	plan, err := doc.Plan()
+	if err != nil {
+		return nil // reported already
+	}
+	var fewest Problems
+	for i, environment := range []string{LinuxPE, FullOS, WinPE} {
+		sure := plan.Foresee(environment, nil).Sure()
+		if len(sure) == 0 {
+			return nil
+		}
+		if i == 0 || len(sure) < len(fewest) {
+			fewest = sure
+		}
+	}
+	return fewest
+}
+
+// spot is a place in which a run may be.
+type spot struct {
+	environment string
+	prepared    bool // the disk's operating system goes on with the sequence
+}
+
+// places are all that are possible at a point of the sequence.
+type places map[spot]struct{}
+
+func (p places) environments() []string {
+	var names []string
+	for s := range p {
+		names = append(names, s.environment)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+type foresight struct {
+	plan        *Plan
+	environment string // in which the run begins
+	able        func(Definition) bool
+	problems    Problems
+}
+
+// members walks the nodes of one list, from first up to end. sure says
+// that the run comes here, tolerated that it goes on when a step here fails.
+func (f *foresight) members(first, end int, at places, sure, tolerated bool) places {
+	for i := first; i < end; i = f.plan.Nodes[i].end {
+		n := &f.plan.Nodes[i]
+		if n.Disabled || n.Steps == 0 {
+			continue
+		}
+		at = f.node(i, n, at, sure, tolerated)
+	}
+	return at
+}
+
+func (f *foresight) node(i int, n *PlanNode, at places, sure, tolerated bool) places {
+	in, out := places{}, places{}
+	for s := range at {
+		verdict := n.Node.Condition.foresee(s.environment)
+		if wanted := n.Node.Environments; len(wanted) > 0 && !slices.Contains(wanted, s.environment) {
+			verdict = never
+		}
+		if verdict != never {
+			in[s] = struct{}{}
+		}
+		if verdict != always {
+			out[s] = struct{}{} // the node is left out
+			sure = false
+		}
+	}
+	if len(in) == 0 {
+		return out
+	}
+	tolerated = tolerated || n.Node.ContinueOnError
+	if n.Group {
+		in = f.possible(n, in, sure, tolerated)
+		in = f.members(i+1, n.end, in, sure, tolerated)
+	} else {
+		in = f.possible(n, in, sure, tolerated)
+		f.executable(n, in, sure && !tolerated)
+		in = f.step(n, in)
+	}
+	maps.Copy(out, in)
+	return out
+}
+
+// possible are the places in which the run goes on with the node, because its
+// definition can run there; it reports the others.
+func (f *foresight) possible(n *PlanNode, at places, sure, tolerated bool) places {
+	can := n.Define.Environments
+	if len(can) == 0 {
+		return at
+	}
+	fits, wrong := places{}, places{}
+	for s := range at {
+		if slices.Contains(can, s.environment) {
+			fits[s] = struct{}{}
+		} else {
+			wrong[s] = struct{}{}
+		}
+	}
+	if len(wrong) == 0 {
+		return at
+	}
+	f.report(n, Problem{Field: "definition", Warning: !sure || tolerated || len(fits) > 0,
+		Detail: fmt.Sprintf("%s can only run in %s, and here the sequence is in %s", n.Define.Name, strings.Join(can, ", "), strings.Join(wrong.environments(), ", ")),
+		Remedy: remedyFor(can)})
+	switch {
+	case tolerated:
+		return at // the run goes on all the same
+	case sure && len(fits) == 0: // as if it had run, so that what is wrong later is reported as well
+		for _, environment := range can {
+			fits[spot{environment: environment, prepared: environment == FullOS}] = struct{}{}
+		}
+	}
+	return fits
+}
+
+// executable reports a step that the agent does not know how to execute.
+func (f *foresight) executable(n *PlanNode, at places, sure bool) {
+	if f.able == nil || n.Define.Executor == ExecutorNone || f.able(n.Define) {
+		return
+	}
+	if names := at.environments(); slices.Contains(names, f.environment) {
+		f.report(n, Problem{Field: "definition", Warning: !sure || len(names) > 1,
+			Detail: fmt.Sprintf("the agent on this device cannot run %s steps", n.Define.Name), Remedy: "Rebuild the boot image."})
+	}
+}
+
+func remedyFor(can []string) string {
+	if slices.Contains(can, FullOS) && !slices.Contains(can, LinuxPE) {
+		return "Put Prepare operating system and a Reboot from the disk before it, or choose where the step runs."
+	}
+	return "Put a Reboot from the boot image before it, or choose where the step runs."
+}
+
+// step says where the run is after the step.
+func (f *foresight) step(n *PlanNode, at places) places {
+	switch {
+	case n.Define.ID == idPrepareOperatingSystem:
+		return at.change(func(s spot) []spot { return []spot{{s.environment, true}} })
+	case slices.Contains(erasing(), n.Define.ID):
+		return at.change(func(s spot) []spot { return []spot{{s.environment, s.environment == FullOS}} })
+	case n.Define.ID != Reboot:
+		return at
+	}
+	target := rebootTarget(n)
+	if target != RebootImage && f.followed(n) {
+		f.unprepared(n, at)
+	}
+	return at.change(func(s spot) []spot {
+		image := spot{LinuxPE, s.prepared}
+		if s.environment == WinPE {
+			image.environment = WinPE
+		}
+		switch target {
+		case RebootDisk:
+			return []spot{{FullOS, true}}
+		case RebootImage:
+			return []spot{image}
+		}
+		return []spot{image, {FullOS, true}}
+	})
+}
+
+// unprepared warns of a restart from a disk on which nothing may go on.
+func (f *foresight) unprepared(n *PlanNode, at places) {
+	for s := range at {
+		if !s.prepared {
+			f.report(n, Problem{Field: "settings." + optionRebootRequested, Warning: true,
+				Detail: "the device starts from its disk, and nothing there goes on with the sequence unless the operating system brings the agent along",
+				Remedy: "Put Prepare operating system before it, or start from the boot image."})
+			return
+		}
+	}
+}
+
+// followed reports whether steps come after the node.
+func (f *foresight) followed(n *PlanNode) bool { return n.Number < f.plan.Steps }
+
+func (p places) change(to func(spot) []spot) places {
+	out := places{}
+	for s := range p {
+		for _, next := range to(s) {
+			out[next] = struct{}{}
+		}
+	}
+	return out
+}
+
+// rebootTarget returns disk, image, or nothing when a variable decides.
+func rebootTarget(n *PlanNode) string {
+	o, _ := n.Define.Option(optionRebootRequested)
+	value, set, err := settingOf(o, n.Node)
+	if err != nil || !set || value.Text != RebootDisk && value.Text != RebootImage {
+		return ""
+	}
+	return value.Text
+}
+
+func (f *foresight) report(n *PlanNode, p Problem) {
+	p.Step, p.Name = n.Path, n.Node.Name
+	if len(f.problems) < maxProblems {
+		f.problems = append(f.problems, p)
+	}
+}
+
+// verdict is what is known of a condition before the run.
+type verdict int
+
+const (
+	perhaps verdict = iota
+	always
+	never
+)
+
+// foresee evaluates a condition of which nothing but the environment is known.
+func (c *Condition) foresee(environment string) verdict {
+	switch {
+	case c == nil:
+		return always
+	case c.And != nil:
+		return foreseeAll(c.And, environment, always, never)
+	case c.Or != nil:
+		return foreseeAll(c.Or, environment, never, always)
+	case c.Not != nil:
+		switch c.Not.foresee(environment) {
+		case always:
+			return never
+		case never:
+			return always
+		}
+		return perhaps
+	case !strings.EqualFold(c.Variable, VariableEnvironment) || strings.Contains(c.Operand.String(), "%"):
+		return perhaps
+	}
+	vars := NewVariables()
+	if err := vars.SetSystem(VariableEnvironment, Value{Text: environment}); err == nil && c.Evaluate(vars).Met {
+		return always
+	}
+	return never
+}
+
+// foreseeAll is all as long as no member decides otherwise.
+func foreseeAll(members []Condition, environment string, all, decides verdict) verdict {
+	out := all
+	for i := range members {
+		switch members[i].foresee(environment) {
+		case decides:
+			return decides
+		case perhaps:
+			out = perhaps
+		}
+	}
+	return out
+}
