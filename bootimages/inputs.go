@@ -11,7 +11,7 @@ import (
 // builderFormat is part of every id. It grows whenever the same inputs would give
 // other bytes, e.g. with another release of the compressor; the golden test of
 // the initrd's hash shows that.
-const builderFormat = 1
+const builderFormat = 2
 
 // inputLines writes the resolved inputs, one line each, in a fixed order: what is
 // hashed into the id and kept in the image's record.

@@ -266,6 +266,6 @@ func (p *Policy) commandLine(c netboot.Client, image fleet.BootImage) []string {
 		"slipway.image="+image.ID,
 		"slipway.lease="+netboot.LoaderAddress,
 		"BOOTIF=01-"+netboot.LoaderMAC,
-		"console=tty0", "console=ttyS0,115200n8", "panic=30", "quiet", "loglevel=3",
+		"console=tty0", "console=ttyS0,115200n8", "panic=30", "quiet", "loglevel=3", "cryptomgr.notests",
 	)
 }

@@ -133,7 +133,7 @@ func TestUnknownDeviceGetsTheImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "slipway.server=10.77.0.2:8443 slipway.installation=abcdefgh slipway.image=" + imageID +
-		" slipway.lease=${ip} BOOTIF=01-${netX/mac:hexhyp} console=tty0 console=ttyS0,115200n8 panic=30 quiet loglevel=3"
+		" slipway.lease=${ip} BOOTIF=01-${netX/mac:hexhyp} console=tty0 console=ttyS0,115200n8 panic=30 quiet loglevel=3 cryptomgr.notests"
 	if got := strings.Join(boot.Cmdline, " "); got != want {
 		t.Errorf("command line\n%s\nwant\n%s", got, want)
 	}

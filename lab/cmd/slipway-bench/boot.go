@@ -173,6 +173,6 @@ func startOurs(ctx context.Context, segment *lab.Network, run *lab.Run, r row, p
 		return fmt.Errorf("%d boot images in %s: %w", len(kernels), data, errors.Join(err, os.ErrNotExist))
 	}
 	machine.Kernel, machine.Initrd = kernels[0], filepath.Join(filepath.Dir(kernels[0]), "initrd.zst")
-	machine.Cmdline = "console=tty0 console=ttyS0,115200n8 panic=30 quiet loglevel=3 slipway.server=" + lab.ApplianceAddress + ":8443"
+	machine.Cmdline = "console=tty0 console=ttyS0,115200n8 panic=30 quiet loglevel=3 cryptomgr.notests slipway.server=" + lab.ApplianceAddress + ":8443"
 	return nil
 }
