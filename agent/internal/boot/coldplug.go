@@ -89,8 +89,10 @@ const Settle = 30 * time.Millisecond
 const maxRounds = 12
 
 // Coldplug walks the devices below sys (the root of sysfs) and loads their
-// drivers, again until a round finds nothing new.
+// drivers, again until a round finds nothing new. Network adapters come before all
+// else: the challenge needs them only, and the lease is asked for meanwhile.
 func (d *Drivers) Coldplug(ctx context.Context, sys fs.FS, sleep func(time.Duration)) error {
+	d.network(ctx, sys)
 	quiet := 0
 	for range maxRounds {
 		if err := ctx.Err(); err != nil {
@@ -110,6 +112,32 @@ func (d *Drivers) Coldplug(ctx context.Context, sys fs.FS, sleep func(time.Durat
 		sleep(Settle)
 	}
 	return nil
+}
+
+// network loads the drivers of the network adapters that the buses tell of. A
+// virtual card is two devices, its own and that of its bus: hence several rounds.
+func (d *Drivers) network(ctx context.Context, sys fs.FS) {
+	for fresh := 1; fresh > 0 && ctx.Err() == nil; {
+		fresh = 0
+		for _, bus := range []string{"pci", "virtio", "vmbus", "xen"} {
+			files, _ := fs.Glob(sys, "bus/"+bus+"/devices/*/modalias")
+			for _, name := range files {
+				if text, err := fs.ReadFile(sys, name); err == nil && isNetwork(string(text)) {
+					fresh += d.Modalias(string(text))
+				}
+			}
+		}
+	}
+}
+
+// isNetwork reports whether a modalias is that of a network adapter: by the class
+// code of PCI, or the device type of virtio, Hyper-V (include/linux/hyperv.h,
+// HV_NIC_GUID) and Xen.
+func isNetwork(modalias string) bool {
+	return strings.HasPrefix(modalias, "pci:") && strings.Contains(modalias, "bc02sc") ||
+		strings.HasPrefix(modalias, "virtio:d00000001v") ||
+		strings.HasPrefix(modalias, "vmbus:635161f83edfc546913ff2d2f965ed0e") ||
+		strings.HasPrefix(modalias, "xen:vif")
 }
 
 // modaliases reads every modalias below devices/, each once.

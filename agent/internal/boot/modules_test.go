@@ -125,6 +125,20 @@ func TestColdplugWaitsForSlowBuses(t *testing.T) {
 	}
 }
 
+// TestNetworkAdaptersComeFirst: whatever comes before them in sysfs.
+func TestNetworkAdaptersComeFirst(t *testing.T) {
+	b := newBus()
+	b.sys["devices/a/modalias"] = &fstest.MapFile{Data: []byte("pci:v000010ECd00008168sv0sd0bc01sc00i00\n")}
+	b.sys["bus/pci/devices/0000:00:03.0/modalias"] = b.sys["devices/pci0000:00/0000:00:03.0/modalias"]
+	d := NewDrivers(readModules(t), b, slog.New(slog.DiscardHandler))
+	if err := d.Coldplug(context.Background(), b.sys, func(time.Duration) {}); err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.Index(b.loaded, "virtio_pci.ko"); i < 0 || i > slices.Index(b.loaded, "realtek.ko") {
+		t.Errorf("loaded %v", b.loaded)
+	}
+}
+
 func TestColdplugSurvivesAModuleThatFails(t *testing.T) {
 	b := newBus()
 	b.broken = "failover.ko"

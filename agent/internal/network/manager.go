@@ -78,8 +78,13 @@ type runner struct {
 	carrier chan bool
 }
 
-// scanEvery is how often adapters and their links are looked at.
-const scanEvery = 300 * time.Millisecond
+// How often adapters and their links are looked at: more often at the start, where
+// somebody waits for the challenge and nothing else tells that a link came up.
+const (
+	scanEvery = 300 * time.Millisecond
+	scanFirst = 30 * time.Millisecond
+	firstTime = 20 * time.Second // at most, and until there is an address
+)
 
 // Run keeps all adapters until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
@@ -90,16 +95,32 @@ func (m *Manager) Run(ctx context.Context) error {
 			<-r.done
 		}
 	}()
-	for {
+	for start := time.Now(); ; {
 		if devices, err := m.System.Devices(); err != nil {
 			m.Log.Warn("list network adapters", "error", err)
 		} else {
 			m.scan(ctx, devices)
 		}
-		if err := sleep(ctx, scanEvery); err != nil {
+		wait := scanEvery
+		if time.Since(start) < firstTime && !m.online() {
+			wait = scanFirst
+		}
+		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// online reports whether any adapter has an address.
+func (m *Manager) online() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.adapters {
+		if r.adapter.State >= Leased {
+			return true
+		}
+	}
+	return false
 }
 
 // scan starts adapters that are new, stops those that went and tells carriers.
