@@ -77,12 +77,25 @@ func newWire(t *testing.T, name, addr string) *wire {
 		check(err)
 		check(netlink.AddrAdd(links[0], a))
 	}
+	waitFor(t, name+" is up at both ends", func() bool { return operational(t, name) && operational(t, far) })
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(htons(unix.ETH_P_IP)))
 	check(err)
 	t.Cleanup(func() { unix.Close(fd) })
 	check(unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_IP), Ifindex: links[1].Attrs().Index}))
 	w := &wire{t: t, fd: fd, index: links[0].Attrs().Index, far: links[1].Attrs().Index, near: links[0].Attrs().HardwareAddr}
 	return w
+}
+
+// operational reports whether the kernel has put an interface into operation,
+// which it does some time after it was set up: until then what is sent on it is
+// dropped without a word.
+func operational(t *testing.T, name string) bool {
+	t.Helper()
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Attrs().OperState == netlink.OperUp
 }
 
 func htons(v uint16) uint16 { return v<<8 | v>>8 }
