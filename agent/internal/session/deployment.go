@@ -10,6 +10,7 @@ import (
 
 	"slipway/agent/internal/boot"
 	"slipway/agent/internal/client"
+	"slipway/agent/internal/content"
 	"slipway/agent/internal/facts"
 	"slipway/agent/internal/network"
 	"slipway/agent/internal/runner"
@@ -42,6 +43,7 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 		}
 		face := newFace(s.Display, d, s.Now)
 		machine := s.Machine
+		machine.Content = s.content(c, d.ID, face)
 		machine.Agent = placer{s: s, server: c.Address(), deployment: d.ID}
 		r := &runner.Runner{API: c, Face: face, Machine: machine, Executors: steps.Executors(),
 			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now,
@@ -59,6 +61,18 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 			return o, tail, err
 		}
 	}
+}
+
+// content reaches the content items of a deployment, and shows when they do not come.
+func (s *Session) content(c *client.Client, deployment string, f *face) *content.Source {
+	return &content.Source{API: c, Deployment: deployment, Waiting: func(why error) {
+		if why == nil {
+			f.Alert("")
+			return
+		}
+		s.Log.Warn("content does not come", "error", why)
+		f.Alert("Content is waited for: " + client.Explain(why))
+	}}
 }
 
 // contentDir is the folder for content of steps: in memory in the boot image, on the
