@@ -121,7 +121,7 @@ func TestAttackEnumeration(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/api/v1/content/a/1/b", "/api/v1/content/..%2f..%2fsecret.key/1/b", "/api/v1/task-sequences", "/api/v1/admin/devices/x"} {
-		if a := answers(stranger, "", "GET", path, nil); !strings.HasPrefix(a, "401") && !strings.HasPrefix(a, "404") {
+		if a := answers(stranger, "", "GET", path, nil); !strings.HasPrefix(a, "401") { // a 404 would tell what is there
 			t.Errorf("%s of a stranger: %q", path, a)
 		}
 	}

@@ -145,6 +145,23 @@ func TestEveryCombinationOfSignIn(t *testing.T) {
 				}
 			}
 		}
+		if has("p") && (has("e") || has("c")) {
+			r.passcodeSwitchedOff(machine, rule.settings)
+		}
+	}
+}
+
+// passcodeSwitchedOff: with passcode.fullos=off an installed system neither is
+// offered the passcode beside Entra ID or certificates, nor may use it.
+func (r *running) passcodeSwitchedOff(machine *http.Client, settings string) {
+	r.t.Helper()
+	r.must("", "auth", "set", "passcode.fullos=off")
+	defer r.must("", "auth", "set", "passcode.fullos=on")
+	var m wire.Mechanisms
+	r.request(machine, "GET", "/api/v1/auth/mechanisms?environment="+wire.FullOS, "", nil, &m)
+	in := wire.PasscodeSignIn{Passcode: "slipway-lab", Device: testDevice, Environment: wire.FullOS}
+	if code := r.request(machine, "POST", "/api/v1/auth/passcode", "", in, nil); code != http.StatusForbidden || slices.Contains(m.Mechanisms, wire.Passcode) {
+		r.t.Errorf("settings %q, passcode.fullos=off: offered %v, and the passcode answers %d", settings, m.Mechanisms, code)
 	}
 }
 

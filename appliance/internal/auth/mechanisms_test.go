@@ -106,6 +106,8 @@ func TestAnonymousOnlyWhileItIsOn(t *testing.T) {
 	}
 	b.set(t, map[string]string{"anonymous": "off"})
 	wants(t, try(), ErrNotAllowed)
+	_, err = b.Authenticate(t.Context(), token, from("192.0.2.7"))
+	wants(t, err, nil) // what was given out is revoked apart
 }
 
 // A passcode is refused where Entra ID takes its place, and the attempt is neither
