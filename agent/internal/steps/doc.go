@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"slipway/agent/internal/disk"
 	"slipway/tasksequence"
 )
 
@@ -45,6 +46,7 @@ type Machine struct {
 	Exec    Exec
 	Files   Files
 	Content Content
+	Disks   disk.Disks
 	Agent   Agent
 }
 
