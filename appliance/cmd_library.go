@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,17 +80,27 @@ func (a *app) sequenceCommand() *cobra.Command {
 			}
 			return a.table(rows)
 		}})
+	var steps []string
 	validate := a.jsonFlag(&cobra.Command{Use: "validate FILE", Short: "Check a task sequence; all problems at once, no appliance needed", Args: usage(cobra.ExactArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error { return a.validate(args[0]) }})
+		RunE: func(_ *cobra.Command, args []string) error { return a.validate(args[0], steps) }})
+	validate.Flags().StringArrayVar(&steps, "step", nil, "file of a step definition of your own that the sequence uses; may be repeated")
 	return group("sequence", "Task sequences", imp, export, list, validate)
 }
 
-func (a *app) validate(file string) error {
+func (a *app) validate(file string, steps []string) error {
 	body, err := a.readDocument(file)
 	if err != nil {
 		return err
 	}
-	problems := engine.ValidateDocument(body)
+	var own [][]byte
+	for _, name := range steps {
+		text, err := a.readDocument(name)
+		if err != nil {
+			return err
+		}
+		own = append(own, text)
+	}
+	problems := engine.ValidateDocument(body, own...)
 	if a.json {
 		if err := a.printJSON(api.Validation{Problems: problems}); err != nil {
 			return err
@@ -111,25 +120,6 @@ func (a *app) validate(file string) error {
 		return fmt.Errorf("%s has 1 problem", file)
 	}
 	return fmt.Errorf("%s has %d problems", file, len(problems))
-}
-
-func (a *app) stepCommand() *cobra.Command {
-	list := a.jsonFlag(&cobra.Command{Use: "list", Short: "List step definitions", Args: usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			var out api.StepDefinitions
-			if err := a.call(c.Context(), "GET", "/admin/steps", nil, &out); err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(out)
-			}
-			rows := [][]string{{"ID", "VERSION", "NAME", "RUNS IN"}}
-			for _, s := range out.Steps {
-				rows = append(rows, []string{s.ID, fmt.Sprint(s.Version), s.Name, strings.Join(s.Environments, " ")})
-			}
-			return a.table(rows)
-		}})
-	return group("step", "Step definitions", list, future("import", "Imports a step definition of your own"), future("export", "Exports a step definition"))
 }
 
 func (a *app) imageCommand() *cobra.Command {

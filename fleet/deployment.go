@@ -110,3 +110,13 @@ type Sequence struct {
 	Body         json.RawMessage `json:"body"`   // the tasksequence document
 	UpdatedAt    time.Time       `json:"updatedAt"`
 }
+
+// StepDefinition is one version of a step definition that an administrator brought.
+// Versions never change.
+type StepDefinition struct {
+	ID        string          `json:"id"`
+	Version   int             `json:"version"`
+	Name      string          `json:"name"`
+	Body      json.RawMessage `json:"body"` // the definition's document
+	UpdatedAt time.Time       `json:"updatedAt"`
+}

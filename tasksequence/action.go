@@ -47,14 +47,21 @@ type Execute struct {
 	Interrupted bool         // it was running when the agent ended
 	After       Interruption // the rule that applies then: RunAgain or VerifyFirst
 
-	// Folders are where the content of the step's options is to be put before it runs,
-	// by the option's name. It is empty unless Run.ContentFolders was called.
-	Folders map[string]string
+	// Content is what is to be put into folders before the step runs. It is empty
+	// unless Run.ContentFolders was called.
+	Content []StepContent
 
 	Timeout      time.Duration // 0: no limit
 	SuccessCodes []int
 	Retries      int
 	RetryWait    time.Duration
+}
+
+// StepContent is content that a step finds in a folder while it runs.
+type StepContent struct {
+	Option  string // whose folder _CONTENT-<option> names
+	Version Reference
+	Folder  string
 }
 
 // Skip says that a condition or the environment leaves a node out.

@@ -45,6 +45,20 @@ func BuiltinCatalogue() *Catalogue {
 	return c
 }
 
+// With returns a catalogue that has these definitions as well.
+func (c *Catalogue) With(more ...Definition) (*Catalogue, error) {
+	return NewCatalogue(append(c.All(), more...)...)
+}
+
+// All returns every version of every definition, by ids and versions.
+func (c *Catalogue) All() []Definition {
+	var all []Definition
+	for _, id := range c.IDs() {
+		all = append(all, c.definitions[id]...)
+	}
+	return all
+}
+
 // Find returns a definition; version 0 asks for the newest one.
 func (c *Catalogue) Find(id string, version int) (Definition, bool) {
 	versions := c.definitions[id]

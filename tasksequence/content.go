@@ -85,11 +85,15 @@ func (p *pinner) content(n *Node, at place, define Definition) {
 			continue
 		}
 		n.Settings[o.Name] = text
-		if p.doc.Content == nil {
-			p.doc.Content = map[string]Content{}
-		}
-		p.doc.Content[found.Reference().String()] = found
+		p.note(found)
 	}
+}
+
+func (p *pinner) note(found Content) {
+	if p.doc.Content == nil {
+		p.doc.Content = map[string]Content{}
+	}
+	p.doc.Content[found.Reference().String()] = found
 }
 
 func (p *pinner) contentVersion(value Value, purpose string) (Content, error) {

@@ -39,6 +39,7 @@ type Definition struct {
 	Interruption Interruption `json:"interruption"`
 	Executor     string       `json:"executor,omitempty"` // the agent's executor; empty: the interpreter does it
 	Options      []Option     `json:"options,omitempty"`
+	Script       *Script      `json:"script,omitempty"` // of the executor "script": own definitions
 }
 
 // OptionType is the kind of value an option takes.

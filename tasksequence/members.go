@@ -44,15 +44,15 @@ func sequenceShape() *shape {
 
 // checkMembers reports every unknown or repeated member, with the place where it
 // stands. encoding/json would take the last of two equal members and ignore case.
-func checkMembers(text []byte) Problems {
+func checkMembers(text []byte, of *shape) Problems {
 	c := memberCheck{dec: json.NewDecoder(bytes.NewReader(text))}
 	c.dec.UseNumber()
-	err := c.value(sequenceShape(), "")
+	err := c.value(of, "")
 	if err == nil {
 		if _, err = c.dec.Token(); errors.Is(err, io.EOF) {
 			return c.problems
 		} else if err == nil {
-			err = errors.New("something follows after the end of the task sequence")
+			err = errors.New("something follows after the end")
 		}
 	}
 	return append(c.problems, jsonProblem(err))

@@ -17,7 +17,7 @@ func ParseSequence(text []byte) (Sequence, error) {
 	if err := checkText(text, MaxSequenceBytes); err != nil {
 		return Sequence{}, Problems{{Detail: err.Error()}}
 	}
-	if problems := checkMembers(text); len(problems) > 0 {
+	if problems := checkMembers(text, sequenceShape()); len(problems) > 0 {
 		return Sequence{}, problems
 	}
 	var s Sequence

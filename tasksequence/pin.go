@@ -77,7 +77,7 @@ func (p *pinner) step(n *Node, at place) {
 		return
 	}
 	n.DefinitionVersion = define.Version
-	p.doc.Definitions[define.Key()] = define
+	p.define(n, at, define)
 	n.Settings = maps.Clone(n.Settings)
 	if n.Settings == nil {
 		n.Settings = map[string]json.RawMessage{}
@@ -91,6 +91,31 @@ func (p *pinner) step(n *Node, at place) {
 	if len(n.Settings) == 0 {
 		n.Settings = nil
 	}
+}
+
+// define notes a definition in the document, the content of its script settled.
+func (p *pinner) define(n *Node, at place, define Definition) {
+	if noted, ok := p.doc.Definitions[define.Key()]; ok && (at.disabled || noted.Script == nil || p.settled(noted.Script.Content)) {
+		return
+	}
+	if define.Script != nil && define.Script.Content != "" && !at.disabled {
+		script := *define.Script
+		found, err := p.contentVersion(Value{Text: script.Content}, "")
+		if err != nil {
+			p.report(n, at, "definition", "its script: "+err.Error(), contentRemedy(err))
+		} else {
+			script.Content = found.Reference().String()
+			p.note(found)
+		}
+		define.Script = &script
+	}
+	p.doc.Definitions[define.Key()] = define
+}
+
+// settled reports whether content is noted under this very version.
+func (p *pinner) settled(reference string) bool {
+	_, ok := p.doc.Content[reference]
+	return ok || reference == ""
 }
 
 // call settles which version of the child a Run task sequence step runs.

@@ -176,8 +176,8 @@ func (r *Run) start(p *PlanNode) Action {
 }
 
 func (r *Run) execute(p *PlanNode) Action {
-	folders := r.contentOf(p)
-	settings, err := resolve(p.Define, p.Node, r.vars.Scope(folderVariables(folders)))
+	content := r.contentOf(p)
+	settings, err := resolve(p.Define, p.Node, r.vars.Scope(folderVariables(content)))
 	if err != nil {
 		return Fail{Position: r.position(p), Message: r.vars.Mask(err.Error())}
 	}
@@ -187,7 +187,7 @@ func (r *Run) execute(p *PlanNode) Action {
 		SuccessCodes: p.Node.SuccessCodes,
 		Retries:      p.Node.Retries,
 		RetryWait:    time.Duration(p.Node.RetryWait) * time.Second,
-		Folders:      folders,
+		Content:      content,
 	}
 	if e.Timeout == 0 {
 		e.Timeout = time.Duration(settings.Int(optionTimeout)) * time.Second
@@ -201,32 +201,36 @@ func (r *Run) execute(p *PlanNode) Action {
 	return e
 }
 
-// contentOf names the folders of the step's content, of options that are set and
-// whose files the executor does not read itself.
-func (r *Run) contentOf(p *PlanNode) map[string]string {
+// contentOf names the folders of the step's content: of its script, and of options that
+// are set and whose files the executor does not read itself.
+func (r *Run) contentOf(p *PlanNode) []StepContent {
 	if r.folders == nil {
 		return nil
 	}
-	var folders map[string]string
+	var content []StepContent
+	add := func(option, reference string) {
+		if version, err := ParseReference(reference); err == nil {
+			content = append(content, StepContent{Option: option, Version: version, Folder: r.folders(r.position(p), option)})
+		}
+	}
+	if p.Define.Script != nil && p.Define.Script.Content != "" {
+		add(ScriptContent, p.Define.Script.Content)
+	}
 	for _, o := range p.Define.Options {
 		if o.Type != TypeContent || o.Stream {
 			continue
 		}
-		if value, set, err := settingOf(o, p.Node); err != nil || !set || value.empty() {
-			continue
+		if value, set, err := settingOf(o, p.Node); err == nil && set && !value.empty() {
+			add(o.Name, value.Text)
 		}
-		if folders == nil {
-			folders = map[string]string{}
-		}
-		folders[o.Name] = r.folders(r.position(p), o.Name)
 	}
-	return folders
+	return content
 }
 
-func folderVariables(folders map[string]string) map[string]Value {
-	private := make(map[string]Value, len(folders))
-	for option, folder := range folders {
-		private[ContentVariable(option)] = Value{Text: folder}
+func folderVariables(content []StepContent) map[string]Value {
+	private := make(map[string]Value, len(content))
+	for _, c := range content {
+		private[ContentVariable(c.Option)] = Value{Text: c.Folder}
 	}
 	return private
 }
@@ -235,7 +239,7 @@ func folderVariables(folders map[string]string) map[string]Value {
 // content under _CONTENT-<option>.
 func (e Execute) Private() map[string]Value {
 	private := e.Settings.Private()
-	maps.Copy(private, folderVariables(e.Folders))
+	maps.Copy(private, folderVariables(e.Content))
 	return private
 }
 

@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"slipway/tasksequence"
 )
@@ -19,15 +17,11 @@ func (r *Runner) contentFolder(p tasksequence.Position, option string) string {
 	return filepath.Join(dir, fmt.Sprintf("%d-%s", p.Number, option))
 }
 
-// putContent puts the content of a step's options into their folders.
+// putContent puts the content of a step into its folders.
 func (r *Runner) putContent(ctx context.Context, e tasksequence.Execute) error {
-	for _, option := range slices.Sorted(maps.Keys(e.Folders)) {
-		ref, ok := e.Settings.Content(option)
-		if !ok {
-			continue
-		}
-		if err := r.putItem(ctx, e.Path, ref, e.Folders[option]); err != nil {
-			return fmt.Errorf("content %s of %s: %w", r.contentName(ref), option, err)
+	for _, c := range e.Content {
+		if err := r.putItem(ctx, e.Path, c.Version, c.Folder); err != nil {
+			return fmt.Errorf("content %s of %s: %w", r.contentName(c.Version), c.Option, err)
 		}
 	}
 	return nil
@@ -59,8 +53,8 @@ func (r *Runner) putItem(ctx context.Context, path string, ref tasksequence.Refe
 }
 
 func (r *Runner) removeContent(e tasksequence.Execute) {
-	for _, folder := range e.Folders {
-		if err := os.RemoveAll(folder); err != nil {
+	for _, c := range e.Content {
+		if err := os.RemoveAll(c.Folder); err != nil {
 			r.log("warn", e.Path, "content was not removed: "+err.Error())
 		}
 	}

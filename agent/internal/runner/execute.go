@@ -113,7 +113,7 @@ func (r *Runner) attempt(ctx context.Context, e tasksequence.Execute) (done step
 		r.masker = tasksequence.NewMasker(r.vars.Secrets())
 	}()
 	return executor(ctx, &steps.Step{
-		Settings: e.Settings, Vars: scope, Machine: r.Machine, Interrupted: e.Interrupted, Succeeded: e.Succeeded,
+		Settings: e.Settings, Vars: scope, Machine: r.Machine, Script: e.Definition.Script, Options: optionNames(e.Definition), Interrupted: e.Interrupted, Succeeded: e.Succeeded,
 		Log: func(level, text string) {
 			text = masker.Mask(text)
 			r.report.Log(level, e.Path, text)
@@ -130,6 +130,14 @@ func (r *Runner) restartWithin(ctx context.Context, s steps.Restart) (Outcome, e
 		r.report.Event(wire.Event{Kind: wire.EventVariables, Variables: changes})
 	}
 	return r.restart(ctx, s)
+}
+
+func optionNames(d tasksequence.Definition) []string {
+	names := make([]string, len(d.Options))
+	for i, o := range d.Options {
+		names[i] = o.Name
+	}
+	return names
 }
 
 // restart announces the restart, waits until the appliance knows where the

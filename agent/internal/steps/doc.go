@@ -16,6 +16,8 @@ type Step struct {
 	Settings    tasksequence.Settings
 	Vars        *tasksequence.Variables // the step's scope: its private values first
 	Machine     Machine
+	Script      *tasksequence.Script           // of the step's definition; nil for built-in ones
+	Options     []string                       // names of the definition's options
 	Interrupted bool                           // it was running when the agent ended
 	Log         func(level, text string)       // one line of the deployment's log
 	Progress    func(percent int, text string) // -1: unknown
@@ -78,6 +80,8 @@ type Command struct {
 type Files interface {
 	// Temporary makes an empty file in memory and returns its path.
 	Temporary(pattern string) (string, error)
+	// Write fills a file that Temporary made.
+	Write(path string, text []byte) error
 	// Read reads a file of at most limit bytes.
 	Read(path string, limit int64) ([]byte, error)
 	Remove(path string) error

@@ -8,5 +8,6 @@ func Executors() map[string]Executor {
 		tasksequence.SetVariable:    setVariable,
 		tasksequence.RunCommandLine: runCommandLine,
 		tasksequence.Reboot:         reboot,
+		tasksequence.ExecutorScript: script,
 	}
 }

@@ -110,6 +110,9 @@ func (f LinuxFiles) Temporary(pattern string) (string, error) {
 	return filepath.Clean(file.Name()), file.Close()
 }
 
+// Write implements Files.
+func (LinuxFiles) Write(path string, text []byte) error { return os.WriteFile(path, text, 0o600) }
+
 // Read implements Files.
 func (LinuxFiles) Read(path string, limit int64) ([]byte, error) {
 	file, err := os.Open(path)

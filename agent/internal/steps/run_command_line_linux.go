@@ -3,29 +3,15 @@ package steps
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"slipway/tasksequence"
 )
 
-// variablesFile is the environment variable that names a file; lines NAME=value
-// that the command writes there become task sequence variables.
-const variablesFile = "SLIPWAY_VARIABLES"
-
-const (
-	maxVariablesFile = 1 << 20
-	maxEnvironment   = 100 << 10 // one value: the kernel refuses longer ones (MAX_ARG_STRLEN)
-	maxOutput        = tasksequence.MaxVariableValue
-)
+const maxOutput = tasksequence.MaxVariableValue
 
 func runCommandLine(ctx context.Context, s *Step) (Outcome, error) {
-	file, err := s.Machine.Files.Temporary("variables-*")
-	if err != nil {
-		return Outcome{}, fmt.Errorf("make the file for variables: %w", err)
-	}
-	defer func() { _ = s.Machine.Files.Remove(file) }()
 	output := s.Settings.Text("OutputVariable")
 	secret := s.Settings.Bool("OutputSecret")
 	var captured strings.Builder
@@ -37,10 +23,9 @@ func runCommandLine(ctx context.Context, s *Step) (Outcome, error) {
 			}
 		}
 	}
-	code, err := s.Machine.Exec.Run(ctx, Command{
+	done, err := runCommand(ctx, s, Command{
 		Args: []string{"/bin/sh", "-c", s.Settings.Text("Command")},
 		Dir:  cmp.Or(s.Settings.Text("WorkingFolder"), s.Vars.Text(tasksequence.ContentVariable("Content"))),
-		Env:  append(environment(s.Vars), variablesFile+"="+file),
 		Stdout: func(line string) {
 			if output != "" {
 				if overflow = overflow || captured.Len()+len(line) > maxOutput; !overflow {
@@ -51,75 +36,11 @@ func runCommandLine(ctx context.Context, s *Step) (Outcome, error) {
 		},
 		Stderr: show("warn"),
 	})
-	if err != nil {
-		return Outcome{}, err
-	}
-	// What the command set is taken over also when it failed: its way of saying why.
-	if err := takeVariables(s, file); err != nil {
-		return Outcome{ExitCode: code}, err
-	}
-	if !s.Succeeded(code) {
-		return Outcome{ExitCode: code}, fmt.Errorf("the command ended with exit code %d", code)
+	if err != nil || output == "" {
+		return done, err
 	}
 	if overflow {
-		return Outcome{ExitCode: code}, fmt.Errorf("the output is longer than the %d bytes that the variable %s can hold", maxOutput, output)
+		return done, fmt.Errorf("the output is longer than the %d bytes that the variable %s can hold", maxOutput, output)
 	}
-	if output != "" {
-		value := tasksequence.Value{Text: strings.TrimRight(captured.String(), "\r\n"), Secret: secret}
-		if err := s.Vars.Set(output, value); err != nil {
-			return Outcome{ExitCode: code}, err
-		}
-	}
-	return Outcome{ExitCode: code}, nil
-}
-
-// environment gives the variables to a command as SLIPWAY_<NAME>: upper case,
-// "-" and "." as "_"; the items of a list on one line each. Of the step's private
-// values only the folders of its content are among them.
-func environment(vars *tasksequence.Variables) []string {
-	var env []string
-	add := func(name string, value tasksequence.Value) {
-		text := value.Text
-		if value.IsList() {
-			text = strings.Join(value.List, "\n")
-		}
-		if len(text) > maxEnvironment || strings.ContainsRune(text, 0) {
-			return
-		}
-		env = append(env, "SLIPWAY_"+strings.NewReplacer("-", "_", ".", "_").Replace(strings.ToUpper(name))+"="+text)
-	}
-	for name, value := range vars.All() {
-		add(name, value)
-	}
-	for name, value := range vars.Private() {
-		if strings.HasPrefix(name, tasksequence.ContentVariable("")) {
-			add(name, value)
-		}
-	}
-	return env
-}
-
-// takeVariables reads the lines that the command wrote. A line without "=" is
-// an error, because somebody meant something by it.
-func takeVariables(s *Step, file string) error {
-	text, err := s.Machine.Files.Read(file, maxVariablesFile)
-	if err != nil {
-		return fmt.Errorf("read the variables that the command set: %w", err)
-	}
-	var errs []error
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimRight(line, "\r\n")
-		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		name, value, ok := strings.Cut(line, "=")
-		if !ok {
-			errs = append(errs, fmt.Errorf("the command wrote a line without \"=\" to $%s", variablesFile))
-			continue
-		}
-		if err := s.Vars.Set(strings.TrimSpace(name), tasksequence.Value{Text: value}); err != nil {
-			errs = append(errs, fmt.Errorf("the command set a variable: %w", err))
-		}
-	}
-	return errors.Join(errs...)
+	return done, s.Vars.Set(output, tasksequence.Value{Text: strings.TrimRight(captured.String(), "\r\n"), Secret: secret})
 }

@@ -17,15 +17,12 @@ import (
 // maxDocument bounds an imported sequence, in bytes.
 const maxDocument = 8 << 20
 
-// sequenceRoutes are the library of sequences and the catalogue of steps.
+// sequenceRoutes are the library of sequences.
 func (a *API) sequenceRoutes() []route {
 	return []route{
 		{Method: "GET", Path: admin + "/sequences", Access: Viewer, Summary: "Every version of every sequence", Out: Sequences{}, Handle: a.listSequences},
 		{Method: "POST", Path: admin + "/sequences", Access: Technician, Summary: "Import a sequence (JSON or YAML)", In: tasksequence.Sequence{}, Out: Sequence{}, Status: http.StatusCreated, MaxBody: maxDocument, Handle: a.importSequence},
 		{Method: "GET", Path: admin + "/sequences/{id}", Access: Viewer, Summary: "Export a sequence: id, or id:version", Query: []string{"format"}, Out: raw{}, Handle: a.exportSequence},
-		{Method: "GET", Path: admin + "/steps", Access: Viewer, Summary: "The catalogue of step definitions", Out: StepDefinitions{}, Handle: func(*call) (any, error) {
-			return StepDefinitions{tasksequence.Builtin()}, nil
-		}},
 	}
 }
 

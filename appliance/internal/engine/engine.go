@@ -50,7 +50,7 @@ type Options struct {
 	Logger        *slog.Logger
 	Now           func() time.Time
 	NewID         func() string           // ids of deployments and sequences; default random UUIDs
-	Catalogue     *tasksequence.Catalogue // default the built-in definitions
+	Catalogue     *tasksequence.Catalogue // default the built-in definitions; own ones come from the state
 	LogCap        int64                   // bytes of one deployment's log; default 16 MiB
 	SilentAfter   time.Duration           // without a call a device counts as silent; default 60 s
 	KeepPerDevice int                     // deployments remembered of one device; default 20
@@ -79,9 +79,6 @@ func (o Options) withDefaults() Options {
 	if o.NewID == nil {
 		o.NewID = uuid.NewString
 	}
-	if o.Catalogue == nil {
-		o.Catalogue = tasksequence.BuiltinCatalogue()
-	}
 	if o.LogCap == 0 {
 		o.LogCap = 16 << 20
 	}
@@ -98,6 +95,7 @@ func (o Options) withDefaults() Options {
 type Engine struct {
 	opts    Options
 	vault   vault
+	shelf   *shelf
 	dir     string
 	started time.Time
 	hub     hub
@@ -114,7 +112,8 @@ func New(o Options) (*Engine, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{opts: o, vault: vault{sealer: o.Sealer, catalogue: o.Catalogue}, dir: filepath.Join(o.DataDir, "logs", "deployments"), started: o.Now(),
+	steps := newShelf(o.Store, o.Catalogue)
+	e := &Engine{opts: o, vault: vault{sealer: o.Sealer, catalogue: steps.now}, shelf: steps, dir: filepath.Join(o.DataDir, "logs", "deployments"), started: o.Now(),
 		sessions: map[string]*session{}, waiting: map[string]bool{}}
 	if err := os.MkdirAll(e.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder for deployment logs: %w", err)

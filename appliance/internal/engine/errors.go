@@ -26,7 +26,7 @@ var (
 	// ErrNotActive: the sequence version may not be run by this device.
 	ErrNotActive = errors.New("there is no active version of this task sequence for this device")
 	// ErrImmutable: a version that was published cannot be changed.
-	ErrImmutable = errors.New("a published version cannot be changed: import it without a version number to get a new one")
+	ErrImmutable = errors.New("a version that is there cannot be changed: import it without a version number to get a new one")
 	// ErrTooLarge: a report or a sequence exceeds a limit.
 	ErrTooLarge = errors.New("too large")
 )

@@ -25,7 +25,7 @@ func (v vault) keep(s, former tasksequence.Sequence) (tasksequence.Sequence, tas
 	}
 	s, _ = s.MapSettings(func(x tasksequence.Setting) (json.RawMessage, error) {
 		value, kept := had[at(x)]
-		secret := v.catalogue.SecretSetting(x.Node, x.Option)
+		secret := v.catalogue().SecretSetting(x.Node, x.Option)
 		switch {
 		case isSealed(x.Value):
 			if _, err := readSealed(x.Value); err == nil {
@@ -83,5 +83,9 @@ func (l *Library) complete(tx *state.Tx, s tasksequence.Sequence) (tasksequence.
 	if len(problems) > 0 {
 		return s, problems
 	}
-	return s, tasksequence.Validate(s, sourcesIn(tx, l.opts.Catalogue, l.vault.mask)).Err()
+	from, err := sourcesIn(tx, l.shelf, l.vault.mask)
+	if err != nil {
+		return s, err
+	}
+	return s, tasksequence.Validate(s, from).Err()
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,15 +31,13 @@ type LibraryOptions struct {
 type Library struct {
 	opts  LibraryOptions
 	vault vault
+	shelf *shelf
 }
 
 // NewLibrary returns the library that stands in a store.
 func NewLibrary(o LibraryOptions) (*Library, error) {
 	if o.Store == nil || o.Auditor == nil || o.Sealer == nil {
 		return nil, errors.New("library: store, auditor and sealer are needed")
-	}
-	if o.Catalogue == nil {
-		o.Catalogue = tasksequence.BuiltinCatalogue()
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -51,7 +48,8 @@ func NewLibrary(o LibraryOptions) (*Library, error) {
 	if o.NewID == nil {
 		o.NewID = uuid.NewString
 	}
-	return &Library{opts: o, vault: vault{sealer: o.Sealer, catalogue: o.Catalogue}}, nil
+	steps := newShelf(o.Store, o.Catalogue)
+	return &Library{opts: o, vault: vault{sealer: o.Sealer, catalogue: steps.now}, shelf: steps}, nil
 }
 
 // List returns every version of every sequence, without their bodies, in the order of
@@ -109,18 +107,7 @@ func (l *Library) Export(id string, version int, format string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, s.Body, "", "  "); err != nil {
-		return nil, fmt.Errorf("the stored task sequence %s: %w", s.ID, err)
-	}
-	switch format {
-	case "", "json":
-		pretty.WriteByte('\n')
-		return pretty.Bytes(), nil
-	case "yaml":
-		return toYAML(s.Body)
-	}
-	return nil, &FieldError{Field: "format", Detail: fmt.Sprintf("%q is not a format; use json or yaml", clean(format, maxShort))}
+	return written(s.Body, format)
 }
 
 // Validate reports all that is wrong with a document, JSON or YAML; nil when it

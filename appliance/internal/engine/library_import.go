@@ -50,13 +50,9 @@ func (l *Library) audit(ctx context.Context, actor Actor, s fleet.Sequence) {
 
 // parse reads JSON or YAML strictly.
 func parse(text []byte) (tasksequence.Sequence, error) {
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] != '{' {
-		converted, err := fromYAML(text)
-		if err != nil {
-			return tasksequence.Sequence{}, tasksequence.Problems{{Detail: err.Error()}}
-		}
-		text = converted
+	text, err := asJSON(text)
+	if err != nil {
+		return tasksequence.Sequence{}, tasksequence.Problems{{Detail: err.Error()}}
 	}
 	return tasksequence.ParseSequence(text)
 }

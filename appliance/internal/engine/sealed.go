@@ -69,7 +69,7 @@ func readSealed(setting json.RawMessage) ([]byte, error) {
 // vault seals and opens the secret settings of sequences.
 type vault struct {
 	sealer    Sealer
-	catalogue *tasksequence.Catalogue
+	catalogue func() *tasksequence.Catalogue
 }
 
 func settingPurpose(s tasksequence.Sequence, x tasksequence.Setting) string {
@@ -79,7 +79,7 @@ func settingPurpose(s tasksequence.Sequence, x tasksequence.Setting) string {
 // secret reports whether a plain setting is to be sealed.
 func (v vault) secret(x tasksequence.Setting) bool {
 	var value tasksequence.Value
-	return v.catalogue.SecretSetting(x.Node, x.Option) && !tasksequence.IsReference(x.Value) &&
+	return v.catalogue().SecretSetting(x.Node, x.Option) && !tasksequence.IsReference(x.Value) &&
 		(json.Unmarshal(x.Value, &value) != nil || len(value.Items()) > 0)
 }
 

@@ -68,7 +68,7 @@ func FuzzSealedSetting(f *testing.F) {
 	for _, seed := range []string{`"text"`, `["a"]`, `{}`, `{"sealed":1}`, `{"sealed":2,"data":"","more":1}`, `{"sealed":1,"data":"AA==","x":1}`, `{"sealed":1,"data":"AA=="} {}`, `{"sealed":1,"data":"!"}`, " {", "", `{"Sealed":1,"DATA":"AA=="}`} {
 		f.Add([]byte(seed))
 	}
-	v := vault{sealer: boxSealer{}, catalogue: tasksequence.BuiltinCatalogue()}
+	v := vault{sealer: boxSealer{}, catalogue: tasksequence.BuiltinCatalogue}
 	f.Fuzz(func(t *testing.T, setting []byte) {
 		if data, err := readSealed(setting); err == nil && (len(data) == 0 || !isSealed(setting)) {
 			t.Fatalf("%q is taken for a sealed value", setting)

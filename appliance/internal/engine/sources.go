@@ -8,6 +8,10 @@ import (
 
 // sourcesIn finds what a sequence names, as it stands within a transaction; each
 // child sequence goes through fn.
-func sourcesIn(tx *state.Tx, catalogue *tasksequence.Catalogue, fn func(tasksequence.Sequence) (tasksequence.Sequence, error)) tasksequence.Sources {
-	return tasksequence.Sources{Catalogue: catalogue, Sequences: lookupIn(tx, fn), Content: content.Lookup(tx)}
+func sourcesIn(tx *state.Tx, steps *shelf, fn func(tasksequence.Sequence) (tasksequence.Sequence, error)) (tasksequence.Sources, error) {
+	catalogue, err := steps.in(tx)
+	if err != nil {
+		return tasksequence.Sources{}, err
+	}
+	return tasksequence.Sources{Catalogue: catalogue, Sequences: lookupIn(tx, fn), Content: content.Lookup(tx)}, nil
 }

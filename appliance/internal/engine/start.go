@@ -156,7 +156,11 @@ func (s *starter) pin(tx *state.Tx, sequence tasksequence.Sequence) ([]byte, *ta
 	if err != nil {
 		return nil, nil, err
 	}
-	doc, err := tasksequence.Pin(sequence, sourcesIn(tx, s.e.opts.Catalogue, held.take))
+	from, err := sourcesIn(tx, s.e.shelf, held.take)
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, err := tasksequence.Pin(sequence, from)
 	if err != nil {
 		return nil, nil, err
 	}

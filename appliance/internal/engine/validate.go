@@ -8,11 +8,15 @@ import (
 
 // ValidateDocument reports all that is wrong with a sequence document, JSON or
 // YAML, one line each, without a library: the sequences and the content that it names
-// are not looked for.
-func ValidateDocument(text []byte) []string {
-	s, err := parse(text)
+// are not looked for. own are the documents of step definitions that it uses beside
+// the built-in ones; a version of 0 in them counts as 1.
+func ValidateDocument(text []byte, own ...[]byte) []string {
+	catalogue, err := ownCatalogue(own)
 	if err == nil {
-		err = tasksequence.Check(s, tasksequence.BuiltinCatalogue()).Err()
+		var s tasksequence.Sequence
+		if s, err = parse(text); err == nil {
+			err = tasksequence.Check(s, catalogue).Err()
+		}
 	}
 	var problems tasksequence.Problems
 	switch {
@@ -26,4 +30,24 @@ func ValidateDocument(text []byte) []string {
 		lines = append(lines, p.String())
 	}
 	return lines
+}
+
+func ownCatalogue(own [][]byte) (*tasksequence.Catalogue, error) {
+	var definitions []tasksequence.Definition
+	for _, text := range own {
+		text, err := asJSON(text)
+		if err != nil {
+			return nil, err
+		}
+		d, err := tasksequence.ParseDefinition(text)
+		if err == nil {
+			err = d.CheckOwn().Err()
+		}
+		if err != nil {
+			return nil, err
+		}
+		d.Version = max(d.Version, 1)
+		definitions = append(definitions, d)
+	}
+	return tasksequence.BuiltinCatalogue().With(definitions...)
 }

@@ -74,6 +74,7 @@ func sample(t *testing.T, tx *Tx) {
 	put(putFilled(tx.ContentItems().Table))
 	put(putFilled(tx.ContentVersions().Table))
 	put(putFilled(tx.ContentPins().Table))
+	put(putFilled(tx.Definitions().Table))
 }
 
 func putFilled[T any](table Table[T]) error {

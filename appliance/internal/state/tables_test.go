@@ -151,7 +151,8 @@ func TestEveryTableKeepsEveryFieldAndSharesNothing(t *testing.T) {
 	roundTrip(t, s, "contentitems", func(tx *Tx) Table[fleet.ContentItem] { return tx.ContentItems().Table })
 	roundTrip(t, s, "contentversions", func(tx *Tx) Table[fleet.ContentVersion] { return tx.ContentVersions().Table })
 	roundTrip(t, s, "contentpins", func(tx *Tx) Table[fleet.ContentPin] { return tx.ContentPins().Table })
-	if want := 20; len(allTables()) != want {
+	roundTrip(t, s, "definitions", func(tx *Tx) Table[fleet.StepDefinition] { return tx.Definitions().Table })
+	if want := 21; len(allTables()) != want {
 		t.Errorf("%d tables, the test knows %d", len(allTables()), want)
 	}
 }
