@@ -87,6 +87,13 @@ func (h *hardware) coldplug(ctx context.Context) {
 	}
 }
 
+// load loads a module by name, for what has no device that asks for it.
+func (h *hardware) load(module string) {
+	if h.drivers != nil {
+		h.drivers.Load(module)
+	}
+}
+
 // event loads the driver for a device that has just come.
 func (h *hardware) event(e boot.Uevent) {
 	switch {

@@ -14,6 +14,15 @@ func Builtin() []Definition {
 		runCommandLine(),
 		runTaskSequence(),
 		reboot(),
+		runPowerShellScript(),
+		prepareOperatingSystem(),
+		configureOperatingSystem(),
+		enableAdministratorAccount(),
+		injectDrivers(),
+		injectDriverPack(),
+		installApplication(),
+		installMultipleApplications(),
+		installUpdates(),
 	}
 }
 

@@ -205,6 +205,9 @@ func (v *Variables) Scope(private map[string]Value) *Variables {
 	return scope
 }
 
+// Run returns the run's own variables: what a step's private values hide in its scope.
+func (v *Variables) Run() *Variables { return v.root() }
+
 // Secrets returns the secret values, private ones included, for a Masker.
 func (v *Variables) Secrets() []string {
 	var secrets []string

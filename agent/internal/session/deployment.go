@@ -36,6 +36,7 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 			s.Ended(o)
 		}
 	}()
+	s.remount(ctx, d)
 	backoff := client.NewBackoff()
 	for {
 		if over, ok := final(d); ok {

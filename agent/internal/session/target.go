@@ -2,10 +2,14 @@ package session
 
 import (
 	"context"
+	"encoding/json"
+	"encoding/pem"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"slipway/agent/internal/client"
+	"slipway/agent/internal/disk"
 	"slipway/agent/wire"
 )
 
@@ -61,6 +65,27 @@ func (s *Session) recover(ctx context.Context) {
 	s.Log.Info("an unfinished deployment stands on the disk", "deployment", id)
 }
 
+// remount mounts the target's file systems again after a restart of the device, so
+// that the state on its disk stays up to date and the next steps find them.
+func (s *Session) remount(ctx context.Context, d wire.Deployment) {
+	if s.Machine.Disks == nil || s.environment() == wire.FullOS {
+		return
+	}
+	for _, v := range d.Variables {
+		var text string
+		if !strings.EqualFold(v.Name, disk.LayoutVariable) || json.Unmarshal(v.Value, &text) != nil {
+			continue
+		}
+		layout, err := disk.ParseLayout(text)
+		if err == nil {
+			_, err = s.Machine.Disks.Mount(ctx, layout)
+		}
+		if err != nil {
+			s.Log.Warn("the target disk is not mounted", "error", err)
+		}
+	}
+}
+
 // save writes the sign-in to the target's disk, where there is one by now.
 func (s *Session) save(deployment string) {
 	if s.Target == nil || deployment == "" || s.environment() == wire.FullOS {
@@ -105,6 +130,15 @@ type placer struct {
 	s          *Session
 	server     string
 	deployment string
+}
+
+// Authorities implements steps.Agent.
+func (p placer) Authorities() []string {
+	var list []string
+	for _, c := range p.s.Image.Authorities {
+		list = append(list, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})))
+	}
+	return list
 }
 
 // Place implements steps.Agent.

@@ -50,6 +50,7 @@ type Machine struct {
 	Content Content
 	Disks   disk.Disks
 	Agent   Agent
+	Root    string // of the installed system that the agent runs in; "/" when empty
 }
 
 // Agent is how an executor hands the deployment over to the installed system.
@@ -57,6 +58,8 @@ type Agent interface {
 	// Place puts the agent into the system at root, with all it needs to go on there
 	// when the device starts from its disk.
 	Place(ctx context.Context, root string) error
+	// Authorities are the appliance's certificate authorities, PEM, one text each.
+	Authorities() []string
 }
 
 // Exec runs programs.
@@ -72,6 +75,8 @@ type Command struct {
 	Args   []string
 	Dir    string
 	Env    []string
+	Root   string // the folder that the program sees as "/"; empty: as it is
+	Stdin  string // what the program reads; never logged
 	Stdout func(line string)
 	Stderr func(line string)
 }

@@ -2,12 +2,23 @@ package steps
 
 import "slipway/tasksequence"
 
-// Executors returns the executors of the Linux boot image by their names.
+// Executors returns the executors of Linux, in the boot image and in an installed
+// system, by their names.
 func Executors() map[string]Executor {
 	return map[string]Executor{
 		tasksequence.SetVariable:    setVariable,
 		tasksequence.RunCommandLine: runCommandLine,
 		tasksequence.Reboot:         reboot,
 		tasksequence.ExecutorScript: script,
+
+		tasksequence.RunPowerShellScript:         runPowerShellScript,
+		tasksequence.PrepareOperatingSystem:      prepareOperatingSystem,
+		tasksequence.ConfigureOperatingSystem:    configureOperatingSystem,
+		tasksequence.EnableAdministratorAccount:  enableAdministratorAccount,
+		tasksequence.InjectDrivers:               injectDrivers,
+		tasksequence.InjectDriverPack:            injectDriverPack,
+		tasksequence.InstallApplication:          installApplication,
+		tasksequence.InstallMultipleApplications: installMultipleApplications,
+		tasksequence.InstallUpdates:              installUpdates,
 	}
 }

@@ -1,0 +1,37 @@
+package tasksequence
+
+// The ids of the steps that add drivers and firmware.
+const (
+	InjectDrivers    = "inject-drivers"
+	InjectDriverPack = "inject-driver-pack"
+)
+
+const injectHelp = "On Linux a pack holds firmware (below firmware/ or lib/firmware/), kernel modules (below lib/modules/<release>/) and " +
+	"packages (.deb, .rpm). In the boot image they go into the system on the target disk."
+
+func injectDrivers() Definition {
+	return Definition{
+		Format: Format, ID: InjectDrivers, Version: 1,
+		Name: "Inject drivers", Category: "Drivers",
+		Description: "Adds the driver packs of this model: those that match MakeAlias and ModelAlias, else Make and Model, else Make and SystemAlias, " +
+			"else MakeAlias and SystemAlias. A model without a pack is no failure. " + injectHelp,
+		Environments: []string{LinuxPE, FullOS},
+		Interruption: RunAgain,
+		Executor:     InjectDrivers,
+	}
+}
+
+func injectDriverPack() Definition {
+	return Definition{
+		Format: Format, ID: InjectDriverPack, Version: 1,
+		Name: "Inject driver pack", Category: "Drivers",
+		Description:  "Adds one driver pack. " + injectHelp,
+		Environments: []string{LinuxPE, FullOS},
+		Interruption: RunAgain,
+		Executor:     InjectDriverPack,
+		Options: []Option{
+			{Name: "DriverPack", Label: "Driver pack", Type: TypeContent, Purpose: PurposeDriverPack, Stream: true, Required: true,
+				Help: "The content item to add."},
+		},
+	}
+}
