@@ -53,7 +53,7 @@ streamed onto disks; a WIM gets a form beside it that can be read from a pipe.`,
 	f.StringVar(&in.Manufacturer, "manufacturer", "", "a driver pack's maker, as devices name it")
 	f.StringArrayVar(&in.Models, "model", nil, "a driver pack's model (may be repeated)")
 	f.StringVar(&in.Command, "command", "", "an application's installation command line")
-	f.StringVar(&in.Status, "status", "", `status of the version (default "Active")`)
+	f.StringVar(&in.Status, "status", "", "status of the version: development, active or deprecated (default active)")
 	f.StringVar(&in.SHA256, "sha256", "", "hash that the file from a URL must have")
 	f.BoolVar(&in.AsIs, "as-is", false, "convert nothing")
 	f.BoolVar(&in.KeepOriginal, "keep-original", false, "keep a disk image beside its converted form")
@@ -204,7 +204,7 @@ func versionLine(v fleet.ContentVersion) string {
 }
 
 func (a *app) contentStatus() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{Use: "status ITEM:VERSION STATUS", Short: "Make a version Active, Deprecated or In Development", Args: usage(cobra.ExactArgs(2)),
+	return a.jsonFlag(&cobra.Command{Use: "status ITEM:VERSION STATUS", Short: "Make a version active, deprecated or development", Args: usage(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
 			item, version, err := a.contentReference(c.Context(), args[0])
 			if err != nil {

@@ -80,7 +80,7 @@ func TestContent(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.must("", "content", "add", "Editor", src, "--purpose", "application", "--command", "sh setup.sh", "--tag", "tools", "--json")), &v); err != nil {
 		t.Fatal(err)
 	}
-	if v.Version != 1 || v.Files != 2 || v.Status != "Active" || v.Kind != "folder" {
+	if v.Version != 1 || v.Files != 2 || v.Status != "active" || v.Kind != "folder" {
 		t.Errorf("made %+v", v)
 	}
 	base := fmt.Sprintf("/api/v1/content/%s/1", v.Item)

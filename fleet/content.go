@@ -21,9 +21,9 @@ type ContentItem struct {
 
 // The status of a version, as of task sequences. What a version holds never changes.
 const (
-	ContentInDevelopment = "In Development" // found only by its number
-	ContentActive        = "Active"
-	ContentDeprecated    = "Deprecated" // not found when nobody names its number
+	ContentInDevelopment = "development" // found only by its number
+	ContentActive        = "active"
+	ContentDeprecated    = "deprecated" // not found by deployments that begin
 )
 
 // ContentVersion is one version of an item. Its manifest, a blob of its own, lists

@@ -34,7 +34,7 @@ type AddContent struct {
 	Manufacturer string            `json:"manufacturer,omitempty"`
 	Models       []string          `json:"models,omitempty"`
 	Command      string            `json:"command,omitempty"` // an application's installation command line
-	Status       string            `json:"status,omitempty"`  // default Active
+	Status       string            `json:"status,omitempty"`  // default active
 	Path         string            `json:"path,omitempty"`    // on the appliance's disk; only on its local socket
 	URL          string            `json:"url,omitempty"`
 	SHA256       string            `json:"sha256,omitempty"` // that the file from the URL must have

@@ -60,7 +60,7 @@ func New(o Options) (*API, error) {
 // table is every call there is.
 func (a *API) table() []route {
 	var all []route
-	for _, part := range [][]route{a.systemRoutes(), a.signInRoutes(), a.deviceRoutes(), a.contentRoutes(), a.accessRoutes(),
+	for _, part := range [][]route{a.systemRoutes(), a.signInRoutes(), a.deviceRoutes(), a.contentRoutes(), a.deploymentContentRoutes(), a.accessRoutes(),
 
 		a.signInSettingsRoutes(), a.passcodeRoutes(), a.fleetRoutes(), a.sequenceRoutes(), a.stepRoutes(), a.imageRoutes(), a.auditRoutes(),
 		a.caRoutes(), a.backupRoutes(), a.mediaRoutes(), a.adminContentRoutes()} {

@@ -183,21 +183,24 @@ func (b *blobs) write(ctx context.Context, r io.Reader, limit int64, h *hold, pr
 
 // adopt makes a blob of a file below the folder without copying it; the file is gone
 // afterwards. It must not be open for writing.
-func (b *blobs) adopt(ctx context.Context, path string, h *hold, progress func(n int64)) (sum, error) {
-	f, err := os.Open(path)
+func (b *blobs) adopt(ctx context.Context, f source, h *hold, progress func(n int64)) (sum, error) {
+	file, err := os.Open(f.path)
 	if err != nil {
 		return sum{}, err
 	}
-	defer f.Close()
+	defer file.Close()
 	hash := newHasher()
-	if err := copyTo(ctx, hash, f, wire.MaxContentSize, progress); err != nil {
+	if err := copyTo(ctx, hash, file, wire.MaxContentSize, progress); err != nil {
 		return sum{}, err
 	}
 	s := hash.sum()
-	if err := errors.Join(f.Chmod(0o400), f.Sync()); err != nil {
+	if err := f.check(s); err != nil {
+		return sum{}, err
+	}
+	if err := errors.Join(file.Chmod(0o400), file.Sync()); err != nil {
 		return sum{}, full(err)
 	}
-	return s, full(b.place(path, s.SHA256, h))
+	return s, full(b.place(f.path, s.SHA256, h))
 }
 
 // copyTo copies until EOF, the limit or the end of ctx.

@@ -29,7 +29,7 @@ type Import struct {
 	Models       []string
 
 	Command string // an application's installation command line
-	Status  string // default Active
+	Status  string // default active
 	Kind    string // file or folder; default: what the source is
 
 	Path    string // file or folder on the appliance's disk
@@ -39,7 +39,9 @@ type Import struct {
 
 	AsIs         bool // nothing is converted
 	KeepOriginal bool // a disk image is kept beside its converted form
-	key          string
+
+	key      string  // of a device's upload
+	captured *source // its file
 }
 
 // Uploaded is a finished upload and what the file is called in the version.
@@ -211,6 +213,8 @@ func (s *Service) record(ctx context.Context, by Actor, in Import, v fleet.Conte
 // gather brings the files into blobs and says where they came from.
 func (k *intake) gather(ctx context.Context) (source string, err error) {
 	switch {
+	case k.in.captured != nil:
+		return "captured by a device", k.file(ctx, *k.in.captured)
 	case k.in.Path != "":
 		return k.in.Path, k.fromPath(ctx)
 	case k.in.URL != "":
@@ -300,6 +304,7 @@ type source struct {
 	mode fs.FileMode
 	size int64
 	own  bool
+	want string // hash it must have; empty: any
 }
 
 // file takes in the one file of a version, converted where that helps.
@@ -312,6 +317,9 @@ func (k *intake) file(ctx context.Context, f source) error {
 		return err
 	}
 	if c != nil {
+		if err := k.hashed(ctx, f); err != nil {
+			return err
+		}
 		keep, err := c(ctx, f)
 		if err != nil || !keep {
 			return err
@@ -325,7 +333,7 @@ func (k *intake) file(ctx context.Context, f source) error {
 func (k *intake) plain(ctx context.Context, f source) (err error) {
 	var got sum
 	if f.own {
-		got, err = k.s.blobs.adopt(ctx, f.path, k.hold, k.job.add)
+		got, err = k.s.blobs.adopt(ctx, f, k.hold, k.job.add)
 	} else {
 		got, err = k.copyIn(ctx, f)
 	}

@@ -174,7 +174,7 @@ func ParseStatus(text string) (string, error) {
 		return strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "").Replace(s))
 	}
 	for _, s := range Statuses() {
-		if squash(s) == squash(text) {
+		if squash(text) == s || squash(text) == "in"+s {
 			return s, nil
 		}
 	}

@@ -117,6 +117,9 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) sweep(ctx context.Context) {
+	if err := s.sweepUploads(ctx); err != nil {
+		s.o.Logger.WarnContext(ctx, "old uploads were not removed", "error", err)
+	}
 	freed, err := s.Collect()
 	switch {
 	case errors.Is(err, ErrBusy):

@@ -238,6 +238,11 @@ func prune(tx *state.Tx, device string, keep int) ([]string, error) {
 				return nil, err
 			}
 		}
+		for pin := range tx.ContentPins().ByDeployment(d.ID) {
+			if err := tx.ContentPins().Delete(state.ContentPinKey(d.ID, pin.Query)); err != nil {
+				return nil, err
+			}
+		}
 		if err := tx.Deployments().Delete(d.ID); err != nil {
 			return nil, err
 		}
