@@ -37,7 +37,11 @@ type mediaParts struct {
 
 const partsManifest = "parts.json"
 
-func (b *Builder) partsDir() string { return filepath.Join(b.BootDir(), "media-parts") }
+// PartsFolder is the folder of the boot loaders of media, shim and GRUB among them,
+// below BootDir.
+const PartsFolder = "media-parts"
+
+func (b *Builder) partsDir() string { return filepath.Join(b.BootDir(), PartsFolder) }
 
 func (b *Builder) mediaRecipe() (mediaRecipe, error) {
 	var r mediaRecipe

@@ -18,12 +18,14 @@ type BootWay string
 
 // The ways.
 const (
-	BootByIPXE    BootWay = "ipxe"     // iPXE and a script; Secure Boot has to be off
-	BootByOneFile BootWay = "one-file" // the boot image as one program, loaded by the firmware itself
+	BootByIPXE       BootWay = "ipxe"        // iPXE and a script; Secure Boot has to be off
+	BootByOneFile    BootWay = "one-file"    // the boot image as one program, loaded by the firmware itself
+	BootByShim       BootWay = "shim"        // Debian's signed shim and GRUB, for Secure Boot with Microsoft's keys
+	BootBySignedIPXE BootWay = "signed-ipxe" // a signed iPXE release that the administrator added
 )
 
 // BootWays lists the ways, the default first.
-func BootWays() []BootWay { return []BootWay{BootByIPXE, BootByOneFile} }
+func BootWays() []BootWay { return []BootWay{BootByIPXE, BootByOneFile, BootByShim, BootBySignedIPXE} }
 
 // BootPolicy says what one device boots. Next, when set, wins once over Always.
 type BootPolicy struct {

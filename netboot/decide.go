@@ -75,7 +75,7 @@ func decide(r request, s site, boot *Boot, loader string) (*answer, error) {
 		// The class must be exactly this, or EDK2 ignores the offer.
 		a.class, a.vendor = classHTTP, nil
 		folder := "/boot/loaders/"
-		if strings.HasPrefix(loader, deviceFolder+"/") {
+		if strings.HasPrefix(loader, deviceFolder+"/") || strings.HasPrefix(loader, signedFolder+"/") {
 			folder = "/boot/"
 		}
 		a.bootFile, a.bootURL = s.httpURL(folder+loader), true

@@ -159,6 +159,9 @@ func (p *proxy) handle(ctx context.Context, j job) error {
 	if errors.Is(err, errNoLoader) {
 		p.warnLoader(ctx, r)
 	}
+	if errors.Is(err, errShimByHTTP) && p.warned.due("shim http", p.cfg.Now()) {
+		p.log.WarnContext(ctx, "a machine asked by UEFI HTTP Boot, after which Debian's GRUB cannot load: it is not answered; start its PXE entry, or choose another way", "mac", r.client.MAC.String())
+	}
 	if err != nil {
 		return fmt.Errorf("client %s: %w", r.client.MAC, err)
 	}

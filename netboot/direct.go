@@ -29,8 +29,10 @@ const directDeadline = 2 * time.Second
 
 // devicePath names the program of a client. With the URL of a site it fits the 127
 // bytes of the `file` header.
-func devicePath(c Client) string {
-	return deviceFolder + "/" + hex.EncodeToString(c.MAC) + "_" + c.UUID + "_" + c.Arch + "/" + deviceFile
+func devicePath(c Client) string { return deviceFolderOf(c) + deviceFile }
+
+func deviceFolderOf(c Client) string {
+	return deviceFolder + "/" + hex.EncodeToString(c.MAC) + "_" + c.UUID + "_" + c.Arch + "/"
 }
 
 // clientOfPath reads a name that devicePath made. Everything in it is a claim.
@@ -38,7 +40,7 @@ func clientOfPath(name string, firmware Firmware) (Client, bool) {
 	folder, file := path.Split(name)
 	key, ok := strings.CutPrefix(path.Clean(folder), deviceFolder+"/")
 	parts := strings.Split(key, "_")
-	if !ok || file != deviceFile || len(parts) != 3 {
+	if !ok || file != deviceFile && file != shimFile || len(parts) != 3 {
 		return Client{}, false
 	}
 	mac, err := hex.DecodeString(parts[0])
@@ -60,6 +62,9 @@ func (c *Config) openDevice(ctx context.Context, client Client, final bool) (*Fi
 		ask = c.Policy.Decide
 	}
 	boot, err := ask(ctx, client)
+	if !final && err == nil && boot != nil && boot.Target == TargetDisk {
+		boot, err = c.Policy.Decide(ctx, client) // it is refused now, and asks nothing more
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the boot policy: %w", err)
 	}
@@ -78,6 +83,17 @@ func (c *Config) openDevice(ctx context.Context, client Client, final bool) (*Fi
 // root, empty when there is no loader for it.
 func (p *proxy) program(c Client, boot *Boot) (string, error) {
 	if c.Loader || c.Firmware == BIOS || boot.Way == "" || boot.Way == WayIPXE {
+		return p.find(loaderNames(c))
+	}
+	switch boot.Way {
+	case WayShim:
+		return p.shimProgram(c)
+	case WaySigned:
+		name, err := p.signedProgram(c.Arch)
+		if name != "" || err != nil {
+			return name, err
+		}
+		p.warnSigned(c)
 		return p.find(loaderNames(c))
 	}
 	if boot.Target == TargetDisk {

@@ -50,6 +50,11 @@ func (h *httpHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.script(w, r, segments[2])
 	case segments[1] == "loaders" && len(segments) == 3:
 		h.file(w, r, h.cfg.Loaders, segments[2], false)
+	case segments[1] == signedFolder && signedAutoexec(strings.Join(segments[1:], "/")):
+		text := autoexecScript(h.site(r))
+		h.send(w, r, autoexecFile, textFile(text), nil, false)
+	case segments[1] == signedFolder && len(segments) == 4:
+		h.file(w, r, h.cfg.Loaders, strings.Join(segments[1:], "/"), false)
 	case segments[1] == deviceFolder:
 		h.device(w, r, strings.Join(segments[1:], "/"))
 	case len(segments) <= 8:
@@ -121,7 +126,7 @@ func (h *httpHandler) send(w http.ResponseWriter, r *http.Request, name string, 
 // consuming a one-time decision.
 func (h *httpHandler) device(w http.ResponseWriter, r *http.Request, name string) {
 	client, ok := clientOfPath(name, UEFIHTTP)
-	if !ok {
+	if !ok || path.Base(name) != deviceFile {
 		h.refuse(w, http.StatusNotFound)
 		return
 	}

@@ -42,8 +42,10 @@ type Way string
 
 // The ways.
 const (
-	WayIPXE    Way = "ipxe"     // iPXE and a script: shows messages, needs Secure Boot off
-	WayOneFile Way = "one-file" // the boot image as one program: no loader in between
+	WayIPXE    Way = "ipxe"        // iPXE and a script: shows messages, needs Secure Boot off
+	WayOneFile Way = "one-file"    // the boot image as one program: no loader in between
+	WayShim    Way = "shim"        // Debian's signed shim and GRUB; the DHCP lease must name us
+	WaySigned  Way = "signed-ipxe" // a signed release of iPXE that the administrator added
 )
 
 // Boot is a decision. For TargetImage the paths are below /boot/ of the HTTP

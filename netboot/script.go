@@ -199,6 +199,11 @@ func (s *script) loadLines(b Boot) ([]string, error) {
 		}
 		kernel = append(kernel, a)
 	}
+	if b.Way == WaySigned && s.fw != BIOS {
+		// Signed iPXE passes the kernel's signature to the shim of its maker. With
+		// Secure Boot off nothing is loaded, and unsigned iPXE has no such command.
+		initrds = append(initrds, "shim "+s.site.httpURL("/boot/loaders/"+shimFile)+" ||")
+	}
 	line := strings.Join(kernel, " ")
 	if len(line) > maxLine {
 		return nil, fmt.Errorf("kernel command line of %d bytes: %w", len(line), errUnsafe)

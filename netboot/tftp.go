@@ -30,6 +30,7 @@ type tftpServer struct {
 	slots      *tftpSlots
 	guard      *tftpGuard
 	transfers  *transferSockets
+	grub       grubWatch
 
 	mu    sync.Mutex
 	byKey map[netip.AddrPort]*tftpTransfer // by the address the library knows
@@ -193,7 +194,7 @@ func (s *tftpServer) begin(ctx context.Context, d datagram, r tftpRequest) *tftp
 	if over != nil {
 		over.cancel()
 	}
-	file, err := s.open(ctx, r.name, d.to, false)
+	file, err := s.open(ctx, r.name, peers{d.to, d.from}, false)
 	if err != nil {
 		return refusalFor(err)
 	}

@@ -6,13 +6,14 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
+	"path"
 	"strings"
 )
 
 // open is resolve, whose unexpected errors are logged: they are not for clients.
 // final says that the file is being sent and not only looked at.
-func (s *tftpServer) open(ctx context.Context, name string, local netip.Addr, final bool) (*File, error) {
-	f, err := s.resolve(ctx, name, local, final)
+func (s *tftpServer) open(ctx context.Context, name string, at peers, final bool) (*File, error) {
+	f, err := s.resolve(ctx, name, at, final)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.log.ErrorContext(ctx, "TFTP file cannot be opened", "name", name, "err", err)
 	}
@@ -29,14 +30,24 @@ func refusalFor(err error) *tftpRefusal {
 
 // resolve finds the file for a requested name: `\` is `/`, leading and repeated
 // slashes and case do not matter, and no name leads out of the root.
-func (s *tftpServer) resolve(ctx context.Context, name string, local netip.Addr, final bool) (*File, error) {
+func (s *tftpServer) resolve(ctx context.Context, name string, at peers, final bool) (*File, error) {
+	if c, ok := grubClient(name); ok {
+		return s.openGrub(ctx, c, at, final)
+	}
 	clean, ok := cleanTFTPName(name)
 	if !ok {
 		return nil, fs.ErrNotExist
 	}
 	if c, ok := clientOfPath(clean, UEFI); ok {
-		c.Server = s.reachedAt(local)
+		c.Server = s.reachedAt(at.local)
+		if path.Base(clean) == shimFile {
+			c.Address = at.remote.Addr()
+			return s.cfg.openShim(ctx, c)
+		}
 		return s.cfg.openDevice(ctx, c, final)
+	}
+	if f, ok, err := s.openSigned(ctx, clean, at, final); ok {
+		return f, err
 	}
 	f, err := s.cfg.Loaders.Open(clean)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -47,8 +58,8 @@ func (s *tftpServer) resolve(ctx context.Context, name string, local netip.Addr,
 			return s.cfg.Loaders.Open(found)
 		}
 	}
-	if strings.EqualFold(clean, "autoexec.ipxe") {
-		return s.autoexec(local)
+	if signedAutoexec(clean) {
+		return s.autoexec(at.local)
 	}
 	return nil, fs.ErrNotExist
 }
@@ -74,8 +85,7 @@ func (s *tftpServer) autoexec(local netip.Addr) (*File, error) {
 	if !st.addr.IsValid() {
 		return nil, fs.ErrNotExist
 	}
-	text := autoexecScript(st)
-	return &File{ReadSeekCloser: nopCloser{strings.NewReader(text)}, Size: int64(len(text))}, nil
+	return textFile(autoexecScript(st)), nil
 }
 
 // reachedAt is our address for a client that sent to local.

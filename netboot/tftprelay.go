@@ -20,6 +20,7 @@ func (s *tftpServer) resend(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			s.tellLost(ctx)
 			for _, sock := range s.transfers.list {
 				s.endRefused(sock) // those that a call for sending has taken note of
 			}
@@ -65,7 +66,7 @@ func (s *tftpServer) endRefused(sock *udpSocket) {
 // promote makes a transfer of an acknowledged request. No slot is a silent no:
 // the client repeats its acknowledgement, and an ERROR would make it give up.
 func (s *tftpServer) promote(ctx context.Context, p *pendingRequest) {
-	file, err := s.open(ctx, p.request.name, p.local, true)
+	file, err := s.open(ctx, p.request.name, peers{p.local, p.peer}, true)
 	if err != nil {
 		s.pending.remove(p.peer)
 		s.sent(ctx, p.peer, p.socket.Send(refusalFor(err).marshal(), p.peer, 0, p.local))

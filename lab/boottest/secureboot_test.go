@@ -76,3 +76,53 @@ func TestSecureBootRefusesUnsigned(t *testing.T) {
 		})
 	}
 }
+
+// With Secure Boot on and only Microsoft's keys, Debian's shim, GRUB and kernel lead
+// to the challenge, where the DHCP lease names the appliance as the next server.
+func TestSecureBootShim(t *testing.T) {
+	t.Run("authoritative", func(t *testing.T) {
+		t.Parallel()
+		shimBoot(t, newSegment(t, "boot: {uefi: shim}\ndhcp: {mode: authoritative, subnets: [{subnet: 10.77.0.0/24, range: 10.77.0.100-10.77.0.150}]}\n"))
+	})
+	if os.Getenv("SLIPWAY_SOAK") == "" {
+		return
+	}
+	t.Run("next-server", func(t *testing.T) {
+		t.Parallel()
+		s := newSegment(t, "boot: {uefi: shim}\n")
+		var err error
+		s.dhcp, err = s.net.StartDHCP(lab.DHCPOptions{Extra: []string{"dhcp-boot=,," + lab.ApplianceAddress}})
+		must(t, err)
+		shimBoot(t, s)
+	})
+}
+
+// shimBoot takes a machine to the prompt, signs in, and sends it to its disk.
+func shimBoot(t *testing.T, s *scene) {
+	t.Helper()
+	m, err := s.net.PowerOn(t.Context(), lab.MachineConfig{Name: "shim", Firmware: lab.UEFI, SecureBoot: true})
+	must(t, err)
+	expect(t, m, 2*time.Minute, "Passcode")
+	fmt.Printf("BOOT uefi Secure Boot, shim: prompt %.1f s\n", time.Since(m.Started).Seconds())
+	keepScreen(t, m, "uefi-secure-boot-shim")
+	if asked := strings.Join(s.asked(t, m), " "); !strings.Contains(asked, "/shimx64.efi") || !strings.Contains(asked, "/grub/device/"+m.MAC) || strings.Contains(asked, "snponly") {
+		t.Errorf("asked for %s", asked)
+	}
+	if d := s.device(t); d.UUID != m.UUID || d.ImageID == "" {
+		t.Errorf("the device is recorded as %+v", d)
+	}
+	enter(t, m, lab.Passcode)
+	expect(t, m, 30*time.Second, "Choose a task sequence")
+	deadline := time.Now().Add(lab.Timeout(20 * time.Second))
+	for s.device(t).Facts["SecureBoot"] == "" && time.Now().Before(deadline) {
+		time.Sleep(300 * time.Millisecond)
+	}
+	if f := s.device(t).Facts; f["SecureBoot"] != "True" || !strings.Contains(f["SecureBootDB"], "2011") {
+		t.Errorf("facts: SecureBoot %q, SecureBootDB %q", f["SecureBoot"], f["SecureBootDB"])
+	}
+	// To its disk: shim is refused, and the firmware goes on to its next entry.
+	s.slipway(t, "", "device", "boot", s.device(t).ID, "disk")
+	m.Console.Skip()
+	must(t, m.Reset(t.Context()))
+	expect(t, m, time.Minute, "failed to load Boot")
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"slipway/bootimages"
 	"slipway/netboot"
@@ -15,8 +16,37 @@ import (
 // hash in the record is the entity tag.
 func (s *Service) Files() netboot.Files { return imageFiles{s} }
 
-// Loaders serves the network boot loaders by name.
-func (s *Service) Loaders() netboot.Files { return netboot.NewDir(s.c.Builder.LoadersDir()) }
+// Loaders serves the network boot loaders by name: those of the ipxe package, the
+// signed shim and GRUB that media are made with as well, and below
+// netboot.SignedFolder what the administrator put there.
+func (s *Service) Loaders() netboot.Files {
+	b := s.c.Builder
+	data := filepath.Dir(b.BootDir())
+	return loaderFiles{
+		Dir:    netboot.NewDir(b.LoadersDir()),
+		parts:  netboot.NewDir(filepath.Join(b.BootDir(), bootimages.PartsFolder)),
+		signed: netboot.NewDir(filepath.Join(data, netboot.SignedFolder)),
+	}
+}
+
+type loaderFiles struct {
+	*netboot.Dir
+	parts, signed *netboot.Dir
+}
+
+// Open implements netboot.Files.
+func (l loaderFiles) Open(name string) (*netboot.File, error) {
+	if rest, ok := strings.CutPrefix(name, netboot.SignedFolder+"/"); ok {
+		return l.signed.Open(rest)
+	}
+	switch name {
+	case "shimx64.efi":
+		return l.parts.Open(name)
+	case "grubx64.efi": // the name that shim asks for
+		return l.parts.Open("grubnetx64.efi")
+	}
+	return l.Dir.Open(name)
+}
 
 type imageFiles struct{ s *Service }
 
