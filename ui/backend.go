@@ -76,6 +76,9 @@ type Devices interface {
 	// SetBoot sets what the device boots: always, or once at its next boot. Once
 	// with an empty target takes the one-time answer back.
 	SetBoot(ctx context.Context, by Actor, id string, target fleet.BootTarget, once bool) error
+	// SetWay sets what the device's UEFI firmware is given first; empty: the
+	// appliance's own setting.
+	SetWay(ctx context.Context, by Actor, id string, way fleet.BootWay) error
 }
 
 // Deployments is every run of a sequence. Order does not matter.

@@ -211,6 +211,10 @@ func (f fakeDevices) SetBoot(_ context.Context, by Actor, id string, target flee
 	})
 }
 
+func (f fakeDevices) SetWay(_ context.Context, by Actor, id string, way fleet.BootWay) error {
+	return f.edit(by, id, "device.way", func(d *fleet.Device) { d.Boot.Way = way })
+}
+
 type fakeDeployments struct{ *fake }
 
 func (f fakeDeployments) List(context.Context) ([]fleet.Deployment, error) {

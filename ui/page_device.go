@@ -127,6 +127,18 @@ func (c *Console) setBoot(v *visit) error {
 	return c.deviceProblem(v, err)
 }
 
+func (c *Console) setWay(v *visit) error {
+	way := fleet.BootWay(v.form("way"))
+	if way != "" && !slices.Contains(fleet.BootWays(), way) {
+		return c.deviceProblem(v, &Refused{Reason: "Choose one of the listed ways of starting UEFI firmware."})
+	}
+	err := c.backend.Devices.SetWay(v.ctx(), v.actor(), v.param("id"), way)
+	if err == nil {
+		return done(v, view.DeviceURL(v.param("id")), "way")
+	}
+	return c.deviceProblem(v, err)
+}
+
 func (c *Console) deviceProblem(v *visit, err error) error {
 	field, text, _, ok := inForm(err)
 	if !ok {

@@ -74,6 +74,7 @@ func routes() []route {
 		{method: post, path: "/devices/:id/name", access: technician, handle: (*Console).renameDevice},
 		{method: post, path: "/devices/:id/sequence", access: technician, handle: (*Console).assignSequence},
 		{method: post, path: "/devices/:id/boot", access: technician, handle: (*Console).setBoot},
+		{method: post, path: "/devices/:id/way", access: technician, handle: (*Console).setWay},
 
 		{method: get, path: "/deployments", access: viewer, handle: (*Console).showDeployments},
 		{method: get, path: "/deployments/:id", access: viewer, handle: (*Console).showDeployment},

@@ -36,6 +36,10 @@ func (d deviceList) SetBoot(ctx context.Context, by ui.Actor, id string, target 
 	return translate(d.devices.SetBoot(ctx, deviceActor(by), id, target, once))
 }
 
+func (d deviceList) SetWay(ctx context.Context, by ui.Actor, id string, way fleet.BootWay) error {
+	return translate(d.devices.SetWay(ctx, deviceActor(by), id, way))
+}
+
 type deployments struct{ engine *engine.Engine }
 
 func (d deployments) List(context.Context) ([]fleet.Deployment, error) {
