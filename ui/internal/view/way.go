@@ -10,13 +10,13 @@ import (
 func WayText(w fleet.BootWay) string {
 	switch w {
 	case fleet.BootByIPXE:
-		return "iPXE (Secure Boot off)"
+		return "iPXE"
 	case fleet.BootByOneFile:
-		return "One file (Secure Boot off, or your own key)"
+		return "One file"
 	case fleet.BootByShim:
-		return "Debian's signed shim and GRUB (lease must name this appliance)"
+		return "Debian's shim and GRUB"
 	case fleet.BootBySignedIPXE:
-		return "Signed iPXE that you added"
+		return "Signed iPXE"
 	}
 	return string(w)
 }
