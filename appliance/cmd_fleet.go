@@ -160,11 +160,25 @@ func (a *app) deploymentCommand() *cobra.Command {
 	show := a.jsonFlag(&cobra.Command{Use: "show ID", Short: "Show a deployment with its steps", Args: usage(cobra.ExactArgs(1))})
 	show.Flags().BoolVar(&follow, "watch", false, "follow until it ends")
 	show.RunE = func(c *cobra.Command, args []string) error { return a.showDeployment(c.Context(), args[0], follow) }
-	cancel := &cobra.Command{Use: "cancel ID", Short: "Cancel a deployment after its current step", Args: usage(cobra.ExactArgs(1)),
+	order := func(order, short string) *cobra.Command {
+		return &cobra.Command{Use: order + " ID", Short: short, Args: usage(cobra.ExactArgs(1)),
+			RunE: func(c *cobra.Command, args []string) error {
+				return a.call(c.Context(), "POST", "/admin/deployments/"+escape(args[0])+"/orders", api.Order{Order: order}, nil)
+			}}
+	}
+	var format string
+	log := &cobra.Command{Use: "log ID", Short: "Write a deployment's log to standard output", Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.call(c.Context(), "POST", "/admin/deployments/"+escape(args[0])+"/orders", api.Order{Order: "cancel"}, nil)
+			var body []byte
+			if err := a.call(c.Context(), "GET", "/admin/deployments/"+escape(args[0])+"/log?format="+url.QueryEscape(format), nil, &body); err != nil {
+				return err
+			}
+			_, err := a.out.Write(body)
+			return err
 		}}
-	return group("deployment", "Deployments", list, show, cancel)
+	log.Flags().StringVar(&format, "format", fleet.LogText, strings.Join(fleet.LogFormats(), ", "))
+	return group("deployment", "Deployments", list, show, log, order("pause", "Let a deployment wait before its next step"),
+		order("continue", "Let a paused deployment go on"), order("cancel", "Cancel a deployment; the running step is ended"))
 }
 
 // errEnded ends --watch when there is nothing more to follow.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"slipway/fleet"
 	"slipway/ui/internal/view"
 )
 
@@ -52,30 +53,40 @@ func (c *Console) readLog(v *visit, out *view.DeploymentView) error {
 	return nil
 }
 
-// downloadLog sends the whole log as text, read page by page.
+// downloadLog sends the whole log in the format that is asked for, as text without
+// one, read page by page.
 func (c *Console) downloadLog(v *visit) error {
 	d, err := c.backend.Deployments.Get(v.ctx(), v.param("id"))
 	if err != nil {
 		return err
+	}
+	format := v.query("format")
+	mediaType, ending, ok := fleet.LogFile(format)
+	if !ok {
+		format = fleet.LogText
+		mediaType, ending, _ = fleet.LogFile(format)
 	}
 	lines, last, err := c.backend.Deployments.Log(v.ctx(), d.ID, 1, view.LogPage)
 	if err != nil {
 		return err
 	}
 	h := v.w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="`+fileName("deployment-"+d.ID)+`.log"`)
+	h.Set("Content-Type", mediaType)
+	h.Set("Content-Disposition", `attachment; filename="`+fileName("deployment-"+d.ID)+ending+`"`)
 	out := bufio.NewWriter(v.w)
 	for len(lines) > 0 {
 		for _, l := range lines {
-			fmt.Fprintf(out, "%s %-5s %s\n", view.Stamp(l.Time), l.Level, l.Text)
+			if _, err := out.Write(fleet.AppendLogLine(nil, format, l)); err != nil {
+				return nil // the browser has left
+			}
 		}
 		next := lines[len(lines)-1].Number + 1
 		if next > last { // lines that come while we read are for the next download
 			break
 		}
 		if lines, _, err = c.backend.Deployments.Log(v.ctx(), d.ID, next, view.LogPage); err != nil {
-			fmt.Fprintf(out, "\nThe rest of the log could not be read (reference %s).\n", v.id)
+			note := fleet.LogLine{Level: "error", Text: fmt.Sprintf("The rest of the log could not be read (reference %s).", v.id)}
+			fmt.Fprintf(out, "%s", fleet.AppendLogLine(nil, format, note))
 			c.log.ErrorContext(v.ctx(), "reading a deployment's log", "reference", v.id, "error", err)
 			break
 		}

@@ -2,7 +2,9 @@ package api
 
 import (
 	"cmp"
+	"math"
 	"slices"
+	"strings"
 
 	"slipway/fleet"
 )
@@ -20,7 +22,7 @@ func (a *API) fleetRoutes() []route {
 		{Method: "PUT", Path: device + "/way", Access: Technician, Summary: "Set how the device's UEFI firmware is brought to it", In: SetWay{}, Handle: a.setWay},
 		{Method: "GET", Path: admin + "/deployments", Access: Viewer, Summary: "Deployments, newest first", Out: Deployments{}, Handle: a.listDeployments},
 		{Method: "GET", Path: deployment, Access: Viewer, Summary: "One deployment with its steps", Out: DeploymentDetail{}, Handle: a.deploymentDetail},
-		{Method: "GET", Path: deployment + "/log", Access: Viewer, Summary: "A part of a deployment's log", Query: []string{"from", "limit"}, Out: LogPage{}, Handle: a.deploymentLog},
+		{Method: "GET", Path: deployment + "/log", Access: Viewer, Summary: "A part of a deployment's log; with format (text, jsonl, cmtrace) all of it as a file", Query: []string{"from", "limit", "format"}, Out: LogPage{}, Handle: a.deploymentLog},
 		{Method: "POST", Path: deployment + "/orders", Access: Technician, Summary: "Order a deployment to cancel, pause or continue", In: Order{}, Handle: a.order},
 	}
 }
@@ -90,6 +92,9 @@ func (a *API) deploymentDetail(c *call) (any, error) {
 const maxLogLines = 5000
 
 func (a *API) deploymentLog(c *call) (any, error) {
+	if format := c.Query("format"); format != "" {
+		return a.wholeLog(c, format)
+	}
 	from, err := c.queryInt("from", 1)
 	if err != nil {
 		return nil, err
@@ -103,6 +108,24 @@ func (a *API) deploymentLog(c *call) (any, error) {
 		return nil, err
 	}
 	return LogPage{Lines: nonNil(lines), Last: last}, nil
+}
+
+// wholeLog answers the log as a file. It is bounded by the cap of a deployment's log.
+func (a *API) wholeLog(c *call, format string) (any, error) {
+	mediaType, ending, ok := fleet.LogFile(format)
+	if !ok {
+		return nil, badRequest("A log is handed out as "+strings.Join(fleet.LogFormats(), ", ")+".", nil)
+	}
+	lines, _, err := a.Engine.ReadLog(c.Param("id"), 1, math.MaxInt)
+	if err != nil {
+		return nil, err
+	}
+	var text []byte
+	for _, l := range lines {
+		text = fleet.AppendLogLine(text, format, l)
+	}
+	c.Header("Content-Disposition", `attachment; filename="deployment-`+c.Param("id")+ending+`"`)
+	return raw{mediaType, text}, nil
 }
 
 func (a *API) order(c *call) (any, error) {
