@@ -84,7 +84,7 @@ func (a *app) sequenceCommand() *cobra.Command {
 	validate := a.jsonFlag(&cobra.Command{Use: "validate FILE", Short: "Check a task sequence; all problems at once, no appliance needed", Args: usage(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error { return a.validate(args[0], steps) }})
 	validate.Flags().StringArrayVar(&steps, "step", nil, "file of a step definition of your own that the sequence uses; may be repeated")
-	return group("sequence", "Task sequences", imp, export, list, validate)
+	return group("sequence", "Task sequences", imp, export, list, validate, a.templatesCommand(), a.createCommand())
 }
 
 func (a *app) validate(file string, steps []string) error {

@@ -7,11 +7,6 @@ import (
 	"strings"
 )
 
-// Ids of definitions that change where the steps after them run.
-const (
-	idPrepareOperatingSystem = "prepare-operating-system"
-)
-
 // erasing are the definitions after which nothing goes on from the disk any more.
 func erasing() []string {
 	return []string{"format-disk", "wipe-disk", "apply-operating-system", "apply-chromeos-flex", "apply-igel-image"}
@@ -176,7 +171,7 @@ func remedyFor(can []string) string {
 // step says where the run is after the step.
 func (f *foresight) step(n *PlanNode, at places) places {
 	switch {
-	case n.Define.ID == idPrepareOperatingSystem:
+	case n.Define.ID == PrepareOperatingSystem:
 		return at.change(func(s spot) []spot { return []spot{{s.environment, true}} })
 	case slices.Contains(erasing(), n.Define.ID):
 		return at.change(func(s spot) []spot { return []spot{{s.environment, s.environment == FullOS}} })

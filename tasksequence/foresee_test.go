@@ -164,7 +164,7 @@ func TestStepsThatTheAgentDoesNotKnowAreForeseen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := plan.Foresee(LinuxPE, func(d Definition) bool { return d.ID == Reboot || d.ID == idPrepareOperatingSystem })
+	got := plan.Foresee(LinuxPE, func(d Definition) bool { return d.ID == Reboot || d.ID == PrepareOperatingSystem })
 	if len(got) != 1 || got[0].Warning || got[0].String() != "step peb (peb): definition: the agent on this device cannot run The pe steps. Rebuild the boot image." {
 		t.Errorf("got %v", got) // and not the step of the installed system, whose agent is another
 	}

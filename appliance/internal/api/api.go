@@ -62,7 +62,7 @@ func (a *API) table() []route {
 	var all []route
 	for _, part := range [][]route{a.systemRoutes(), a.signInRoutes(), a.deviceRoutes(), a.contentRoutes(), a.deploymentContentRoutes(), a.accessRoutes(),
 
-		a.signInSettingsRoutes(), a.passcodeRoutes(), a.fleetRoutes(), a.sequenceRoutes(), a.stepRoutes(), a.imageRoutes(), a.auditRoutes(),
+		a.signInSettingsRoutes(), a.passcodeRoutes(), a.fleetRoutes(), a.sequenceRoutes(), a.stepRoutes(), a.templateRoutes(), a.imageRoutes(), a.auditRoutes(),
 		a.caRoutes(), a.backupRoutes(), a.mediaRoutes(), a.adminContentRoutes()} {
 		all = append(all, part...)
 	}
