@@ -70,7 +70,7 @@ func distribute(wants []Want, space int64, g Geometry) ([]int64, error) {
 			rest = i
 			continue
 		case w.Size.Percent > 0:
-			sizes[i] = down(space/100*int64(w.Size.Percent), align)
+			sizes[i] = space / align * int64(w.Size.Percent) / 100 * align
 		default:
 			sizes[i] = w.Size.MiB * mib
 		}

@@ -1,0 +1,236 @@
+package disk
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// needRoot: loop devices and mounts take root; the lab's tests have it, as CI does.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("loop devices need root")
+	}
+}
+
+// loopDisk makes a disk of a sparse file.
+func loopDisk(t *testing.T, size int64, sector int) (*Linux, Disk) {
+	t.Helper()
+	needRoot(t)
+	file := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(file, size); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("losetup", "--find", "--show", "--partscan", "--sector-size", fmt.Sprint(sector), file).CombinedOutput()
+	if err != nil {
+		t.Fatalf("losetup: %v: %s", err, out)
+	}
+	path := strings.TrimSpace(string(out))
+	m := &Linux{Loop: true, Target: filepath.Join(t.TempDir(), "target"), Run: func(ctx context.Context, args ...string) (string, error) {
+		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+		return string(out), err
+	}}
+	t.Cleanup(func() {
+		if err := m.Unmount(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if out, err := exec.Command("losetup", "--detach", path).CombinedOutput(); err != nil {
+			t.Errorf("losetup: %v: %s", err, out)
+		}
+	})
+	list, err := m.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range list {
+		if d.Path == path {
+			if d.Size != size || d.SectorSize != sector || d.InUse != "" {
+				t.Fatalf("%+v", d)
+			}
+			return m, d
+		}
+	}
+	t.Fatalf("%s is not listed: %v", path, list)
+	return nil, Disk{}
+}
+
+func quietly(int, string) {}
+
+// A disk is prepared, whatever was on it, read back, held against its plan, mounted,
+// and prepared anew while it is mounted; the file systems are judged by their own
+// checkers.
+func TestPrepareOnALoopDevice(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		spec   Spec
+		sector int
+	}{
+		{"GPT, both firmwares, swap", Spec{Layout: LayoutLinux, Firmware: UEFI, BothWays: true, SwapMiB: 16}, 512},
+		{"GPT, sectors of 4096 bytes", Spec{Layout: LayoutLinux, Firmware: UEFI}, 4096},
+		{"MBR", Spec{Layout: LayoutLinux, Firmware: BIOS}, 512},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, d := loopDisk(t, 1300*mib, tt.sector)
+			l, err := Plan(tt.spec, d.Geometry())
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Identify(d.ID, "one")
+			for round := range 2 { // the second finds the first one's signatures
+				if ok, err := m.Holds(t.Context(), l); err != nil || ok != (round == 1) {
+					t.Fatalf("round %d: holds %v, %v", round, ok, err)
+				}
+				if _, err := m.Prepare(t.Context(), l, quietly); err != nil {
+					t.Fatal(err)
+				}
+			}
+			found, err := m.Reread(t.Context(), d.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found.Firmware = l.Firmware
+			if found.Text() != l.Text() {
+				t.Errorf("reread\n%s\nwant\n%s", found.Text(), l.Text())
+			}
+			for _, p := range l.Partitions {
+				check(t, partitionPath(d, p.Number), p.FS)
+			}
+		})
+	}
+}
+
+func check(t *testing.T, path, fs string) {
+	t.Helper()
+	args := map[string][]string{FSExt4: {"e2fsck", "-n", "-f", path}, FSVFAT: {"fsck.vfat", "-n", path}}[fs]
+	if args == nil {
+		return
+	}
+	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		t.Errorf("%s: %v: %s", args[0], err, out)
+	}
+}
+
+func TestMountAndExclusion(t *testing.T) {
+	m, d := loopDisk(t, 700*mib, 512)
+	l, err := Plan(Spec{Layout: LayoutLinux, Firmware: BIOS}, d.Geometry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Identify(d.ID, "one")
+	if _, err := m.Prepare(t.Context(), l, quietly); err != nil {
+		t.Fatal(err)
+	}
+	root, err := m.Mount(t.Context(), l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "there"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Mount(t.Context(), l); err != nil {
+		t.Errorf("mounted twice: %v", err)
+	}
+	if n := strings.Count(text2(os.DirFS("/"), "proc/self/mountinfo"), " "+root+" "); n != 1 {
+		t.Errorf("%d mounts at %s", n, root)
+	}
+	if _, err := m.Open(t.Context(), d.ID, OpenOptions{}); !errors.Is(err, ErrInUse) {
+		t.Errorf("a mounted disk was opened: %v", err)
+	}
+	if err := m.Unmount(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	disk, err := m.Open(t.Context(), d.ID, OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Mount(t.Context(), l); err == nil {
+		t.Error("a disk that is opened was mounted")
+	}
+	if _, err := m.Prepare(t.Context(), l, quietly); !errors.Is(err, ErrInUse) {
+		t.Errorf("a disk that is opened was prepared: %v", err)
+	}
+	if err := disk.Close(); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "elsewhere")
+	if err := mount(partitionPath(d, 1), other, FSExt4); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Unmount(other, 0) }()
+	if _, err := os.Stat(filepath.Join(other, "there")); err != nil {
+		t.Errorf("the file is gone: %v", err)
+	}
+	if _, err := m.Prepare(t.Context(), l, quietly); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), other) {
+		t.Errorf("a disk that is mounted elsewhere was prepared: %v", err)
+	}
+}
+
+func TestRawImageIsFitted(t *testing.T) {
+	m, d := loopDisk(t, 2000*mib, 512)
+	small := planned(t, Spec{Layout: LayoutLinux, Firmware: UEFI}, Geometry{Size: 1200 * mib, SectorSize: 512})
+	target, err := m.Open(t.Context(), d.ID, OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteTable(target, target, small, 1200*mib); err != nil {
+		t.Fatal(err)
+	}
+	if err := target.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := m.Grow(t.Context(), d.ID, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPlan(t, l, d.Geometry())
+	if last := l.Partitions[len(l.Partitions)-1]; last.End() != 1999*mib {
+		t.Errorf("the last partition ends at %d MiB", last.End()/mib)
+	}
+	f, err := os.Open(d.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if copied, err := readGPT(f, d.Size-512, d.Size, 512); err != nil || !sameTable(copied, l) {
+		t.Errorf("the copy at the disk's end: %v", err)
+	}
+}
+
+func TestTargetZerosAndDirect(t *testing.T) {
+	m, d := loopDisk(t, 64*mib, 512)
+	target, err := m.Open(t.Context(), d.ID, OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	if _, err := m.Open(t.Context(), d.ID, OpenOptions{}); !errors.Is(err, ErrInUse) {
+		t.Errorf("opened twice: %v", err)
+	}
+	full := bytes.Repeat([]byte{7}, 3*mib)
+	if _, err := target.WriteAt(full, mib); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(target.Zero(2*mib, mib), target.Discard(32*mib, mib), target.Sync()); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 3*mib)
+	if _, err := target.ReadAt(got, mib); err != nil {
+		t.Fatal(err)
+	}
+	clear(full[mib : 2*mib])
+	if !bytes.Equal(got, full) {
+		t.Error("the range is not what was written and zeroed")
+	}
+}

@@ -1,0 +1,123 @@
+package disk
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mount implements Disks.
+func (m *Linux) Mount(ctx context.Context, l Layout) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	root, ok := l.Find(RoleRoot)
+	if !ok {
+		return "", errors.New("the target disk has no root file system")
+	}
+	wanted := map[string]Partition{m.target(): root}
+	if esp, ok := l.Find(RoleESP); ok {
+		wanted[filepath.Join(m.target(), "boot/efi")] = esp
+	}
+	devices := map[string]string{}
+	right := true
+	for point, p := range wanted {
+		path := ""
+		var err error
+		if path, err = m.Device(ctx, l, p.Number); err != nil {
+			return "", err
+		}
+		devices[point] = path
+		right = right && m.mountedAt(point) == deviceNumber(path)
+	}
+	if right {
+		return m.target(), nil
+	}
+	if err := m.unmount(); err != nil {
+		return "", err
+	}
+	for _, point := range slices.Sorted(mapsKeys(wanted)) { // the root comes first
+		if err := mount(devices[point], point, wanted[point].FS); err != nil {
+			return "", errors.Join(err, m.unmount())
+		}
+	}
+	return m.target(), nil
+}
+
+func mapsKeys(in map[string]Partition) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range in {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func mount(device, point, fs string) error {
+	if fs == "" {
+		return fmt.Errorf("%s holds no file system that is known", device)
+	}
+	if err := os.MkdirAll(point, 0o755); err != nil {
+		return err
+	}
+	data := ""
+	if fs == FSVFAT {
+		data = "umask=0077"
+	}
+	err := unix.Mount(device, point, fs, 0, data)
+	if errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("mount %s: the boot image's kernel knows no file system %s", device, fs)
+	}
+	if err != nil {
+		return fmt.Errorf("mount %s (%s) at %s: %w", device, fs, point, err)
+	}
+	return nil
+}
+
+// mountedAt returns "major:minor" of what is mounted on top at point, or "".
+func (m *Linux) mountedAt(point string) string {
+	device := ""
+	for _, one := range readMounts(os.DirFS("/")) {
+		if one.point == point {
+			device = one.device
+		}
+	}
+	return device
+}
+
+func deviceNumber(path string) string {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return "no device"
+	}
+	return fmt.Sprintf("%d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev))
+}
+
+// Unmount implements Disks.
+func (m *Linux) Unmount(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.unmount()
+}
+
+func (m *Linux) unmount() error {
+	var points []string
+	for _, one := range readMounts(os.DirFS("/")) {
+		if below(one.point, m.target()) {
+			points = append(points, one.point)
+		}
+	}
+	slices.SortStableFunc(points, func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // the deepest first
+	for _, point := range points {
+		if err := unix.Unmount(point, 0); err != nil {
+			return fmt.Errorf("unmount %s: %w", point, err)
+		}
+	}
+	return nil
+}
