@@ -14,6 +14,7 @@ func Builtin() []Definition {
 		runCommandLine(),
 		runTaskSequence(),
 		reboot(),
+		formatDisk(),
 		runPowerShellScript(),
 		prepareOperatingSystem(),
 		configureOperatingSystem(),

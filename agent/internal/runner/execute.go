@@ -113,7 +113,7 @@ func (r *Runner) attempt(ctx context.Context, e tasksequence.Execute) (done step
 		r.masker = tasksequence.NewMasker(r.vars.Secrets())
 	}()
 	return executor(ctx, &steps.Step{
-		Settings: e.Settings, Vars: scope, Machine: r.Machine, Script: e.Definition.Script, Options: optionNames(e.Definition), Interrupted: e.Interrupted, Succeeded: e.Succeeded,
+		Settings: e.Settings, Vars: scope, Machine: r.Machine, Script: e.Definition.Script, Options: optionNames(e.Definition), Key: r.report.deployment + " " + e.Path, Interrupted: e.Interrupted, Succeeded: e.Succeeded,
 		Log: func(level, text string) {
 			text = masker.Mask(text)
 			r.report.Log(level, e.Path, text)

@@ -18,6 +18,7 @@ type Step struct {
 	Machine     Machine
 	Script      *tasksequence.Script           // of the step's definition; nil for built-in ones
 	Options     []string                       // names of the definition's options
+	Key         string                         // names this step of this deployment: the same after a restart, unique otherwise
 	Interrupted bool                           // it was running when the agent ended
 	Log         func(level, text string)       // one line of the deployment's log
 	Progress    func(percent int, text string) // -1: unknown

@@ -9,6 +9,7 @@ func Executors() map[string]Executor {
 		tasksequence.SetVariable:    setVariable,
 		tasksequence.RunCommandLine: runCommandLine,
 		tasksequence.Reboot:         reboot,
+		tasksequence.FormatDisk:     formatDisk,
 		tasksequence.ExecutorScript: script,
 
 		tasksequence.RunPowerShellScript:         runPowerShellScript,

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"slipway/agent/internal/disk"
+	"slipway/agent/internal/steps"
+)
+
+// disks are the machine's disks; tools for them run like every command.
+func disks(log *slog.Logger) disk.Disks {
+	return &disk.Linux{Log: log, Run: func(ctx context.Context, args ...string) (string, error) {
+		var output strings.Builder
+		add := func(line string) { output.WriteString(line + "\n") }
+		code, err := steps.LinuxExec{}.Run(ctx, steps.Command{Args: args, Stdout: add, Stderr: add})
+		if err == nil && code != 0 {
+			err = fmt.Errorf("%s ended with exit code %d", args[0], code)
+		}
+		return output.String(), err
+	}}
+}

@@ -1,0 +1,105 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"slipway/agent/internal/disk"
+	"slipway/tasksequence"
+)
+
+// errNoDisks is a programming error: this environment has no disks to work on.
+var errNoDisks = errors.New("this agent cannot work on disks here")
+
+func formatDisk(ctx context.Context, s *Step) (Outcome, error) {
+	chosen, err := chooseDisk(ctx, s)
+	if err != nil {
+		return Outcome{}, err
+	}
+	l, err := planDisk(s, chosen)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("%s: %w", chosen, err)
+	}
+	s.Log("info", "The disk is "+chosen.String()+", id "+chosen.ID)
+	for _, p := range l.Partitions {
+		s.Log("info", fmt.Sprintf("Partition %d: %s, %d MiB %s", p.Number, p.Role, p.Size>>20, p.FS))
+	}
+	done := false
+	if s.Interrupted {
+		if done, err = s.Machine.Disks.Holds(ctx, l); err != nil {
+			return Outcome{}, err
+		}
+	}
+	if done {
+		s.Log("info", "The disk was formatted before the interruption, and holds what was planned.")
+	} else if l, err = s.Machine.Disks.Prepare(ctx, l, s.Progress); err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{}, setTarget(ctx, s, l)
+}
+
+// chooseDisk names the disk that a step's settings mean.
+func chooseDisk(ctx context.Context, s *Step) (disk.Disk, error) {
+	if s.Machine.Disks == nil {
+		return disk.Disk{}, errNoDisks
+	}
+	list, err := s.Machine.Disks.List(ctx)
+	if err != nil {
+		return disk.Disk{}, err
+	}
+	rule := disk.Rule{By: s.Settings.Text("DiskRule"), Index: s.Settings.Int("DiskIndex"), Serial: s.Settings.Text("DiskSerial")}
+	if kind := s.Settings.Text("DiskType"); kind != "any" {
+		rule.Type = disk.Bus(kind)
+	}
+	for _, item := range s.Settings.Value("ProtectedDisks").Items() {
+		rule.Protected = append(rule.Protected, strings.Split(item, "\n")...)
+	}
+	return disk.Choose(list, rule)
+}
+
+// planDisk turns the settings into a layout for the disk, with its ids.
+func planDisk(s *Step, d disk.Disk) (disk.Layout, error) {
+	spec := disk.Spec{Layout: s.Settings.Text("Layout"), Firmware: disk.BIOS, SwapMiB: int64(s.Settings.Int("SwapSize")), BothWays: s.Settings.Bool("BootsBothWays")}
+	if strings.EqualFold(s.Vars.Text("IsUEFI"), "true") {
+		spec.Firmware = disk.UEFI
+	}
+	if table := s.Settings.Text("PartitionTable"); table != "auto" {
+		spec.Table = disk.TableKind(table)
+	}
+	if spec.Layout == tasksequence.LayoutCustom {
+		var err error
+		if spec.Wants, err = disk.ParseWants(s.Settings.Text("Partitions")); err != nil {
+			return disk.Layout{}, fmt.Errorf("Partitions: %w", err)
+		}
+	}
+	g := d.Geometry()
+	if s.Vars.Text("Architecture") == "arm64" {
+		g.Architecture = "arm64"
+	}
+	l, err := disk.Plan(spec, g)
+	if err != nil {
+		return disk.Layout{}, err
+	}
+	l.Identify(d.ID, s.Key)
+	return l, nil
+}
+
+// setTarget mounts a layout as the target and tells the later steps.
+func setTarget(ctx context.Context, s *Step, l disk.Layout) error {
+	set := map[string]string{disk.LayoutVariable: l.Text(), disk.TargetVariable: l.Disk}
+	if _, ok := l.Find(disk.RoleRoot); ok {
+		root, err := s.Machine.Disks.Mount(ctx, l)
+		if err != nil {
+			return fmt.Errorf("mount the target: %w", err)
+		}
+		set["OSDTargetSystemDrive"] = root
+	}
+	for name, text := range set {
+		if err := s.Vars.SetSystem(name, tasksequence.Value{Text: text}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
