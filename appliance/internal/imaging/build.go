@@ -166,29 +166,32 @@ func (s *Service) log(b *build, line string) {
 }
 
 func (s *Service) finish(b *build, image fleet.BootImage, err error) {
+	ended := s.c.Now().UTC()
+	s.auditEnd(b, image, err)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.running, b.key)
-	b.status.EndedAt = s.c.Now().UTC()
+	b.status.EndedAt = ended
 	if err == nil {
 		b.status.State, b.status.Percent, b.status.ImageID, b.status.Stage = Done, 100, image.ID, "done"
 		s.log(b, "image "+image.ID+" is served from now on")
+		s.c.Logger.Info("image built", "build", b.status.ID, "image", image.ID, "bytes", image.Size, "modules", image.ModuleCount,
+			"seconds", int(ended.Sub(b.status.StartedAt).Seconds()))
 	} else {
 		b.status.State, b.status.Error, b.status.Stage = Failed, message(err), "failed"
 		s.log(b, "failed: "+b.status.Error)
+		s.c.Logger.Error("image build failed", "build", b.status.ID, "error", err)
 	}
 	s.notify(b)
-	status := b.status
-	s.mu.Unlock()
+}
 
+// auditEnd writes the audit entry: whoever sees that a build is over finds it there.
+func (s *Service) auditEnd(b *build, image fleet.BootImage, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), recordTimeout)
 	defer cancel()
 	e := fleet.AuditEntry{Actor: b.by.Name, Address: b.by.Address, Action: "image.built", Object: image.ID, Outcome: "ok"}
 	if err != nil {
-		e.Outcome, e.Reason, e.Object = "error", status.Error, status.Kind
-		s.c.Logger.Error("image build failed", "build", status.ID, "error", err)
-	} else {
-		s.c.Logger.Info("image built", "build", status.ID, "image", image.ID, "bytes", image.Size, "modules", image.ModuleCount,
-			"seconds", int(status.EndedAt.Sub(status.StartedAt).Seconds()))
+		e.Outcome, e.Reason, e.Object = "error", message(err), b.status.Kind // the kind never changes
 	}
 	s.audit(ctx, e)
 }
