@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -86,4 +87,19 @@ func TestOwnStepsAreCheckedPinnedAndKeptSecretLikeBuiltInOnes(t *testing.T) {
 	b.expect("offline, unknown", len(lines), 1)
 	lines = ValidateDocument([]byte(printing), []byte(ownStep("", "x")))
 	b.expect("offline, with the definition", len(lines), 0)
+}
+
+func TestTheExampleOfTheDocumentationCanBeImported(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/steps.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	example, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("the page has no example")
+	}
+	if key, err := newBench(t).define(example); err != nil || key != "add-printer:1" {
+		t.Errorf("got %s, %v", key, err)
+	}
 }
