@@ -5,6 +5,7 @@ package steps
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"slipway/agent/internal/disk"
@@ -76,8 +77,9 @@ type Command struct {
 	Args   []string
 	Dir    string
 	Env    []string
-	Root   string // the folder that the program sees as "/"; empty: as it is
-	Stdin  string // what the program reads; never logged
+	Root   string    // the folder that the program sees as "/"; empty: as it is
+	Stdin  string    // what the program reads; never logged
+	Input  io.Reader // or what it reads as a stream
 	Stdout func(line string)
 	Stderr func(line string)
 }

@@ -12,6 +12,7 @@ func Executors() map[string]Executor {
 		tasksequence.FormatDisk:     formatDisk,
 		tasksequence.ExecutorScript: script,
 
+		tasksequence.ApplyOperatingSystem:        applyOperatingSystem,
 		tasksequence.RunPowerShellScript:         runPowerShellScript,
 		tasksequence.PrepareOperatingSystem:      prepareOperatingSystem,
 		tasksequence.ConfigureOperatingSystem:    configureOperatingSystem,

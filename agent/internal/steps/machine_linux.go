@@ -39,6 +39,8 @@ func (e LinuxExec) Run(ctx context.Context, c Command) (int, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Chroot: c.Root}
 	if c.Stdin != "" {
 		cmd.Stdin = strings.NewReader(c.Stdin)
+	} else if c.Input != nil {
+		cmd.Stdin = c.Input
 	}
 	if c.Root != "" {
 		// The name is looked up where the program will be, not here.

@@ -1,0 +1,28 @@
+package tasksequence
+
+// ApplyOperatingSystem is the id of the step that puts a system onto the target disk.
+const ApplyOperatingSystem = "apply-operating-system"
+
+func applyOperatingSystem() Definition {
+	return Definition{
+		Format: Format, ID: ApplyOperatingSystem, Version: 1,
+		Name: "Apply operating system", Category: "Operating system",
+		Description: "Puts an operating system onto the target disk while it is downloaded, and makes the disk start it. " +
+			"A root file system (tar, also compressed by zstd, gzip or xz) or a WIM of Linux goes into the partitions that Format disk made; " +
+			"the system must hold a kernel and GRUB's files for the device's firmware. All that was on the target's root is removed first. " +
+			"OSDTargetSystemDrive is where the system is mounted afterwards.",
+		Environments: []string{LinuxPE},
+		Interruption: RunAgain,
+		Executor:     ApplyOperatingSystem,
+		Options: []Option{
+			{Name: "OperatingSystem", Label: "Operating system", Type: TypeContent, Required: true, Purpose: PurposeOperatingSystem, Stream: true,
+				Help: "The image. Its version holds one file that is an image; its name says which kind."},
+			{Name: "ImageIndex", Label: "Image index", Type: TypeInteger, Default: raw(`1`), Rule: between(1, 1000),
+				Help: "The image in a WIM that holds several."},
+			{Name: "KernelOptions", Label: "Kernel options", Type: TypeText, Rule: &Rule{Longest: 1024},
+				Help: "Options for the Linux kernel at each start, beside the root and the consoles."},
+			{Name: "BootTimeout", Label: "Boot menu timeout", Type: TypeInteger, Unit: "seconds", Default: raw(`3`), Rule: between(0, 300),
+				Help: "How long the boot menu waits before it starts the newest kernel."},
+		},
+	}
+}
