@@ -58,6 +58,24 @@ func TestOwnStepsTemplatesAndOrders(t *testing.T) {
 	}
 	r.must("", "sequence", "import", sequence)
 
+	token := strings.TrimSpace(r.must("", "token", "add", "reader", "--role", "viewer"))
+	var found api.SequenceProblems
+	validate := func(steps string) {
+		t.Helper()
+		if code := r.request(insecure(nil, ""), "POST", "/api/v1/admin/sequences/validation", token, json.RawMessage(`{"name":"V","steps":[`+steps+`]}`), &found); code != http.StatusOK {
+			t.Fatalf("validation answers %d", code)
+		}
+	}
+	const disk = `{"id":"r","name":"R","definition":"reboot","settings":{"RebootRequested":"disk"}},`
+	validate(disk + `{"id":"a","name":"A","definition":"add-printer","settings":{"Queue":"x"}}`)
+	if len(found.Problems) != 1 || !found.Problems[0].Warning || found.Problems[0].Step != "r" || found.Problems[0].Field != "settings.RebootRequested" {
+		t.Errorf("warned of %+v", found)
+	}
+	validate(disk + `{"id":"a","name":"A","definition":"add-printer","timeout":-1}`)
+	if len(found.Problems) != 2 || found.Problems[0].Warning || found.Problems[0].Field != "timeout" || found.Problems[1].Remedy == "" {
+		t.Errorf("problems %+v", found)
+	}
+
 	var offered api.Templates
 	if err := json.Unmarshal([]byte(r.must("", "sequence", "templates", "--json")), &offered); err != nil {
 		t.Fatal(err)

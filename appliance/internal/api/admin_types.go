@@ -159,6 +159,12 @@ type Validation struct {
 	Problems []string `json:"problems"`
 }
 
+// SequenceProblems is what is wrong with a sequence, by step and field. One that is
+// only warned of can be imported.
+type SequenceProblems struct {
+	Problems []tasksequence.Problem `json:"problems"`
+}
+
 // StepDefinitions is the catalogue of steps.
 type StepDefinitions struct {
 	Steps []tasksequence.Definition `json:"steps"`

@@ -110,16 +110,18 @@ func (l *Library) Export(id string, version int, format string) ([]byte, error) 
 	return written(s.Body, format)
 }
 
-// Validate reports all that is wrong with a document, JSON or YAML; nil when it
-// could be imported.
+// Validate reports all that is wrong with a document, JSON or YAML; when it could be
+// imported, what may go wrong: warnings of where its steps will run when it begins in
+// the boot image. Nil when there is nothing to say.
 func (l *Library) Validate(text []byte) tasksequence.Problems {
 	s, err := parse(text)
+	var warnings tasksequence.Problems
 	if err == nil {
 		err = l.opts.Store.View(func(tx *state.Tx) error {
-			if _, ok, err := l.same(tx, s); err != nil || ok {
+			if s, err = l.complete(tx, s); err != nil {
 				return err
 			}
-			_, err := l.complete(tx, s)
+			warnings, err = l.foresee(tx, s)
 			return err
 		})
 	}
@@ -127,7 +129,27 @@ func (l *Library) Validate(text []byte) tasksequence.Problems {
 	if err != nil && !errors.As(err, &problems) {
 		problems = tasksequence.Problems{{Detail: err.Error()}}
 	}
-	return problems
+	return append(problems, warnings...)
+}
+
+func (l *Library) foresee(tx *state.Tx, s tasksequence.Sequence) (warnings tasksequence.Problems, err error) {
+	from, err := sourcesIn(tx, l.shelf, l.vault.mask)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := tasksequence.Pin(s, from)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := doc.Plan()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range plan.Foresee(tasksequence.LinuxPE, nil) {
+		p.Warning = true // it can be imported: it may begin elsewhere
+		warnings = append(warnings, p)
+	}
+	return warnings, nil
 }
 
 // EnsureSample puts "Hello from Slipway" into a library that holds nothing.
