@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the golden files of the present p
 
 var types = []any{
 	Problem{}, Device{}, Mechanisms{}, PasscodeSignIn{}, SignIn{}, EntraStart{}, EntraPoll{}, EntraPending{}, Token{},
-	TaskSequences{}, StartDeployment{}, Deployment{}, EventBatch{}, EventAnswer{}, LogBatch{}, LogAnswer{}, Facts{},
+	TaskSequences{}, StartDeployment{}, ResumeDeployment{}, Deployment{}, EventBatch{}, EventAnswer{}, LogBatch{}, LogAnswer{}, Facts{},
 	ContentManifest{}, ContentQuery{}, ContentAnswer{}, ContentUpload{}, UploadState{}, UploadCommit{},
 }
 

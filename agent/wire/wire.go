@@ -136,6 +136,11 @@ type StartDeployment struct {
 	Key         string     `json:"key,omitempty"` // idempotency key, chosen by the caller
 }
 
+// ResumeDeployment is the body of POST /deployments/{id}/resume.
+type ResumeDeployment struct {
+	Environment string `json:"environment,omitempty"` // that the agent runs in now: a device whose deployment goes on in its installed system starts from its disk
+}
+
 // Variable is one sequence variable on the wire.
 type Variable struct {
 	Name   string          `json:"name"`

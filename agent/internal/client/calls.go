@@ -61,10 +61,11 @@ func (c *Client) Start(ctx context.Context, in wire.StartDeployment) (wire.Deplo
 	return out, c.call(ctx, http.MethodPost, api+"/deployments", in, &out)
 }
 
-// Resume takes up an unfinished deployment under a new epoch.
-func (c *Client) Resume(ctx context.Context, id string) (wire.Deployment, error) {
+// Resume takes up an unfinished deployment under a new epoch, in the environment that
+// the agent runs in now.
+func (c *Client) Resume(ctx context.Context, id, environment string) (wire.Deployment, error) {
 	var out wire.Deployment
-	return out, c.call(ctx, http.MethodPost, deployment(id)+"/resume", struct{}{}, &out)
+	return out, c.call(ctx, http.MethodPost, deployment(id)+"/resume", wire.ResumeDeployment{Environment: environment}, &out)
 }
 
 // Deployment looks at a deployment.

@@ -216,7 +216,7 @@ func TestRebootIsKeptBeforeTheMachineGoes(t *testing.T) {
 	if want := []string{"step-finished succeeded r", "rebooting disk"}; !slices.Equal(kinds[len(kinds)-2:], want) {
 		t.Errorf("events %q", kinds)
 	}
-	d, err := b.client.Resume(t.Context(), "d1")
+	d, err := b.client.Resume(t.Context(), "d1", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -410,7 +410,7 @@ func TestAStepThatRestartsTheMachineGoesOnAfterwards(t *testing.T) {
 				t.Fatalf("a result before the step is through: %s", kind)
 			}
 		}
-		if d, err = b.client.Resume(t.Context(), d.ID); err != nil {
+		if d, err = b.client.Resume(t.Context(), d.ID, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -112,7 +112,7 @@ func (s *Session) start(ctx context.Context, c *client.Client, sequence string) 
 }
 
 func (s *Session) resume(ctx context.Context, c *client.Client, id string) (wire.Deployment, error) {
-	return s.patiently(ctx, "Continuing the deployment", func(ctx context.Context) (wire.Deployment, error) { return c.Resume(ctx, id) })
+	return s.patiently(ctx, "Continuing the deployment", func(ctx context.Context) (wire.Deployment, error) { return c.Resume(ctx, id, s.environment()) })
 }
 
 // patiently repeats a call while the appliance does not answer, and shows why.

@@ -19,7 +19,7 @@ func (a *API) deviceRoutes() []route {
 			Status: http.StatusCreated, MaxBody: maxReport, Handle: a.startDeployment},
 		{Method: "GET", Path: prefix + "/deployments/current", Access: Device, Summary: "This device's unfinished deployment", Out: wire.Deployment{}, Handle: a.currentDeployment},
 		{Method: "GET", Path: one, Access: DeviceOrViewer, AfterEnd: true, Summary: "Look at a deployment", Out: wire.Deployment{}, Handle: a.getDeployment},
-		{Method: "POST", Path: one + "/resume", Access: Device, Summary: "Continue a deployment: a new epoch begins", Out: wire.Deployment{}, Handle: a.resumeDeployment},
+		{Method: "POST", Path: one + "/resume", Access: Device, Summary: "Continue a deployment: a new epoch begins", In: wire.ResumeDeployment{}, Out: wire.Deployment{}, Handle: a.resumeDeployment},
 		{Method: "POST", Path: one + "/events", Access: Device, AfterEnd: true, Summary: "Report; the answer carries orders", In: wire.EventBatch{}, Out: wire.EventAnswer{}, MaxBody: maxReport, Handle: a.events},
 		{Method: "POST", Path: one + "/logs", Access: Device, AfterEnd: true, Summary: "Upload log lines", In: wire.LogBatch{}, Out: wire.LogAnswer{}, MaxBody: maxReport, Handle: a.logs},
 		{Method: "PUT", Path: prefix + "/device/facts", Access: Device, Summary: "Report the device's facts", In: wire.Facts{}, Handle: a.facts},
@@ -56,7 +56,11 @@ func (a *API) getDeployment(c *call) (any, error) {
 }
 
 func (a *API) resumeDeployment(c *call) (any, error) {
-	return a.Engine.Resume(c.ctx(), c.Token, c.Param("id"))
+	var in wire.ResumeDeployment // agents of before send {}
+	if err := c.lenientBody(&in); err != nil {
+		return nil, err
+	}
+	return a.Engine.Resume(c.ctx(), c.Token, c.Param("id"), in.Environment)
 }
 
 func (a *API) events(c *call) (any, error) {

@@ -23,6 +23,7 @@ import (
 	"slipway/bootimages"
 	"slipway/fleet"
 	"slipway/netboot"
+	"slipway/tasksequence"
 )
 
 // Images tells the boot image that an architecture gets. Package imaging
@@ -120,12 +121,12 @@ type choice struct {
 
 // choose says what a known device boots.
 func (p *Policy) choose(d fleet.Device) (choice, error) {
-	waits, err := p.waitsFor(d)
+	deployment, err := p.unfinished(d)
 	switch {
 	case err != nil:
 		return choice{}, err
-	case waits != "":
-		return choice{target: waits}, nil
+	case deployment.WaitsFor != "":
+		return choice{target: deployment.WaitsFor}, nil
 	}
 	if d.Boot.Next != "" {
 		return choice{target: d.Boot.Next, once: true}, nil
@@ -139,17 +140,23 @@ func (p *Policy) choose(d fleet.Device) (choice, error) {
 			return choice{target: a.target}, nil // the same boot attempt asks again
 		}
 	}
+	if d.Boot.Always == fleet.BootSilent {
+		return choice{target: fleet.BootSilent}, nil
+	}
+	if deployment.Environment == tasksequence.FullOS {
+		return choice{target: fleet.BootDisk}, nil // power was lost in the installed system: it goes on there
+	}
 	if d.Boot.Always != "" {
 		return choice{target: d.Boot.Always}, nil
 	}
 	return choice{target: fleet.BootImageTarget}, nil
 }
 
-// waitsFor is what the device's unfinished deployment waits for, "" when it
-// waits for nothing.
-func (p *Policy) waitsFor(d fleet.Device) (waits fleet.BootTarget, err error) {
+// unfinished returns the device's unfinished deployment; the zero value when it has
+// none.
+func (p *Policy) unfinished(d fleet.Device) (found fleet.Deployment, err error) {
 	if d.Deployment == "" {
-		return "", nil
+		return found, nil
 	}
 	err = p.o.Store.View(func(tx *state.Tx) error {
 		deployment, err := tx.Deployments().Get(d.Deployment)
@@ -157,14 +164,14 @@ func (p *Policy) waitsFor(d fleet.Device) (waits fleet.BootTarget, err error) {
 			return nil
 		}
 		if err == nil && !deployment.Status.Final() {
-			waits = deployment.WaitsFor
+			found = deployment
 		}
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("read deployment: %w", err)
+		return found, fmt.Errorf("read deployment: %w", err)
 	}
-	return waits, nil
+	return found, nil
 }
 
 // signedInSince reports that the agent has signed in after at: the boot attempt

@@ -120,6 +120,35 @@ func (b *bench) deployment(status fleet.DeploymentStatus, waits fleet.BootTarget
 	}
 }
 
+// After a power loss in the installed system a deployment goes on there: with the
+// network card first in the boot order the device would start the boot image else.
+func TestADeploymentInItsInstalledSystemStartsFromTheDisk(t *testing.T) {
+	b := newBench(t)
+	b.expect("new", "image", "image")
+	b.deployment(fleet.DeploymentRunning, "")
+	b.expect("in the boot image", "image", "image")
+	in := func(environment string, status fleet.DeploymentStatus) {
+		t.Helper()
+		err := b.store.Update(t.Context(), func(tx *state.Tx) error {
+			d, err := tx.Deployments().Get("dep1")
+			d.Environment, d.Status = environment, status
+			return errors.Join(err, tx.Deployments().Put(d))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	in("fullos", fleet.DeploymentRunning)
+	b.expect("in the installed system", "disk", "disk")
+	b.setBoot(fleet.BootImageTarget, true) // an administrator's one-time answer wins
+	b.expect("once", "image", "image")
+	b.setBoot(fleet.BootSilent, false)
+	b.expect("always silent", "silent", "silent")
+	b.setBoot(fleet.BootImageTarget, false)
+	in("fullos", fleet.DeploymentSucceeded)
+	b.expect("afterwards", "image", "image")
+}
+
 func TestUnknownDeviceGetsTheImage(t *testing.T) {
 	b := newBench(t)
 	if got := b.target(b.policy.Peek); got != "image" {

@@ -75,7 +75,7 @@ func TestOwnStepsAreCheckedPinnedAndKeptSecretLikeBuiltInOnes(t *testing.T) {
 	b.check(err)
 	_, err = b.define(ownStep("", "echo two")) // after the start: nothing of it reaches the deployment
 	b.check(err)
-	d, err = b.engine.Resume(t.Context(), b.token, d.ID)
+	d, err = b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	var doc tasksequence.Document
 	b.check(json.Unmarshal(d.Document, &doc))

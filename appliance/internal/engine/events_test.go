@@ -76,7 +76,7 @@ func TestOlderEpochsAreStale(t *testing.T) {
 	b := newBench(t)
 	d := b.begin()
 	b.report(d.ID, 1, started(1, "a"))
-	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	b.expect("epoch and kept", words(resumed.Epoch, resumed.Kept), "2 0")
 	for _, epoch := range []int64{0, 1, 3} {
@@ -138,7 +138,7 @@ func TestADeviceReachesItsOwnDeploymentsOnly(t *testing.T) {
 	} {
 		_, err := b.engine.Events(t.Context(), token, d.ID, wire.EventBatch{Epoch: 1})
 		b.expectError(name+": events", err, ErrNotFound)
-		_, err = b.engine.Resume(t.Context(), token, d.ID)
+		_, err = b.engine.Resume(t.Context(), token, d.ID, "")
 		b.expectError(name+": resume", err, ErrNotFound)
 		_, err = b.engine.Logs(t.Context(), token, d.ID, wire.LogBatch{Epoch: 1})
 		b.expectError(name+": logs", err, ErrNotFound)
@@ -156,7 +156,7 @@ func TestWaitingForTheDisk(t *testing.T) {
 	b.report(d.ID, 1, finished(1, "a", "succeeded"), wire.Event{Number: 2, Kind: wire.EventRebooting, Target: "disk"})
 	b.restart(true)
 	b.expect("waits for", b.record(d.ID).WaitsFor, "disk")
-	_, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	_, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	b.expect("waits for", b.record(d.ID).WaitsFor, "")
 }
@@ -168,7 +168,7 @@ func TestAfterTheEnd(t *testing.T) {
 	b.expect("kept of the repeated end", b.report(d.ID, 1, wire.Event{Number: 1, Kind: wire.EventFinished, Status: "failed", Message: "a: exit code 1"}).Kept, 1)
 	_, err := b.events(d.ID, 1, started(2, "g/b"))
 	b.expectError("an event after the end", err, ErrEnded)
-	again, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	again, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	b.expect("resumed", words(again.Status, again.Epoch, again.Message), "failed 1 a: exit code 1")
 	b.expectError("order", b.engine.Order(t.Context(), Actor{}, d.ID, "cancel"), ErrEnded)

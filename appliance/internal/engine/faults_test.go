@@ -48,7 +48,7 @@ func TestNothingIsAcknowledgedThatWasNotWritten(t *testing.T) {
 	_, err := b.events(d.ID, 1, started(1, "a"))
 	b.expectError("events on a full disk", err, state.ErrFull)
 	b.expectError("order on a full disk", b.engine.Order(t.Context(), boss, d.ID, "cancel"), state.ErrFull)
-	_, err = b.engine.Resume(t.Context(), b.token, d.ID)
+	_, err = b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.expectError("resume on a full disk", err, state.ErrFull)
 	b.expect("a heartbeat still works", b.heartbeat(d.ID, 1), "[]")
 	history, err := b.engine.History(d.ID, 0, 9)
@@ -155,7 +155,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		_, err := b.engine.Logs(t.Context(), b.token, d.ID, wire.LogBatch{Epoch: epoch(), Lines: logLines(int64(10*i+1), int64(10*i+10), "x")})
 		return err
 	})
-	each(8, func(int) error { _, err := b.engine.Resume(t.Context(), b.token, d.ID); return err })
+	each(8, func(int) error { _, err := b.engine.Resume(t.Context(), b.token, d.ID, ""); return err })
 	each(10, func(i int) error {
 		order := []string{"pause", "continue"}[i%2]
 		return b.engine.Order(t.Context(), boss, d.ID, order)
@@ -183,7 +183,7 @@ func TestNumbersOfAnOlderEpochAreNotMixedUp(t *testing.T) {
 	b, faulty := faultyBench(t)
 	d := b.begin()
 	b.report(d.ID, 1, finished(1, "a", "succeeded"))
-	_, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	_, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	faulty.after = state.ErrUnknown
 	_, err = b.events(d.ID, 2, started(1, "g/b"))

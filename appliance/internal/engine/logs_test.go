@@ -45,7 +45,7 @@ func TestLogLinesAreKeptOnce(t *testing.T) {
 		b.expect("kept", b.log(d.ID, 1, logLines(1, 3, "one")...), "{3 false}")
 		b.restart(crash)
 		b.expect("kept", b.log(d.ID, 1, logLines(2, 5, "one")...), "{5 false}")
-		_, err := b.engine.Resume(t.Context(), b.token, d.ID)
+		_, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 		b.check(err)
 		b.expect("kept in a new epoch", b.log(d.ID, 2, logLines(1, 2, "two")...), "{2 false}")
 		b.expect("kept", b.log(d.ID, 2, logLines(1, 3, "two")...), "{3 false}")

@@ -49,7 +49,7 @@ func TestCancelOfASilentDeviceTakesEffectAtOnce(t *testing.T) {
 		b.expect("answer", words(answer.Kept, answer.Orders), "3 [cancel]")
 	}
 	b.expect("results", b.statuses(d.ID), "1:a=running")
-	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	b.expect("resumed", resumed.Status, "cancelled")
 	last := b.audit.entries[len(b.audit.entries)-1]
@@ -96,7 +96,7 @@ func TestPauseAndContinue(t *testing.T) {
 	b.check(b.engine.Order(t.Context(), boss, d.ID, "pause"))
 	b.expect("status", b.record(d.ID).Status, "paused")
 	b.expect("orders", b.heartbeat(d.ID, 1), "[pause]")
-	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	b.expect("resumed", resumed.Status, "paused")
 	b.expect("orders", b.heartbeat(d.ID, 2), "[pause]")

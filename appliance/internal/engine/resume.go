@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -14,7 +15,10 @@ import (
 // is answered as it ended, without a new epoch. The token is bound to an unfinished
 // one. Errors: ErrNotFound, ErrForbidden when the token belongs to another
 // deployment, ErrSignedOut, and those of the state.
-func (e *Engine) Resume(ctx context.Context, token fleet.Token, id string) (wire.Deployment, error) {
+//
+// The environment is where the agent runs now, as far as it says; it decides what the
+// device boots after a power loss.
+func (e *Engine) Resume(ctx context.Context, token fleet.Token, id, environment string) (wire.Deployment, error) {
 	s, err := e.lock(id)
 	if err != nil {
 		return wire.Deployment{}, err
@@ -35,6 +39,7 @@ func (e *Engine) Resume(ctx context.Context, token fleet.Token, id string) (wire
 		d.Epoch++
 		d.Kept = 0
 		d.WaitsFor = ""
+		d.Environment = cmp.Or(clean(environment, maxShort), d.Environment)
 		d.Address = token.Address
 		d.UpdatedAt = e.opts.Now()
 		if device, err := tx.Devices().Get(d.DeviceID); err == nil {

@@ -122,7 +122,7 @@ func TestSecretSettingsAreSealed(t *testing.T) {
 	}
 
 	b.restart(true)
-	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	b.expect("the document after a restart", string(resumed.Document), string(d.Document))
 	b.report(d.ID, resumed.Epoch, ended(1, "succeeded"))
@@ -191,7 +191,7 @@ func TestStatesOfEarlierBuilds(t *testing.T) {
 		return errors.Join(tx.Documents().Put(old), tx.Deployments().Put(record))
 	}))
 	b.restart(false)
-	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	b.expect("the value on the device", secretOf(t, resumed).Text, planted)
 	shown, err := b.engine.Document(d.ID)
@@ -220,7 +220,7 @@ func TestARotationKeepsSequencesReadable(t *testing.T) {
 	b.check(err)
 	b.expect("unchanged, under a new key", b.imported(nested), "main:1")
 	b.restart(false)
-	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	b.expect("the document", string(resumed.Document), string(d.Document))
 	b.expect("changed and masked", b.imported(strings.NewReplacer(planted, tasksequence.Masked, "Main", "Changed", `"version":1,`, "").Replace(nested)), "main:2")

@@ -97,7 +97,7 @@ func TestADeploymentIsPinned(t *testing.T) {
 	b.load(fmt.Sprintf(child, 2, 2))
 	b.load(`{"id":"main","version":2,"name":"Main","steps":[{"id":"other","name":"x","definition":"reboot"}]}`)
 	b.restart(false)
-	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	if a, ok := interpret(t, resumed).Next().(tasksequence.Execute); !ok || a.Path != "call>v1" {
 		t.Errorf("the agent would begin with %+v", interpret(t, resumed).Next())
@@ -198,7 +198,7 @@ func TestTenThousandSteps(t *testing.T) {
 	}
 	send(1, 0, 4321)
 	b.restart(true)
-	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	b.expect("results", len(resumed.Results), 4321)
 	if a, ok := interpret(t, resumed).Next().(tasksequence.Execute); !ok || a.Path != "4321" || a.Number != 4322 {
@@ -220,5 +220,19 @@ func TestASequenceThatCannotRunWhereItBeginsIsNotStarted(t *testing.T) {
 	}
 	if _, ok, err := b.engine.Current(b.token); ok || err != nil {
 		t.Errorf("a deployment was left behind: %v, %v", ok, err)
+	}
+}
+
+// The environment follows the agent: it decides what the device boots after a power loss.
+func TestResumeTellsWhereTheAgentRuns(t *testing.T) {
+	b := newBench(t)
+	d := b.begin()
+	for _, tt := range []struct{ says, want string }{{"fullos", "fullos"}, {"", "fullos"}, {"linuxpe", "linuxpe"}} {
+		if _, err := b.engine.Resume(t.Context(), b.token, d.ID, tt.says); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := b.engine.deployment(d.ID)
+		b.check(err)
+		b.expect("environment after "+tt.says, kept.Environment, tt.want)
 	}
 }

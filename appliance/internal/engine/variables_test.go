@@ -36,7 +36,7 @@ func TestVariablesAreRecorded(t *testing.T) {
 	event.Variables = []wire.Variable{{Name: "Make", Value: text("Dell")}, {Name: "Disks", Value: json.RawMessage(`["sda","sdb"]`)}}
 	b.report(d.ID, 1, event, wire.Event{Number: 2, Kind: wire.EventVariables, Variables: []wire.Variable{{Name: "Colour", Value: json.RawMessage(`[]`)}}})
 	b.restart(true)
-	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID)
+	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	b.expect("after a restart", b.variables(resumed), `Colour=[] Disks=["sda","sdb"] make="Dell"`)
 }
