@@ -17,6 +17,8 @@ func Builtin() []Definition {
 		formatDisk(),
 		applyOperatingSystem(),
 		runPowerShellScript(),
+		applyChromeOSFlex(),
+		applyIGELImage(),
 		prepareOperatingSystem(),
 		configureOperatingSystem(),
 		enableAdministratorAccount(),

@@ -2,6 +2,7 @@ package imaging
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -72,6 +73,16 @@ func pack(t testing.TB, form string, data []byte) []byte {
 		w, err = xz.NewWriter(&b)
 	case Zstd:
 		w, err = zstd.NewWriter(&b)
+	case Zip:
+		z := zip.NewWriter(&b)
+		f, err := z.Create("disk.bin")
+		if err == nil {
+			_, err = f.Write(data)
+		}
+		if err = errors.Join(err, z.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
 	}
 	if err == nil {
 		_, err = w.Write(data)

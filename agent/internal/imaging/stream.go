@@ -18,6 +18,7 @@ const (
 	Gzip  = "gzip"
 	XZ    = "xz"
 	Zstd  = "zstd"
+	Zip   = "zip" // its first file; makers of disk images wrap them so
 )
 
 // maxWindow bounds what a compressed stream may make the agent remember. It takes
@@ -59,6 +60,10 @@ func Unpack(r io.Reader) (*Stream, error) {
 			return nil, fmt.Errorf("unpack gzip: %w", err)
 		}
 		s.r = z
+	case Zip:
+		if s.r, s.Size, err = unzip(b); err != nil {
+			return nil, err
+		}
 	case XZ:
 		z, err := xz.ReaderConfig{DictCap: maxWindow}.NewReader(b)
 		if err != nil {
@@ -79,6 +84,8 @@ func formOf(head []byte) string {
 		return Gzip
 	case bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")):
 		return XZ
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
+		return Zip
 	}
 	return Plain
 }

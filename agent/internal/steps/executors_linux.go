@@ -14,6 +14,8 @@ func Executors() map[string]Executor {
 
 		tasksequence.ApplyOperatingSystem:        applyOperatingSystem,
 		tasksequence.RunPowerShellScript:         runPowerShellScript,
+		tasksequence.ApplyChromeOSFlex:           applyChromeOSFlex,
+		tasksequence.ApplyIGELImage:              applyIGELImage,
 		tasksequence.PrepareOperatingSystem:      prepareOperatingSystem,
 		tasksequence.ConfigureOperatingSystem:    configureOperatingSystem,
 		tasksequence.EnableAdministratorAccount:  enableAdministratorAccount,

@@ -1,0 +1,8 @@
+package steps
+
+import "context"
+
+// applyChromeOSFlex puts a ChromeOS Flex image onto the disk that the settings mean.
+func applyChromeOSFlex(ctx context.Context, s *Step) (Outcome, error) {
+	return Outcome{}, applyRawImage(ctx, s)
+}

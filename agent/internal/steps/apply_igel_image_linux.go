@@ -1,0 +1,8 @@
+package steps
+
+import "context"
+
+// applyIGELImage puts an IGEL OS image onto the disk that the settings mean.
+func applyIGELImage(ctx context.Context, s *Step) (Outcome, error) {
+	return Outcome{}, applyRawImage(ctx, s)
+}
