@@ -124,7 +124,7 @@ func (a *appliance) buildAccess(context.Context) (err error) {
 }
 
 func (a *appliance) buildContent(context.Context) (err error) {
-	a.content, err = content.New(content.Options{Store: a.store, Dir: a.folder("content"), Audit: a.audit, Logger: a.log})
+	a.content, err = content.New(content.Options{Store: a.store, Dir: a.folder("content"), Audit: a.audit, Logger: a.log, Private: a.cfg.Content.PrivateAddresses})
 	if err == nil {
 		a.closers = append(a.closers, a.content.Close)
 	}

@@ -21,7 +21,7 @@ import (
 
 func (a *app) contentCommand() *cobra.Command {
 	return group("content", "Content items and versions: what devices fetch",
-		a.contentAdd(), a.contentList(), a.contentShow(), a.contentStatus(), a.contentVerify())
+		a.contentAdd(), a.contentList(), a.contentShow(), a.contentStatus(), a.contentVerify(), a.contentDelete(), a.contentExport())
 }
 
 func (a *app) contentAdd() *cobra.Command {

@@ -2,8 +2,10 @@ package api
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
+	"slipway/agent/wire"
 	"slipway/appliance/internal/content"
 	"slipway/fleet"
 )
@@ -83,6 +85,10 @@ func (a *API) adminContentRoutes() []route {
 		{Method: "GET", Path: items + "/{item}", Access: Viewer, Summary: "A content item, by id or name", Out: ContentItem{}, Handle: a.getContent},
 		{Method: "PATCH", Path: items + "/{item}", Access: Technician, Summary: "Change a content item", In: ChangeContent{}, Out: fleet.ContentItem{}, Handle: a.changeContent},
 		{Method: "PUT", Path: items + "/{item}/versions/{version}/status", Access: Technician, Summary: "Change the status of a version", In: ContentStatus{}, Out: fleet.ContentVersion{}, Handle: a.contentStatus},
+		{Method: "DELETE", Path: items + "/{item}", Access: Technician, Summary: "Delete an item with all its versions, unless something needs one", Handle: func(c *call) (any, error) {
+			return nil, a.Content.Delete(c.ctx(), contentActor(c), c.Param("item"), 0)
+		}},
+		{Method: "DELETE", Path: items + "/{item}/versions/{version}", Access: Technician, Summary: "Delete a version, unless something needs it", Handle: a.deleteContent},
 		{Method: "GET", Path: admin + "/content-jobs", Access: Viewer, Summary: "Imports and verifications, newest first", Out: ContentJobs{}, Handle: func(*call) (any, error) {
 			return ContentJobs{nonNil(a.Content.Jobs())}, nil
 		}},
@@ -94,6 +100,37 @@ func (a *API) adminContentRoutes() []route {
 			return nil, a.Content.Cancel(c.Param("id"))
 		}},
 	}
+}
+
+// contentUploadRoutes are the calls of the tus protocol 1.0: POST begins an upload,
+// HEAD tells how much is kept, PATCH goes on, DELETE forgets it. What is complete is
+// named in the uploads of POST /admin/content.
+func (a *API) contentUploadRoutes() []route {
+	const one = contentUploads + "{upload}"
+	list := []route{{Method: "POST", Path: strings.TrimSuffix(contentUploads, "/"), Summary: "Begin an upload (tus)", Status: http.StatusCreated},
+		{Method: "HEAD", Path: one, Summary: "How much of an upload is kept (tus)"},
+		{Method: "PATCH", Path: one, Summary: "Go on with an upload (tus)", MaxBody: wire.MaxContentSize},
+		{Method: "DELETE", Path: one, Summary: "Forget an upload (tus)"}}
+	for i := range list {
+		list[i].Access, list[i].Handle = Technician, a.contentUpload
+	}
+	return list
+}
+
+// contentUploads is where uploads of scripts stand.
+const contentUploads = admin + "/content-uploads/"
+
+func (a *API) contentUpload(c *call) (any, error) {
+	a.tus.ServeHTTP(c.Writer, c.Request.WithContext(content.WithOwner(c.ctx(), c.Actor)))
+	return written{}, nil
+}
+
+func (a *API) deleteContent(c *call) (any, error) {
+	version, err := versionParam(c)
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.Content.Delete(c.ctx(), contentActor(c), c.Param("item"), version)
 }
 
 func contentActor(c *call) content.Actor { return content.Actor{Name: c.Actor, Address: addressOf(c)} }

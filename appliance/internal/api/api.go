@@ -37,6 +37,8 @@ type API struct {
 	log     *slog.Logger
 	routes  []route
 	openapi []byte
+
+	tus http.Handler // of the tus protocol
 }
 
 const (
@@ -47,6 +49,12 @@ const (
 // New returns the API. It fails when a route states no access rule.
 func New(o Options) (*API, error) {
 	a := &API{Services: o.Services, log: o.Logger}
+	if a.Content != nil {
+		var err error
+		if a.tus, err = a.Content.Uploads(contentUploads); err != nil {
+			return nil, err
+		}
+	}
 	a.routes = a.table()
 	for _, r := range a.routes {
 		if r.Access == NoRule {
@@ -63,7 +71,7 @@ func (a *API) table() []route {
 	for _, part := range [][]route{a.systemRoutes(), a.signInRoutes(), a.deviceRoutes(), a.contentRoutes(), a.deploymentContentRoutes(), a.accessRoutes(),
 
 		a.signInSettingsRoutes(), a.passcodeRoutes(), a.fleetRoutes(), a.sequenceRoutes(), a.stepRoutes(), a.templateRoutes(), a.imageRoutes(), a.auditRoutes(),
-		a.caRoutes(), a.backupRoutes(), a.mediaRoutes(), a.adminContentRoutes()} {
+		a.caRoutes(), a.backupRoutes(), a.mediaRoutes(), a.adminContentRoutes(), a.contentUploadRoutes()} {
 		all = append(all, part...)
 	}
 	return all

@@ -32,6 +32,7 @@ type Config struct {
 	HTTPS      Listener `yaml:"https"`
 	Log        Log      `yaml:"log"`
 	Audit      Audit    `yaml:"audit"`
+	Content    Content  `yaml:"content"`
 }
 
 // DHCP is how the appliance takes part in DHCP.
@@ -75,6 +76,11 @@ type Log struct {
 type Audit struct {
 	Syslog   string `yaml:"syslog"`    // collector: udp://host:514, tcp://host:601, tls://host:6514; empty: none
 	SyslogCA string `yaml:"syslog_ca"` // PEM file the collector's certificate chains to; relative to the configuration file
+}
+
+// Content is what holds for content items.
+type Content struct {
+	PrivateAddresses bool `yaml:"private_addresses"` // files may be fetched from private and local addresses
 }
 
 // The modes of DHCP.

@@ -166,6 +166,7 @@ func (c *Config) fields() map[string]any {
 		"tftp.listen": &c.TFTP.Listen, "http.listen": &c.HTTP.Listen, "https.listen": &c.HTTPS.Listen,
 		"log.format": &c.Log.Format, "log.level": &c.Log.Level,
 		"audit.syslog": &c.Audit.Syslog, "audit.syslog_ca": &c.Audit.SyslogCA,
+		"content.private_addresses": &c.Content.PrivateAddresses,
 	}
 }
 

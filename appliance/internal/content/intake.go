@@ -42,6 +42,7 @@ type Import struct {
 
 	key      string  // of a device's upload
 	captured *source // its file
+	owner    string  // of the uploads
 }
 
 // Uploaded is a finished upload and what the file is called in the version.
@@ -58,6 +59,7 @@ const (
 
 // Import begins an import and returns its job.
 func (s *Service) Import(_ context.Context, by Actor, in Import) (Job, error) {
+	in.owner = by.Name
 	in, err := s.checkImport(in)
 	if err != nil {
 		return Job{}, err
@@ -153,6 +155,7 @@ type intake struct {
 	files []manifestFile
 	notes []string
 	own   []string // files that are removed at the end
+	spent []string // files that are removed when all went well
 }
 
 // take makes the version.
@@ -172,7 +175,11 @@ func (s *Service) take(ctx context.Context, by Actor, in Import, r *running) (fl
 	}
 	v := fleet.ContentVersion{Status: in.Status, Kind: cmp.Or(k.in.Kind, KindFile), Command: in.Command, Manifest: hash, Files: len(m.Files), Size: m.size(),
 		Source: source, Notes: strings.Join(k.notes, "\n"), Key: in.key, CreatedAt: s.o.Now(), CreatedBy: by.Name}
-	return s.record(ctx, by, in, v)
+	v, err = s.record(ctx, by, in, v)
+	if err == nil {
+		k.own = append(k.own, k.spent...)
+	}
+	return v, err
 }
 
 func (k *intake) clean() {
@@ -321,8 +328,14 @@ func (k *intake) file(ctx context.Context, f source) error {
 			return err
 		}
 		keep, err := c(ctx, f)
-		if err != nil || !keep {
+		if err != nil {
 			return err
+		}
+		if !keep {
+			if f.own {
+				k.spent = append(k.spent, f.path)
+			}
+			return nil
 		}
 	}
 	k.job.stage(stageRead, f.size)

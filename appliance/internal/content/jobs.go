@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -99,7 +100,7 @@ func (s *Service) start(kind, name string, by Actor, work func(ctx context.Conte
 		defer r.mu.Unlock()
 		r.job.EndedAt, r.job.Status, r.job.err = s.o.Now(), JobDone, err
 		if err != nil {
-			r.job.Status, r.job.Error = JobFailed, err.Error()
+			r.job.Status, r.job.Error = JobFailed, strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ")
 			s.o.Logger.WarnContext(ctx, "work on content failed", "kind", kind, "name", name, "error", err)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/tus/tusd/v2/pkg/memorylocker"
 
 	"slipway/agent/wire"
 	"slipway/appliance/internal/state"
@@ -56,6 +57,7 @@ type Service struct {
 	proofs    proofs
 	jobs      jobs
 	uploads   deviceUploads
+	locker    *memorylocker.MemoryLocker // of the uploads of people
 
 	ctx  context.Context // of the jobs
 	stop context.CancelFunc
@@ -82,11 +84,12 @@ func New(o Options) (*Service, error) {
 	if o.MaxSize == 0 {
 		o.MaxSize = 1 << 40
 	}
+	locker := memorylocker.New()
 	b, err := openBlobs(o.Dir, o.Reserve)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{o: o, blobs: b, proofs: proofs{now: o.Now}}
+	s := &Service{o: o, blobs: b, locker: locker, proofs: proofs{now: o.Now}}
 	s.uploads.dir = filepath.Join(o.Dir, "uploads")
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s, nil
@@ -117,7 +120,7 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) sweep(ctx context.Context) {
-	if err := s.sweepUploads(ctx); err != nil {
+	if err := errors.Join(s.sweepUploads(ctx), s.sweepTus()); err != nil {
 		s.o.Logger.WarnContext(ctx, "old uploads were not removed", "error", err)
 	}
 	freed, err := s.Collect()

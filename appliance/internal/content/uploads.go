@@ -400,10 +400,6 @@ func (s *Service) sweepUploads(context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (k *intake) fromUploads(context.Context) error {
-	return ErrNotFound
-}
-
 // hashed compares a file with the hash it must have.
 func (k *intake) hashed(ctx context.Context, f source) error {
 	if f.want == "" {
