@@ -219,7 +219,9 @@ func TestWhatIsNeededIsNotDeleted(t *testing.T) {
 	}
 	put(func(tx *state.Tx) error { return tx.Documents().Put(fleet.Document{Hash: "h", Body: []byte(`{}`)}) })
 	refused("a deployment asked for it", 1, true)
-	put(func(tx *state.Tx) error { return tx.Deployments().Put(fleet.Deployment{ID: "d", Status: fleet.DeploymentFailed, Document: "h"}) })
+	put(func(tx *state.Tx) error {
+		return tx.Deployments().Put(fleet.Deployment{ID: "d", Status: fleet.DeploymentFailed, Document: "h"})
+	})
 	refused("that deployment is over", 1, false)
 }
 
