@@ -62,6 +62,7 @@ func TestOwnStepsTemplatesAndOrders(t *testing.T) {
 	var found api.SequenceProblems
 	validate := func(steps string) {
 		t.Helper()
+		found = api.SequenceProblems{}
 		if code := r.request(insecure(nil, ""), "POST", "/api/v1/admin/sequences/validation", token, json.RawMessage(`{"name":"V","steps":[`+steps+`]}`), &found); code != http.StatusOK {
 			t.Fatalf("validation answers %d", code)
 		}

@@ -1,6 +1,7 @@
 package tasksequence
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -185,7 +186,7 @@ func (c nodeCheck) step(n *Node) {
 	}
 	for _, o := range define.Options {
 		if err := checkSetting(define, o, n); err != nil {
-			c.report("settings."+o.Name, err.Error(), o.Help)
+			c.report("settings."+o.Name, err.Error(), cmp.Or(o.Help, fmt.Sprintf("Give %s a value that fits: %s.", cmp.Or(o.Label, o.Name), o.Type)))
 		}
 	}
 }
