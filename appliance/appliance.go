@@ -19,6 +19,7 @@ import (
 	"slipway/appliance/internal/console"
 	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/devices"
+	"slipway/appliance/internal/drafts"
 	"slipway/appliance/internal/engine"
 	"slipway/appliance/internal/imaging"
 	"slipway/appliance/internal/leases"
@@ -218,8 +219,12 @@ func tftpListen(l config.Listener) (netip.AddrPort, error) {
 
 func (a *appliance) buildWeb(context.Context) (err error) {
 	health := &health{a}
+	unsaved, err := drafts.Open(a.folder("drafts"), a.keyring)
+	if err != nil {
+		return err
+	}
 	a.console, err = ui.New(ui.Config{Logger: a.log, Backend: console.Backend(console.Services{
-		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Audit: a.audit, Settings: a.settings, Store: a.store, Health: health,
+		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Drafts: unsaved, Images: a.images, Audit: a.audit, Settings: a.settings, Store: a.store, Health: health,
 	}, a.held)})
 	if err != nil {
 		return err

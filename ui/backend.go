@@ -27,6 +27,7 @@ type Backend struct {
 	Devices     Devices
 	Deployments Deployments
 	Sequences   Sequences
+	Drafts      Drafts
 	Images      Images
 	Audit       Audit
 	Health      Health
@@ -104,18 +105,6 @@ type Deployments interface {
 // reports nothing for minutes looks like a device that fell silent.
 type Hearing interface {
 	LastHeard(id string) time.Time
-}
-
-// Sequences is the library of task sequences.
-type Sequences interface {
-	// List returns every version of every sequence.
-	List(ctx context.Context) ([]fleet.Sequence, error)
-	Get(ctx context.Context, id string, version int) (fleet.Sequence, error)
-	// Import stores a document (JSON or YAML) as a new version. *FieldError
-	// ("file") says what is wrong and where; several lines are allowed.
-	Import(ctx context.Context, by Actor, document []byte) (fleet.Sequence, error)
-	// Export returns the document as "json" or "yaml".
-	Export(ctx context.Context, id string, version int, format string) ([]byte, error)
 }
 
 // Images is the boot images and their builds.

@@ -205,3 +205,8 @@ func (tb *tab) shot(name string) {
 func shotName(name string, width int64, scheme string) string {
 	return fmt.Sprintf("%s-%d-%s", name, width, scheme)
 }
+
+// setSelect chooses an option as a person would, change event included.
+func setSelect(selector, value string) chromedp.Action[chromedp.Void] {
+	return chromedp.SetValue(chromedp.CSS(selector), value)
+}

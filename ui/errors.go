@@ -2,6 +2,7 @@ package ui
 
 import (
 	"errors"
+	"strconv"
 	"time"
 )
 
@@ -59,3 +60,15 @@ type Refused struct{ Reason string }
 
 // Error is the reason.
 func (e *Refused) Error() string { return e.Reason }
+
+// Conflict says that somebody else saved the same thing meanwhile (409).
+type Conflict struct {
+	Version   int // what stands there now
+	Status    string
+	ChangedAt time.Time
+}
+
+// Error names the version.
+func (e *Conflict) Error() string {
+	return "version " + strconv.Itoa(e.Version) + " was saved by somebody else meanwhile"
+}

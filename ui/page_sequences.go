@@ -1,12 +1,14 @@
 package ui
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
 	"slices"
 
 	"slipway/fleet"
+	"slipway/ui/internal/edit"
 	"slipway/ui/internal/view"
 )
 
@@ -21,7 +23,30 @@ func (c *Console) sequences(v *visit, status int, importError, problem string) e
 	if err != nil {
 		return err
 	}
-	return c.draw(v, status, view.Sequences(p, view.SequencesView{Rows: newestVersions(all), ImportError: importError, Problem: problem}))
+	drafts, err := c.draftRows(v)
+	if err != nil {
+		return err
+	}
+	return c.draw(v, status, view.Sequences(p, view.SequencesView{Rows: newestVersions(all), Drafts: drafts, ImportError: importError, Problem: problem}))
+}
+
+// draftRows are the visitor's drafts that are not saved, the latest first.
+func (c *Console) draftRows(v *visit) ([]view.DraftRow, error) {
+	if !v.account.Role.Includes(fleet.RoleAdministrator) {
+		return nil, nil
+	}
+	kept, err := c.backend.Drafts.List(v.ctx(), v.account.Name)
+	if err != nil {
+		return nil, err
+	}
+	var rows []view.DraftRow
+	for id, body := range kept {
+		if d, err := edit.Read(body); err == nil && !d.Saved {
+			rows = append(rows, view.DraftRow{ID: id, Name: cmp.Or(d.Sequence.Name, "no name"), ChangedAt: d.ChangedAt})
+		}
+	}
+	slices.SortFunc(rows, func(a, b view.DraftRow) int { return b.ChangedAt.Compare(a.ChangedAt) })
+	return rows, nil
 }
 
 // newestVersions is one row per sequence, by name.

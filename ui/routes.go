@@ -83,6 +83,11 @@ func routes() []route {
 
 		{method: get, path: "/sequences", access: viewer, handle: (*Console).showSequences},
 		{method: post, path: "/sequences/import", access: administrator, body: importLimit, handle: (*Console).importSequence},
+		{method: get, path: "/sequences/new", access: administrator, handle: (*Console).showNewSequence},
+		{method: post, path: "/sequences/new", access: administrator, handle: (*Console).newSequence},
+		{method: get, path: "/sequences/:id/edit", access: administrator, handle: (*Console).showEditor},
+		{method: post, path: "/sequences/:id/edit", access: administrator, body: importLimit, handle: (*Console).edit},
+		{method: post, path: "/sequences/:id/status", access: administrator, handle: (*Console).setSequenceStatus},
 		{method: get, path: "/sequences/:id", access: viewer, handle: (*Console).showSequence},
 		{method: get, path: "/sequences/:id/export", access: administrator, handle: (*Console).exportSequence},
 

@@ -13,6 +13,7 @@ import (
 	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/auth"
 	"slipway/appliance/internal/devices"
+	"slipway/appliance/internal/drafts"
 	"slipway/appliance/internal/engine"
 	"slipway/appliance/internal/imaging"
 	"slipway/appliance/internal/settings"
@@ -29,6 +30,7 @@ type Services struct {
 	Devices  *devices.Admin
 	Engine   *engine.Engine
 	Library  *engine.Library
+	Drafts   *drafts.Store
 	Images   *imaging.Service
 	Audit    *audit.Log
 	Store    *state.Store
@@ -46,6 +48,7 @@ func Backend(s Services, held <-chan struct{}) ui.Backend {
 		Devices:     deviceList{s.Devices},
 		Deployments: deployments{s.Engine},
 		Sequences:   sequences{s.Library},
+		Drafts:      draftStore{s.Drafts},
 		Images:      bootImages{s.Images},
 		Audit:       auditLog{s.Audit},
 		Health:      s.Health,
@@ -103,7 +106,7 @@ func translate(err error) error {
 		return ui.ErrSignedOut
 	case errors.Is(err, state.ErrFull), errors.Is(err, bootimages.ErrNoSpace):
 		return fmt.Errorf("%w: %w", ui.ErrReadOnly, err)
-	case isAny(err, state.ErrNotFound, engine.ErrNotFound, auth.ErrNotFound, auth.ErrNoHold, devices.ErrNotFound):
+	case isAny(err, state.ErrNotFound, engine.ErrNotFound, drafts.ErrNotFound, auth.ErrNotFound, auth.ErrNoHold, devices.ErrNotFound):
 		return fmt.Errorf("%w: %w", ui.ErrNotFound, err)
 	}
 	for _, refusal := range refusals() {
@@ -117,7 +120,7 @@ func translate(err error) error {
 // refusals are the errors that tell a person why something cannot be done now.
 func refusals() []error {
 	return []error{auth.ErrLockout, auth.ErrLastAdministrator, auth.ErrSetupDone, auth.ErrExists, auth.ErrNotAllowed, engine.ErrEnded, engine.ErrUnfinished,
-		engine.ErrNotActive, engine.ErrImmutable, imaging.ErrClosed, imaging.ErrNotInThisVersion, bootimages.ErrOption}
+		engine.ErrNotActive, engine.ErrImmutable, engine.ErrTooLarge, drafts.ErrTooLarge, drafts.ErrTooMany, imaging.ErrClosed, imaging.ErrNotInThisVersion, bootimages.ErrOption}
 }
 
 // sentence leaves out which part of the appliance failed at what: that is for logs.

@@ -78,28 +78,6 @@ func (d deployments) Cancel(ctx context.Context, by ui.Actor, id string) error {
 	return translate(d.engine.Order(ctx, engineActor(by), id, "cancel"))
 }
 
-type sequences struct{ library *engine.Library }
-
-func (s sequences) List(context.Context) ([]fleet.Sequence, error) {
-	list, err := s.library.List()
-	return list, translate(err)
-}
-
-func (s sequences) Get(_ context.Context, id string, version int) (fleet.Sequence, error) {
-	x, err := s.library.Get(id, version)
-	return x, translate(err)
-}
-
-func (s sequences) Import(ctx context.Context, by ui.Actor, document []byte) (fleet.Sequence, error) {
-	x, err := s.library.Import(ctx, engineActor(by), document)
-	return x, translate(err)
-}
-
-func (s sequences) Export(_ context.Context, id string, version int, format string) ([]byte, error) {
-	body, err := s.library.Export(id, version, format)
-	return body, translate(err)
-}
-
 type bootImages struct{ images *imaging.Service }
 
 func (b bootImages) List(context.Context) ([]fleet.BootImage, error) {

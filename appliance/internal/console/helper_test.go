@@ -37,6 +37,7 @@ type (
 	noDevices     struct{ ui.Devices }
 	noDeployments struct{ ui.Deployments }
 	noSequences   struct{ ui.Sequences }
+	noDrafts      struct{ ui.Drafts }
 	noImages      struct{ ui.Images }
 	noHealth      struct{}
 	noLive        struct{}
@@ -91,7 +92,7 @@ func newBench(t *testing.T) *bench {
 	}
 	backend := ui.Backend{
 		Sessions: sessions{b.auth}, Security: security{b.auth, settings.New(store, log)}, Accounts: accounts{b.auth}, Tokens: tokens{b.auth}, Audit: auditLog{log},
-		Devices: noDevices{}, Deployments: noDeployments{}, Sequences: noSequences{}, Images: noImages{}, Health: noHealth{}, Live: noLive{},
+		Devices: noDevices{}, Deployments: noDeployments{}, Sequences: noSequences{}, Drafts: noDrafts{}, Images: noImages{}, Health: noHealth{}, Live: noLive{},
 	}
 	if b.console, err = ui.New(ui.Config{Backend: backend, Logger: quiet}); err != nil {
 		t.Fatal(err)

@@ -41,7 +41,11 @@ func (l *Library) Import(ctx context.Context, actor Actor, text []byte) (fleet.S
 }
 
 func (l *Library) audit(ctx context.Context, actor Actor, s fleet.Sequence) {
-	entry := fleet.AuditEntry{Actor: actor.Name, Address: actor.Address, Action: "sequence.imported",
+	l.auditAs(ctx, actor, "sequence.imported", s)
+}
+
+func (l *Library) auditAs(ctx context.Context, actor Actor, action string, s fleet.Sequence) {
+	entry := fleet.AuditEntry{Actor: actor.Name, Address: actor.Address, Action: action,
 		Object: fmt.Sprintf("%s:%d", s.ID, s.Version), Outcome: "ok", Reason: s.Name}
 	if err := l.opts.Auditor.Write(context.WithoutCancel(ctx), entry); err != nil {
 		l.opts.Logger.ErrorContext(ctx, "audit entry was not written", "action", entry.Action, "sequence", entry.Object, "error", err)
