@@ -15,6 +15,13 @@ func template(id, name, description string, nodes ...ts.Node) Template {
 		Sequence: ts.Sequence{Format: ts.Format, Status: ts.InDevelopment, Name: name, Description: description, Steps: nodes}}
 }
 
+// endsIn sets what the device does after its success. Systems in which the agent does
+// not go on are restarted so: behind a Reboot step nobody would tell how it ended.
+func (t Template) endsIn(action string) Template {
+	t.Sequence.Variables = map[string]ts.Value{"FinishAction": {Text: action}}
+	return t
+}
+
 func step(definition, name string, more ...func(*ts.Node)) ts.Node {
 	n := ts.Node{ID: definition, Name: name, Definition: definition}
 	for _, change := range more {
@@ -76,15 +83,13 @@ func linuxBuildAndCapture() Template {
 func chromeOSFlex() Template {
 	return template("chromeos-flex", "ChromeOS Flex",
 		"Writes a ChromeOS Flex image to the disk and restarts into it.",
-		step("apply-chromeos-flex", "Apply ChromeOS Flex"),
-		reboot("restart", "Restart from the disk", ts.RebootDisk))
+		step("apply-chromeos-flex", "Apply ChromeOS Flex")).endsIn("reboot")
 }
 
 func igel() Template {
 	return template("igel-12", "IGEL 12",
 		"Writes an IGEL OS 12 image to the disk and restarts into it.",
-		step("apply-igel-image", "Apply IGEL image"),
-		reboot("restart", "Restart from the disk", ts.RebootDisk))
+		step("apply-igel-image", "Apply IGEL image")).endsIn("reboot")
 }
 
 func wipeDisk() Template {
