@@ -39,6 +39,7 @@ var rules = []rule{
 	{folder: "", deny: []string{"github.com/gin-gonic/gin"}, allow: []string{"@appliance/internal/api", "@ui"}, reason: "other parts hand out http.Handler"},
 	{folder: "", deny: []string{"github.com/coreos/go-oidc", "golang.org/x/oauth2"}, allow: []string{"@appliance/internal/oidc"}, reason: "one library, one home: tokens of a provider are checked in one place"},
 	{folder: "", deny: []string{"github.com/zitadel/", "slipway/appliance/internal/oidc/oidctest"}, allow: []string{"@appliance/internal/oidc/oidctest"}, reason: "the provider of the tests is for tests"},
+	{folder: "", deny: []string{"github.com/tus/"}, allow: []string{"@appliance/internal/content"}, reason: "one library, one home: other parts get an http.Handler"},
 	{folder: "", deny: []string{"filippo.io/age"}, allow: []string{"@appliance/internal/backup"}, reason: "one library, one home"},
 	{folder: "", deny: []string{"software.sslmate.com/src/go-pkcs12", "github.com/google/certtostore"}, allow: []string{"@agent/internal/certificate"}, reason: "one library, one home"},
 	{folder: "", deny: []string{"slipway/appliance"}, allow: []string{"@appliance"}, reason: "nobody imports the appliance"},
