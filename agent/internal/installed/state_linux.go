@@ -29,7 +29,7 @@ func foreign(f *os.File) (string, error) {
 	}
 	for _, name := range names {
 		base, _, _ := strings.Cut(name, ".") // "token.json.123": being written when the power failed
-		if !slices.Contains([]string{pidName, deploymentName, "identity", "token", "address"}, base) && !strings.HasPrefix(name, partPrefix) {
+		if !slices.Contains([]string{pidName, deploymentName, "identity", "token", "address", "reports", "content"}, base) && !strings.HasPrefix(name, partPrefix) {
 			return name, nil
 		}
 	}

@@ -42,6 +42,11 @@ type Reporter struct {
 	orders     func([]string)    // called for each answer
 	lost       func(since error) // nil: the appliance answers (again)
 	watch      func(wire.Event)  // is told each new event; may be nil
+	journal    Journal           // may be nil
+
+	journalMu sync.Mutex // taken before mu
+	journaled []wire.Event
+	outdated  bool // the journal holds what is not in journaled
 
 	mu       sync.Mutex
 	events   []wire.Event
@@ -70,6 +75,7 @@ func (r *Reporter) Event(e wire.Event) {
 	r.next++
 	r.events = append(r.events, e)
 	r.mu.Unlock()
+	r.keep(false)
 	if r.watch != nil {
 		r.watch(e)
 	}
@@ -233,6 +239,7 @@ func (r *Reporter) keptEvents(answer wire.EventAnswer) {
 	close(r.changed)
 	r.changed = make(chan struct{})
 	r.mu.Unlock()
+	r.keep(false)
 	if len(answer.Orders) > 0 {
 		r.orders(answer.Orders)
 	}

@@ -58,6 +58,7 @@ type Runner struct {
 
 	ContentDir  string           // folder below which steps find their content; a temporary one when empty
 	Environment string           // that the agent runs in; tasksequence.LinuxPE when empty
+	Journal     Journal          // keeps what is not acknowledged over a restart; nil: nothing is kept
 	Unattended  bool             // nobody can be asked: an interrupted step that may do harm twice fails
 	Watch       func(wire.Event) // is told every event as it is reported; nil: nobody
 
@@ -78,11 +79,13 @@ func (r *Runner) Run(ctx context.Context, d wire.Deployment) (Outcome, error) {
 	ctx, stop := context.WithCancel(ctx)
 	r.orders = newOrders(r.Face)
 	r.report = NewReporter(r.API, d.ID, d.Epoch, r.Now, r.orders.take, r.orders.lost)
-	r.report.watch = r.Watch
+	r.report.watch, r.report.journal = r.Watch, r.Journal
 	var reporting sync.WaitGroup
 	reporting.Go(func() { _ = r.report.Run(ctx) }) // its failure comes back by Flush
+	defer r.report.keep(true)
 	defer reporting.Wait()
 	defer stop()
+	r.replay(d)
 	r.report.Event(wire.Event{Kind: wire.EventVariables, Variables: r.changes()})
 	if len(d.Results) == 0 {
 		if outcome, err := r.foresee(ctx); err != nil || outcome.Status != "" {

@@ -48,7 +48,7 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 		machine.Agent = placer{s: s, server: c.Address(), deployment: d.ID}
 		r := &runner.Runner{API: c, Face: face, Machine: machine, Executors: steps.Executors(),
 			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now,
-			ContentDir: contentDir(s.StateDir), Environment: s.environment(), Unattended: s.Unattended, Watch: s.watch(d.ID)}
+			ContentDir: contentDir(s.StateDir), Journal: s.journal(), Environment: s.environment(), Unattended: s.Unattended, Watch: s.watch(d.ID)}
 		o, err = r.Run(ctx, d)
 		tail = face.tail()
 		if !errors.Is(err, runner.ErrReload) {
@@ -74,6 +74,14 @@ func (s *Session) content(c *client.Client, deployment string, f *face) *content
 		s.Log.Warn("content does not come", "error", why)
 		f.Alert("Content is waited for: " + client.Explain(why))
 	}}
+}
+
+// journal keeps what is not acknowledged beside the sign-in.
+func (s *Session) journal() runner.Journal {
+	if s.StateDir == "" {
+		return nil
+	}
+	return runner.JournalFile{Path: filepath.Join(s.StateDir, reportsFile)}
 }
 
 // contentDir is the folder for content of steps: in memory in the boot image, on the

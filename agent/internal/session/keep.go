@@ -16,6 +16,7 @@ import (
 const (
 	tokenFile    = "token.json"
 	identityFile = "identity.pem" // written by the caller, with client.KeepIdentity
+	reportsFile  = "reports.json" // what the appliance has not acknowledged
 )
 
 // kept is a sign-in as it outlives a crash of the agent and, where StateDir is
@@ -98,6 +99,7 @@ func (s *Session) forget() {
 	s.unsave()
 	s.wipe(tokenFile)
 	s.wipe(identityFile)
+	s.wipe(reportsFile)
 }
 
 // wipe overwrites and removes a small file. On media that remap their blocks the

@@ -82,7 +82,9 @@ func copyFiles(from string, to *os.Root) (changed bool, err error) {
 
 // kept reports whether a file of the state in memory is needed after a restart.
 // "token.json.123" is one that is being written.
-func kept(name string) bool { return name == "token.json" || name == "identity.pem" }
+func kept(name string) bool {
+	return name == "token.json" || name == "identity.pem" || name == "reports.json"
+}
 
 // put writes a file whole or not at all, for its owner only.
 func put(dir *os.Root, name string, text []byte) (changed bool, err error) {
