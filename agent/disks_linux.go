@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 
+	"slipway/agent/internal/boot"
 	"slipway/agent/internal/disk"
 	"slipway/agent/internal/steps"
+	"slipway/agent/internal/toolpack"
 )
 
 // disks are the machine's disks; tools for them run like every command.
@@ -21,4 +24,10 @@ func disks(log *slog.Logger) disk.Disks {
 		}
 		return output.String(), err
 	}}
+}
+
+// toolPack is the pack that the running image pins.
+func toolPack(image boot.Image) *toolpack.Pack {
+	pin, err := toolpack.LoadPin(os.DirFS("/"))
+	return &toolpack.Pack{Root: "/", Image: image.ID, Pin: pin, Err: err}
 }

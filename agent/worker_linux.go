@@ -93,7 +93,7 @@ func work(ctx context.Context, log *ring, logger *slog.Logger) (boot.Way, error)
 		Now: time.Now, SetClock: boot.SetClock, Keyboard: keyboard.suggest, Log: logger,
 		Machine:  steps.Machine{Exec: steps.LinuxExec{}, Files: steps.LinuxFiles{Dir: filepath.Join(stateDir, "tmp")}, Disks: disks(logger)},
 		Target:   target{image: image, load: hw.load, log: logger},
-		StateDir: stateDir}
+		StateDir: stateDir, Tools: toolPack(image)}
 	failed := make(chan error, 1)
 	parts.Go(func() {
 		way, err := s.Run(ctx)

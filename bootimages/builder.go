@@ -34,6 +34,7 @@ type resolved struct {
 	caSet     []string
 	overlay   []folderFile
 	firmware  []folderFile
+	noTools   string // the package for want of which there is no tool pack
 }
 
 // BootDir is the folder of images and loaders.
@@ -136,7 +137,10 @@ func (b *Builder) resolve(ctx context.Context, o Options) (*resolved, error) {
 		}
 		r.packages = append(r.packages, p)
 	}
-	return r, r.resolveStub(ctx, o.Architecture)
+	if err := r.resolveStub(ctx, o.Architecture); err != nil {
+		return nil, err
+	}
+	return r, r.resolveTools(ctx, o.Architecture)
 }
 
 // resolveStub names the package of the one-file image's stub. A source without it
@@ -231,6 +235,10 @@ func (b *Builder) assemble(ctx context.Context, o Options, r *resolved, files ma
 	if err := errors.Join(addIdentity(main, o, r, image.ID), addCopies(main, r, files), addOverlay(main, r.overlay, "")); err != nil {
 		return err
 	}
+	tools, err := r.addTools(ctx, main, files, dir, m)
+	if err != nil {
+		return err
+	}
 	archives := []tree{main}
 	if len(r.firmware) > 0 {
 		extra := tree{}
@@ -256,6 +264,10 @@ func (b *Builder) assemble(ctx context.Context, o Options, r *resolved, files ma
 	m.begin("writing the one-file image", 97, 98)
 	if err := r.addOneFile(dir, files, o, image, m); err != nil {
 		return err
+	}
+	if tools.Name != "" {
+		image.Files = append(image.Files, tools)
+		image.Size += tools.Size
 	}
 	m.note(fmt.Sprintf("kernel %s, %d modules, vmlinuz %.1f MB, initrd %.1f MB", k.release, len(set), float64(kernelFile.Size)/1e6, float64(initrd.Size)/1e6))
 	return nil

@@ -28,6 +28,9 @@ func (b *Builder) FetchPackages(ctx context.Context, arch, folder string, report
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return plain(err, folder)
 	}
+	if r.noTools != "" {
+		m.note("warning: the package source has no " + r.noTools + ": images from this folder have no tool pack, and cannot format disks")
+	}
 	files, err := fetchAll(ctx, r, m)
 	if err != nil {
 		return plain(err, b.Data)
@@ -69,7 +72,7 @@ func (b *Builder) resolvePackages(ctx context.Context, arch string) (*resolved, 
 		}
 		r.packages = append(r.packages, p)
 	}
-	return r, nil
+	return r, r.resolveTools(ctx, arch)
 }
 
 func (b *Builder) packageNames(arch string) (*recipe, []string, error) {

@@ -35,6 +35,7 @@ func TestRealPackages(t *testing.T) {
 		}
 	})
 	t.Run("cpio reads it", func(t *testing.T) { compareWithCpio(t, initrd, files) })
+	t.Run("tool pack", func(t *testing.T) { checkToolPack(t, filepath.Dir(initrd), image, files["etc/slipway/tools.json"]) })
 	t.Run("depmod agrees", func(t *testing.T) { compareWithDepmod(t, image.KernelRelease, files) })
 	t.Run("modules are signed", func(t *testing.T) {
 		for name, content := range files {

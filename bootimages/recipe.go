@@ -23,7 +23,8 @@ type recipe struct {
 
 	modules []wanted
 	applets []string
-	sums    []string // one resolved input line for each file read
+	tools   *toolRules // nil: none
+	sums    []string   // one resolved input line for each file read
 }
 
 // copyRule copies one file out of a package: the first path of From that exists.
@@ -70,6 +71,9 @@ func loadRecipe(files fs.FS, arch, profile string) (*recipe, error) {
 			name, optional := strings.CutPrefix(line, "?")
 			r.modules = append(r.modules, wanted{name, optional})
 		}
+	}
+	if err := r.readTools(files); err != nil {
+		return nil, err
 	}
 	var err error
 	r.applets, err = r.readList(files, "linux/applets.list")

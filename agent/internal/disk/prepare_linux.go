@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // signatureBytes is how much is zeroed at each end of disk and partitions: all
@@ -102,39 +104,62 @@ func wipeSignatures(t Target, p Partition) error {
 	return t.Zero(end-n, n)
 }
 
-// tools are the programs that make file systems.
-var tools = map[string]string{FSVFAT: "mkfs.vfat", FSExt4: "mkfs.ext4", FSSwap: "mkswap"}
+// findTool looks where the tool pack puts its programs, and along the PATH.
+func findTool(name string) (string, error) {
+	for _, dir := range []string{"/usr/sbin", "/sbin"} {
+		if info, err := os.Stat(dir + "/" + name); err == nil && info.Mode().IsRegular() {
+			return dir + "/" + name, nil
+		}
+	}
+	p, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("%w (%s)", ErrNoTools, name)
+	}
+	return p, nil
+}
 
 func haveTool(fs string) error {
-	if fs == "" {
+	if fs == "" || fs == FSSwap {
 		return nil
 	}
 	tool, ok := tools[fs]
 	if !ok {
 		return fmt.Errorf("this version cannot make %s file systems on Linux", fs)
 	}
-	if _, err := exec.LookPath(tool); err != nil {
-		return fmt.Errorf("%w (%s)", ErrNoTools, tool)
-	}
-	return nil
+	_, err := findTool(tool)
+	return err
 }
 
 // makeFS makes a file system on the partition's own device: its size is then the
 // partition's real one.
 func (m *Linux) makeFS(ctx context.Context, p Partition, path string) error {
+	if p.FS == FSSwap {
+		return makeSwap(p, path)
+	}
+	tool, err := findTool(tools[p.FS])
+	if err != nil {
+		return err
+	}
 	args := map[string][]string{
 		FSVFAT: {"-F", "32", "-n", p.Label, "-i", strings.ReplaceAll(p.UUID, "-", "")},
 		FSExt4: {"-q", "-F", "-L", p.Label, "-U", p.UUID},
-		FSSwap: {"-L", p.Label, "-U", p.UUID},
 	}[p.FS]
 	if p.FS == FSVFAT && p.Role != RoleESP && p.Size < leastESP*mib {
 		args[1] = "16"
 	}
-	output, err := m.Run(ctx, append(append([]string{tools[p.FS]}, args...), path)...)
+	output, err := m.Run(ctx, append(append([]string{tool}, args...), path)...)
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, lastLine(output))
 	}
 	return nil
+}
+
+func makeSwap(p Partition, path string) error {
+	f, err := openDevice(path, os.O_RDWR|unix.O_EXCL)
+	if err != nil {
+		return err
+	}
+	return errors.Join(writeSwap(f, p.Size, p.Label, p.UUID), f.Sync(), f.Close())
 }
 
 func lastLine(s string) string {

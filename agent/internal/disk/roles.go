@@ -69,3 +69,17 @@ func fsOf(w Want) string {
 	}
 	return w.FS
 }
+
+// tools are the programs that make file systems; swap areas are made without one.
+var tools = map[string]string{FSVFAT: "mkfs.vfat", FSExt4: "mkfs.ext4"}
+
+// ToolsFor names the programs that Prepare needs for a layout.
+func ToolsFor(l Layout) []string {
+	var list []string
+	for _, p := range l.Partitions {
+		if tool := tools[p.FS]; tool != "" && !slices.Contains(list, tool) {
+			list = append(list, tool)
+		}
+	}
+	return list
+}

@@ -16,6 +16,7 @@ import (
 	"slipway/agent/internal/runner"
 	"slipway/agent/internal/screen"
 	"slipway/agent/internal/steps"
+	"slipway/agent/internal/toolpack"
 	"slipway/agent/wire"
 	"slipway/tasksequence"
 )
@@ -45,6 +46,9 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 		face := newFace(s.Display, d, s.Now)
 		machine := s.Machine
 		machine.Content = s.content(c, d.ID, face)
+		if s.Tools != nil {
+			machine.Tools = toolpack.From{Pack: s.Tools, API: c}
+		}
 		machine.Agent = placer{s: s, server: c.Address(), deployment: d.ID}
 		r := &runner.Runner{API: c, Face: face, Machine: machine, Executors: steps.Executors(),
 			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now,

@@ -19,6 +19,7 @@ import (
 	"slipway/agent/internal/runner"
 	"slipway/agent/internal/screen"
 	"slipway/agent/internal/steps"
+	"slipway/agent/internal/toolpack"
 	"slipway/agent/wire"
 )
 
@@ -45,8 +46,9 @@ type Session struct {
 	SetClock func(time.Time) error
 	Keyboard func(code string) // sets the layout, unless the technician chose one
 	Machine  steps.Machine
-	Target   Target // the system that is being installed; nil: none can be
-	StateDir string // in memory, on disk in an installed OS; what is kept there survives a crash of the agent
+	Tools    *toolpack.Pack // of the boot image; nil: the system has what it has
+	Target   Target         // the system that is being installed; nil: none can be
+	StateDir string         // in memory, on disk in an installed OS; what is kept there survives a crash of the agent
 
 	Environment string           // wire.LinuxPE when empty
 	Certificate *tls.Certificate // the machine's own, for certificate sign-in; nil: none

@@ -51,6 +51,7 @@ type Machine struct {
 	Files   Files
 	Content Content
 	Disks   disk.Disks
+	Tools   Tools // nil: what the system has is all there is
 	Agent   Agent
 	Root    string // of the installed system that the agent runs in; "/" when empty
 }
@@ -62,6 +63,20 @@ type Agent interface {
 	Place(ctx context.Context, root string) error
 	// Authorities are the appliance's certificate authorities, PEM, one text each.
 	Authorities() []string
+}
+
+// Tools brings programs that the boot image itself does not hold.
+type Tools interface {
+	// Need makes sure that these programs can be run.
+	Need(ctx context.Context, progress func(percent int, text string), programs ...string) error
+}
+
+// needTools fetches what a step needs before it begins.
+func (s *Step) needTools(ctx context.Context, programs ...string) error {
+	if s.Machine.Tools == nil {
+		return nil
+	}
+	return s.Machine.Tools.Need(ctx, s.Progress, programs...)
 }
 
 // Exec runs programs.

@@ -34,6 +34,8 @@ func formatDisk(ctx context.Context, s *Step) (Outcome, error) {
 	}
 	if done {
 		s.Log("info", "The disk was formatted before the interruption, and holds what was planned.")
+	} else if err := s.needTools(ctx, disk.ToolsFor(l)...); err != nil {
+		return Outcome{}, err
 	} else if l, err = s.Machine.Disks.Prepare(ctx, l, s.Progress); err != nil {
 		return Outcome{}, err
 	}

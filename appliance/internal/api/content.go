@@ -23,6 +23,7 @@ func (a *API) contentRoutes() []route {
 		{Method: "GET", Path: version, Access: DeviceOrViewer, Summary: "What a version of a content item holds; stream=tar: all its files as one tar stream, from=N: from the file of that index",
 			Query: []string{"stream", "from"}, Out: wire.ContentManifest{}, Handle: a.contentManifest},
 		{Method: "GET", Path: version + "/{file...}", Access: DeviceOrViewer, Summary: "The bytes of a file; Range, ETag is the quoted SHA-256", Out: raw{}, Handle: a.contentFile},
+		{Method: "GET", Path: prefix + "/tools/{image}", Access: Device, Summary: "The tool pack of a boot image; Range", Out: raw{}, Handle: a.toolPack},
 		{Method: "HEAD", Path: version + "/{file...}", Access: DeviceOrViewer, Summary: "Size and hash of a file", Out: raw{}, Handle: a.contentFile},
 	}
 }
