@@ -10,6 +10,7 @@ func applyOperatingSystem() Definition {
 		Description: "Puts an operating system onto the target disk while it is downloaded, and makes the disk start it. " +
 			"A root file system (tar, also compressed by zstd, gzip or xz) or a WIM of Linux goes into the partitions that Format disk made; " +
 			"the system must hold a kernel and GRUB's files for the device's firmware. All that was on the target's root is removed first. " +
+			"A disk image (raw, also compressed, or qcow2) replaces the whole target disk; its last partition and ext4 file system grow to the disk's end. " +
 			"OSDTargetSystemDrive is where the system is mounted afterwards.",
 		Environments: []string{LinuxPE},
 		Interruption: RunAgain,

@@ -19,6 +19,7 @@ func Builtin() []Definition {
 		runPowerShellScript(),
 		applyChromeOSFlex(),
 		applyIGELImage(),
+		captureImage(),
 		prepareOperatingSystem(),
 		configureOperatingSystem(),
 		enableAdministratorAccount(),

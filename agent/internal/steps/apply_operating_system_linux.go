@@ -49,6 +49,8 @@ func applyImage(ctx context.Context, s *Step, ref tasksequence.Reference, img im
 		return applyFiles(ctx, s, ref, img, extractTar)
 	case imageWIM:
 		return applyFiles(ctx, s, ref, img, extractWIM)
+	case imageRaw:
+		return applyDisk(ctx, s, ref, img.ContentFile)
 	}
 	return fmt.Errorf("%s is a %s, which this agent cannot apply: rebuild the boot image", img.Path, img.kind)
 }

@@ -96,6 +96,7 @@ type Command struct {
 	Stdin  string    // what the program reads; never logged
 	Input  io.Reader // or what it reads as a stream
 	Stdout func(line string)
+	Output io.Writer // or where its standard output goes as it is
 	Stderr func(line string)
 }
 

@@ -16,6 +16,7 @@ func Executors() map[string]Executor {
 		tasksequence.RunPowerShellScript:         runPowerShellScript,
 		tasksequence.ApplyChromeOSFlex:           applyChromeOSFlex,
 		tasksequence.ApplyIGELImage:              applyIGELImage,
+		tasksequence.CaptureImage:                captureImage,
 		tasksequence.PrepareOperatingSystem:      prepareOperatingSystem,
 		tasksequence.ConfigureOperatingSystem:    configureOperatingSystem,
 		tasksequence.EnableAdministratorAccount:  enableAdministratorAccount,

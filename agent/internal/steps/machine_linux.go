@@ -54,6 +54,9 @@ func (e LinuxExec) Run(ctx context.Context, c Command) (int, error) {
 	var one sync.Mutex // the callers see one line at a time
 	out, errs := &lineWriter{emit: c.Stdout, lock: &one}, &lineWriter{emit: c.Stderr, lock: &one}
 	cmd.Stdout, cmd.Stderr = out, errs
+	if c.Output != nil {
+		cmd.Stdout = c.Output
+	}
 	err := cmd.Run()
 	out.flush()
 	errs.flush()
