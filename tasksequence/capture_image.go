@@ -21,10 +21,11 @@ func captureImage() Definition {
 		Executor:     CaptureImage,
 		Options: []Option{
 			{Name: "Name", Label: "Name", Type: TypeText, Default: raw(`"Captured image"`), Rule: &Rule{Longest: 200}, Help: "The name of the content item."},
-			{Name: "Description", Label: "Description", Type: TypeText, Rule: &Rule{Longest: 1000}},
+			{Name: "Description", Label: "Description", Type: TypeText, Rule: &Rule{Longest: 1000}, Help: "Shown beside the new version."},
 			{Name: "Item", Label: "Item", Type: TypeText, Rule: &Rule{Longest: MaxIDLength},
 				Help: "The id of a content item that gets a new version. Empty: a new item."},
-			{Name: "ImageType", Label: "Kind of image", Type: TypeChoice, Default: raw(`"tar.zst"`), Rule: &Rule{Choices: []string{CaptureTar, CaptureWIM}}},
+			{Name: "ImageType", Label: "Kind of image", Type: TypeChoice, Default: raw(`"tar.zst"`), Rule: &Rule{Choices: []string{CaptureTar, CaptureWIM}},
+				Help: "tar.zst keeps everything that Linux knows of files; wim is for tools that want one. Both can be applied."},
 			{Name: "Compression", Label: "Compression", Type: TypeChoice, Default: raw(`"fast"`), Rule: &Rule{Choices: []string{"fast", "default", "best"}},
 				Help: "Better compression makes smaller images and takes longer."},
 			{Name: "Exclude", Label: "Leave out", Type: TypeLines, Rule: &Rule{Longest: 16 << 10},
