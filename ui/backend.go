@@ -28,6 +28,7 @@ type Backend struct {
 	Deployments Deployments
 	Sequences   Sequences
 	Drafts      Drafts
+	Content     Content
 	Images      Images
 	Audit       Audit
 	Health      Health

@@ -40,6 +40,11 @@ type fake struct {
 	progress    map[string]fleet.Progress
 	lines       map[string][]fleet.LogLine
 	sequences   []fleet.Sequence
+	content     []ContentItem
+	jobs        []ContentJob
+	pieces      int // of uploads
+	breakAt     int // the piece at which the connection breaks
+	uploads     map[string]*fakeUpload
 	drafts      map[string][]byte // by account and sequence
 	images      []fleet.BootImage
 	builds      []fleet.ImageBuild
@@ -53,12 +58,12 @@ func newFake(now func() time.Time) *fake {
 	return &fake{now: now, code: "k7m2-x9wq-p4td", accounts: map[string]fleet.Account{}, passwords: map[string]string{},
 		sessions: map[string]fleet.Session{}, devices: map[string]fleet.Device{}, deployments: map[string]fleet.Deployment{},
 		results: map[string][]fleet.StepResult{}, documents: map[string][]byte{}, progress: map[string]fleet.Progress{},
-		lines: map[string][]fleet.LogLine{}, drafts: map[string][]byte{}, settings: map[string]string{"passcode.fullos": "on", "console.local": "on"}}
+		lines: map[string][]fleet.LogLine{}, drafts: map[string][]byte{}, uploads: map[string]*fakeUpload{}, settings: map[string]string{"passcode.fullos": "on", "console.local": "on"}}
 }
 
 func (f *fake) backend() Backend {
 	return Backend{Sessions: fakeSessions{f}, Security: fakeSecurity{f}, Accounts: fakeAccounts{f}, Tokens: fakeTokens{f}, Devices: fakeDevices{f}, Deployments: fakeDeployments{f},
-		Sequences: fakeSequences{f}, Drafts: fakeDrafts{f}, Images: fakeImages{f}, Audit: fakeAudit{f}, Health: fakeHealth{f}, Live: fakeLive{f}}
+		Sequences: fakeSequences{f}, Drafts: fakeDrafts{f}, Content: fakeContent{f}, Images: fakeImages{f}, Audit: fakeAudit{f}, Health: fakeHealth{f}, Live: fakeLive{f}}
 }
 
 // note writes an audit entry; the caller holds the lock.

@@ -22,6 +22,7 @@ func (f *fake) furnish() {
 		{Name: "Certificate", State: CheckOK, Text: "Renews by itself, valid until 2027-02-19."},
 	}
 	f.sequences = sampleSequences(now)
+	f.content = sampleContent(now)
 	f.furnishSecurity(now)
 	f.images = []fleet.BootImage{
 		{ID: "9f3ac81e77b04d52a6c09e1f5d2b7a40", Kind: "linux", Architecture: "x64", Size: 41_300_000, KernelRelease: "6.1.0-49-amd64", ModuleCount: 187,

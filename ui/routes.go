@@ -41,6 +41,7 @@ type route struct {
 	path   string
 	access access
 	body   int64 // largest body in bytes; 0: formLimit
+	raw    bool  // the body is no form: the token stands in a header, and the handler bounds the body
 	handle func(*Console, *visit) error
 }
 
@@ -53,6 +54,7 @@ const (
 // routes is everything the console answers, besides its static assets.
 func routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
+	const upload = UploadsPath + "/:upload"
 	return []route{
 		{method: get, path: "/setup", access: setupOnly, handle: (*Console).showSetup},
 		{method: post, path: "/setup", access: setupOnly, handle: (*Console).doSetup},
@@ -91,6 +93,18 @@ func routes() []route {
 		{method: get, path: "/sequences/:id", access: viewer, handle: (*Console).showSequence},
 		{method: get, path: "/sequences/:id/export", access: administrator, handle: (*Console).exportSequence},
 
+		{method: get, path: "/content", access: viewer, handle: (*Console).showContent},
+		{method: get, path: "/content/add", access: technician, handle: (*Console).showAddContent},
+		{method: post, path: "/content/add", access: technician, handle: (*Console).addContent},
+		{method: get, path: "/content/:id", access: viewer, handle: (*Console).showContentItem},
+		{method: post, path: "/content/:id", access: technician, handle: (*Console).changeContent},
+		{method: post, path: "/content/:id/status", access: technician, handle: (*Console).setContentStatus},
+		{method: post, path: "/content/:id/delete", access: technician, handle: (*Console).deleteContent},
+		{method: post, path: UploadsPath, access: technician, raw: true, handle: (*Console).upload},
+		{method: http.MethodHead, path: upload, access: technician, raw: true, handle: (*Console).upload},
+		{method: http.MethodPatch, path: upload, access: technician, raw: true, handle: (*Console).upload},
+		{method: http.MethodDelete, path: upload, access: technician, raw: true, handle: (*Console).upload},
+
 		{method: get, path: "/boot/images", access: viewer, handle: (*Console).showImages},
 		{method: post, path: "/boot/images/build", access: administrator, handle: (*Console).buildImage},
 
@@ -127,8 +141,8 @@ func (r route) check() error {
 		return fmt.Errorf("ui: route %s %s states no access rule", r.method, r.path)
 	case r.handle == nil:
 		return fmt.Errorf("ui: route %s %s has no handler", r.method, r.path)
-	case r.method != http.MethodGet && r.method != http.MethodPost:
-		return fmt.Errorf("ui: route %s %s: only GET and POST are guarded", r.method, r.path)
+	case r.method != http.MethodGet && r.method != http.MethodPost && !r.raw:
+		return fmt.Errorf("ui: route %s %s: only GET and POST have forms", r.method, r.path)
 	}
 	return nil
 }

@@ -54,7 +54,11 @@ func (c *Console) serve(r route) gin.HandlerFunc {
 		if err == nil {
 			err = c.admit(r, v)
 		}
-		if err == nil && r.method == http.MethodPost {
+		switch {
+		case err != nil || r.method == http.MethodGet || r.method == http.MethodHead:
+		case r.raw:
+			err = c.guardRaw(v)
+		default:
 			err = c.guardForm(r, v)
 		}
 		if err == nil {

@@ -6,12 +6,14 @@ package console
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/auth"
+	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/drafts"
 	"slipway/appliance/internal/engine"
@@ -31,6 +33,8 @@ type Services struct {
 	Engine   *engine.Engine
 	Library  *engine.Library
 	Drafts   *drafts.Store
+	Content  *content.Service
+	Uploads  http.Handler // of the content service, at ui.UploadsPath
 	Images   *imaging.Service
 	Audit    *audit.Log
 	Store    *state.Store
@@ -49,6 +53,7 @@ func Backend(s Services, held <-chan struct{}) ui.Backend {
 		Deployments: deployments{s.Engine},
 		Sequences:   sequences{s.Library},
 		Drafts:      draftStore{s.Drafts},
+		Content:     contentItems{s.Content, s.Uploads},
 		Images:      bootImages{s.Images},
 		Audit:       auditLog{s.Audit},
 		Health:      s.Health,
@@ -88,6 +93,8 @@ func translate(err error) error {
 		return &ui.FieldError{Field: field.Field, Detail: field.Detail}
 	case errors.As(err, &problems):
 		return &ui.FieldError{Field: "file", Detail: problems.Error()}
+	case errors.Is(err, content.ErrInvalid):
+		return contentField(err)
 	case errors.Is(err, devices.ErrUnknownSequence):
 		return &ui.FieldError{Field: "sequence", Detail: err.Error()}
 	case errors.Is(err, devices.ErrInvalid):
@@ -106,7 +113,7 @@ func translate(err error) error {
 		return ui.ErrSignedOut
 	case errors.Is(err, state.ErrFull), errors.Is(err, bootimages.ErrNoSpace):
 		return fmt.Errorf("%w: %w", ui.ErrReadOnly, err)
-	case isAny(err, state.ErrNotFound, engine.ErrNotFound, drafts.ErrNotFound, auth.ErrNotFound, auth.ErrNoHold, devices.ErrNotFound):
+	case isAny(err, state.ErrNotFound, engine.ErrNotFound, drafts.ErrNotFound, content.ErrNotFound, auth.ErrNotFound, auth.ErrNoHold, devices.ErrNotFound):
 		return fmt.Errorf("%w: %w", ui.ErrNotFound, err)
 	}
 	for _, refusal := range refusals() {
@@ -120,7 +127,8 @@ func translate(err error) error {
 // refusals are the errors that tell a person why something cannot be done now.
 func refusals() []error {
 	return []error{auth.ErrLockout, auth.ErrLastAdministrator, auth.ErrSetupDone, auth.ErrExists, auth.ErrNotAllowed, engine.ErrEnded, engine.ErrUnfinished,
-		engine.ErrNotActive, engine.ErrImmutable, engine.ErrTooLarge, drafts.ErrTooLarge, drafts.ErrTooMany, imaging.ErrClosed, imaging.ErrNotInThisVersion, bootimages.ErrOption}
+		engine.ErrNotActive, engine.ErrImmutable, engine.ErrTooLarge, drafts.ErrTooLarge, drafts.ErrTooMany,
+		content.ErrInUse, content.ErrTooLarge, content.ErrRefused, content.ErrBusy, imaging.ErrClosed, imaging.ErrNotInThisVersion, bootimages.ErrOption}
 }
 
 // sentence leaves out which part of the appliance failed at what: that is for logs.

@@ -38,10 +38,11 @@ func (s sequences) Definitions(context.Context) ([]tasksequence.Definition, erro
 	return list, translate(err)
 }
 
-// Templates are the sequences to begin with.
-func (s sequences) Templates(context.Context) ([]ui.Template, error) {
-	sample := tasksequence.Sample()
-	return []ui.Template{{ID: sample.ID, Name: sample.Name, Description: sample.Description, Sequence: sample}}, nil
+func (s sequences) Templates(context.Context) (out []ui.Template, err error) {
+	for _, t := range s.library.Templates() {
+		out = append(out, ui.Template{ID: t.ID, Name: t.Name, Description: t.Description, Sequence: t.Sequence})
+	}
+	return out, nil
 }
 
 func (s sequences) Check(_ context.Context, document []byte, origin tasksequence.Reference) (tasksequence.Problems, error) {

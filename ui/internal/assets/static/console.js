@@ -5,9 +5,11 @@ import { startForms } from "./forms.js";
 import { startKeys } from "./keys.js";
 import { startLog } from "./log.js";
 import { startLive } from "./live.js";
+import { startUpload } from "./upload.js";
 
 startTimes();
 startForms();
 startKeys();
+startUpload();
 const log = startLog();
 startLive(log);

@@ -1,6 +1,6 @@
 // Single keys. They never fire in a field, with a modifier, or under a dialog.
 
-const places = { o: "/", d: "/devices", r: "/deployments", s: "/sequences", b: "/boot/images", a: "/audit", y: "/admin/security", u: "/admin/accounts" };
+const places = { o: "/", d: "/devices", r: "/deployments", s: "/sequences", c: "/content", b: "/boot/images", a: "/audit", y: "/admin/security", u: "/admin/accounts" };
 
 function inField(el) {
   return el && (el.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(el.tagName));
