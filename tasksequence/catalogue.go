@@ -15,6 +15,7 @@ func Builtin() []Definition {
 		runTaskSequence(),
 		reboot(),
 		formatDisk(),
+		wipeDisk(),
 		applyOperatingSystem(),
 		runPowerShellScript(),
 		applyChromeOSFlex(),

@@ -10,6 +10,7 @@ func Executors() map[string]Executor {
 		tasksequence.RunCommandLine: runCommandLine,
 		tasksequence.Reboot:         reboot,
 		tasksequence.FormatDisk:     formatDisk,
+		tasksequence.WipeDisk:       wipeDisk,
 		tasksequence.ExecutorScript: script,
 
 		tasksequence.ApplyOperatingSystem:        applyOperatingSystem,
