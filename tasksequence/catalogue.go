@@ -22,6 +22,7 @@ func Builtin() []Definition {
 		applyIGELImage(),
 		captureImage(),
 		prepareOperatingSystem(),
+		prepareForCapture(),
 		configureOperatingSystem(),
 		enableAdministratorAccount(),
 		injectDrivers(),

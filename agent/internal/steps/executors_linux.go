@@ -19,6 +19,7 @@ func Executors() map[string]Executor {
 		tasksequence.ApplyIGELImage:              applyIGELImage,
 		tasksequence.CaptureImage:                captureImage,
 		tasksequence.PrepareOperatingSystem:      prepareOperatingSystem,
+		tasksequence.PrepareForCapture:           prepareForCapture,
 		tasksequence.ConfigureOperatingSystem:    configureOperatingSystem,
 		tasksequence.EnableAdministratorAccount:  enableAdministratorAccount,
 		tasksequence.InjectDrivers:               injectDrivers,
