@@ -161,6 +161,33 @@ func TestTheSameBytesAreStoredOnce(t *testing.T) {
 	}
 }
 
+// TestACollectionSparesAnIntake: blobs whose version is not recorded yet, those that
+// come while it looks, and those whose version was recorded after it had looked.
+func TestACollectionSparesAnIntake(t *testing.T) {
+	s := open(t)
+	write := func(text string, h *hold) {
+		t.Helper()
+		if _, err := s.blobs.write(t.Context(), strings.NewReader(text), 10, h, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	long, short := s.blobs.hold(), s.blobs.hold()
+	write("early", long)
+	freed, err := s.blobs.collect(func() (map[string]bool, error) {
+		write("late", long)
+		write("recorded", short)
+		short.release()
+		return nil, nil
+	})
+	if got := filesIn(t, s.o.Dir); err != nil || freed != 0 || len(got) != 3 {
+		t.Errorf("freed %d, %v, left %q", freed, err, got)
+	}
+	long.release()
+	if freed, err := s.Collect(); err != nil || freed != int64(len("early"+"late"+"recorded")) {
+		t.Errorf("afterwards freed %d, %v", freed, err)
+	}
+}
+
 func TestWhatIsNeededIsNotDeleted(t *testing.T) {
 	s := open(t)
 	v := s.must(t, Import{Name: "A", Purpose: "other", Path: file(t, "x", []byte("1"))})
