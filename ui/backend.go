@@ -99,6 +99,10 @@ type Deployments interface {
 	// Cancel orders the device to stop after its current step. *Refused when it
 	// has ended already.
 	Cancel(ctx context.Context, by Actor, id string) error
+	// Pause lets the device wait before its next step until Continue. *Refused when
+	// it has ended, or is not paused.
+	Pause(ctx context.Context, by Actor, id string) error
+	Continue(ctx context.Context, by Actor, id string) error
 }
 
 // Hearing may be implemented by Deployments as well: when a device last called,

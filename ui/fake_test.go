@@ -293,3 +293,27 @@ func (f fakeDeployments) Cancel(_ context.Context, by Actor, id string) error {
 	f.tell(Change{Kind: ChangeDeployment, ID: id})
 	return nil
 }
+
+func (f fakeDeployments) Pause(_ context.Context, by Actor, id string) error {
+	return f.order(by, id, "pause", fleet.DeploymentPaused)
+}
+
+func (f fakeDeployments) Continue(_ context.Context, by Actor, id string) error {
+	return f.order(by, id, "continue", fleet.DeploymentRunning)
+}
+
+func (f fakeDeployments) order(by Actor, id, order string, status fleet.DeploymentStatus) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, ok := f.deployments[id]
+	switch {
+	case !ok:
+		return ErrNotFound
+	case d.Status.Final():
+		return &Refused{Reason: "This deployment has already ended."}
+	}
+	d.Order, d.Status = order, status
+	f.deployments[id] = d
+	f.note(by, "order."+order, id, "ok")
+	return nil
+}

@@ -16,6 +16,8 @@ var notices = map[string]string{
 	"way":              "What the firmware is given first was saved.",
 	"revoked":          "Signed out: the device has to sign in again.",
 	"cancelled":        "The device was told to stop after its current step.",
+	"paused":           "The device waits before its next step until somebody continues it.",
+	"continued":        "The device was told to go on.",
 	"imported":         "The task sequence was imported.",
 	"content-added":    "It is there. Task sequences can use it from now on.",
 	"content-adding":   "It is being taken in. That goes on if you leave this page.",

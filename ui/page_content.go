@@ -282,7 +282,7 @@ func (c *Console) contentChoices(v *visit, purpose string) (out []view.Option, e
 			out = append(out, view.Option{Value: i.ID, Label: i.Name + ", newest active version"})
 		}
 		for _, x := range i.Versions {
-			out = append(out, view.Option{Value: x.Reference(), Label: i.Name + ", version " + itoa(x.Version) + " (" + strings.ToLower(x.Status) + ")"})
+			out = append(out, view.Option{Value: x.Reference(), Label: i.Name + ", version " + itoa(x.Version) + " (" + statusWords(x.Status) + ")"})
 		}
 	}
 	return out, err

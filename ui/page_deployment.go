@@ -109,6 +109,23 @@ func (c *Console) cancelDeployment(v *visit) error {
 	return err
 }
 
+// orderDeployment pauses a deployment, or lets it go on.
+func (c *Console) orderDeployment(v *visit) error {
+	id := v.param("id")
+	do, notice := c.backend.Deployments.Pause, "paused"
+	if v.form("order") == "continue" {
+		do, notice = c.backend.Deployments.Continue, "continued"
+	}
+	err := do(v.ctx(), v.actor(), id)
+	if err == nil {
+		return done(v, view.DeploymentURL(id), notice)
+	}
+	if _, text, _, ok := inForm(err); ok {
+		return c.deployment(v, http.StatusConflict, text)
+	}
+	return err
+}
+
 // fileName keeps what every system takes in a file name.
 func fileName(s string) string {
 	out := []rune(s)

@@ -82,6 +82,7 @@ func routes() []route {
 		{method: get, path: "/deployments/:id", access: viewer, handle: (*Console).showDeployment},
 		{method: get, path: "/deployments/:id/log.txt", access: viewer, handle: (*Console).downloadLog},
 		{method: post, path: "/deployments/:id/cancel", access: technician, handle: (*Console).cancelDeployment},
+		{method: post, path: "/deployments/:id/order", access: technician, handle: (*Console).orderDeployment},
 
 		{method: get, path: "/sequences", access: viewer, handle: (*Console).showSequences},
 		{method: post, path: "/sequences/import", access: administrator, body: importLimit, handle: (*Console).importSequence},

@@ -78,6 +78,14 @@ func (d deployments) Cancel(ctx context.Context, by ui.Actor, id string) error {
 	return translate(d.engine.Order(ctx, engineActor(by), id, "cancel"))
 }
 
+func (d deployments) Pause(ctx context.Context, by ui.Actor, id string) error {
+	return translate(d.engine.Order(ctx, engineActor(by), id, "pause"))
+}
+
+func (d deployments) Continue(ctx context.Context, by ui.Actor, id string) error {
+	return translate(d.engine.Order(ctx, engineActor(by), id, "continue"))
+}
+
 type bootImages struct{ images *imaging.Service }
 
 func (b bootImages) List(context.Context) ([]fleet.BootImage, error) {
