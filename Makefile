@@ -86,6 +86,11 @@ bench-boot: packages ## seconds from power-on to the challenge, beside Debian's 
 	@go build -o bin/slipway-bench ./lab/cmd/slipway-bench
 	@$(ROOT) bin/slipway-bench boot --packages $(PACKAGES) $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: bench-image
+bench-image: ## how fast images come onto a disk and are captured, beside curl | zstd | dd and tar | zstd, in one run
+	@lab/deps.sh bench
+	@go test -tags bench -count=1 -run TestImageSpeed -v -timeout 30m ./agent/internal/content
+
 .PHONY: run
 run: build ## run the appliance on this machine's real interfaces (needs root)
 	@if [ "$$(id -u)" != 0 ]; then echo 'make run: DHCP and TFTP are ports below 1024: run it as root' >&2; exit 1; fi

@@ -11,7 +11,7 @@ packages_of() {
     lab) echo qemu-system-x86 ovmf seabios ipxe ipxe-qemu dnsmasq-base iproute2 tcpdump udhcpc kmod \
               busybox-static mtools mmdebstrap e2fsprogs dpkg cpio zstd zbar-tools xorriso \
               libpq5 libmariadb3 liblog4cplus-2.0.5 ;;
-    bench) echo dnsmasq-base iproute2 dpkg libwrap0 libpcre2-8-0 ;;
+    bench) echo dnsmasq-base iproute2 curl zstd dpkg libwrap0 libpcre2-8-0 ;;
     ui) echo chromium fonts-dejavu-core ;;
     *) echo "lab/deps.sh: no group $1 (build, check, lab, ui, bench)" >&2; exit 2 ;;
   esac
