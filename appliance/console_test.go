@@ -145,9 +145,37 @@ func TestTheFirstAdministratorInARealBrowser(t *testing.T) {
 	r.request(client, "POST", path+"/events", token.Token, wire.EventBatch{Epoch: d.Epoch, Events: []wire.Event{{Number: 1, Time: time.Now(), Kind: wire.EventFinished, Status: "succeeded"}}}, nil)
 	b.until("Done")
 	b.shot("deployment")
-	for name, page := range map[string]string{"overview": "/", "devices": "/devices", "deployments": "/deployments", "sequences": "/sequences", "images": "/boot/images", "audit": "/audit"} {
+	b.editsAndUploads()
+	for name, page := range map[string]string{"overview": "/", "devices": "/devices", "deployments": "/deployments", "sequences": "/sequences", "content": "/content", "images": "/boot/images", "audit": "/audit"} {
 		b.open(page)
 		b.until("anna")
 		b.shot(name)
 	}
+}
+
+// editsAndUploads makes a task sequence in the editor and content by an upload, with
+// the real library and the real content store behind the pages.
+func (b *browser) editsAndUploads() {
+	b.t.Helper()
+	b.open("/sequences/new")
+	b.fill("#name", "From the console")
+	b.do(chromedp.Click(chromedp.CSS("form.grid .primary")))
+	b.until("has no steps")
+	b.do(chromedp.SetValue(chromedp.CSS("#add"), "run-command-line"), chromedp.Click(chromedp.CSS(`[value="add"]`)))
+	b.until("A value is needed")
+	b.fill("#o-Command", "echo hello")
+	b.do(chromedp.Click(chromedp.CSS(`.head [value="publish"]`)))
+	b.until("Published")
+	b.shot("sequence-published")
+
+	path := filepath.Join(b.t.TempDir(), "tool.bin")
+	if err := os.WriteFile(path, make([]byte, 5<<20), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	b.open("/content/add")
+	b.do(chromedp.SetUploadFiles(chromedp.CSS("#files"), []string{path}), chromedp.SetValue(chromedp.CSS("#purpose"), "other"),
+		chromedp.Click(chromedp.CSS("form[data-upload] .primary")))
+	b.until("It is there")
+	b.until("5.2 MB in 1 file")
+	b.shot("content-uploaded")
 }
