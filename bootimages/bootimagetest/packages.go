@@ -78,12 +78,15 @@ func Control(name, version, arch, depends string) string {
 
 // Kernel is the package of a small kernel: a few real module names with
 // dependencies among them.
-func Kernel(version string) []byte {
+func Kernel(version string) []byte { return KernelFile(version, "kernel "+version) }
+
+// KernelFile is that package with a kernel of one's own.
+func KernelFile(version, vmlinuz string) []byte {
 	module := func(path, modinfo string) File {
 		return File{Name: "./lib/modules/" + Release + "/kernel/" + path, Content: string(Module(modinfo))}
 	}
 	return Deb(Control("linux-image-"+Release, version, "amd64", "kmod"),
-		File{Name: "./boot/vmlinuz-" + Release, Content: "kernel " + version},
+		File{Name: "./boot/vmlinuz-" + Release, Content: vmlinuz},
 		File{Name: "./lib/modules/" + Release + "/modules.builtin", Content: "kernel/fs/nls/nls_utf8.ko\n"},
 		module("drivers/net/virtio_net.ko", "alias=virtio:d00000001v*\x00depends=net_failover,virtio\x00"),
 		module("drivers/net/net_failover.ko", "depends=failover\x00"),
