@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/bootimages/internal/bzimage"
 	"slipway/bootimages/internal/kmod"
 	"slipway/fleet"
 )
@@ -34,7 +35,9 @@ type resolved struct {
 	caSet     []string
 	overlay   []folderFile
 	firmware  []folderFile
-	noTools   string // the package for want of which there is no tool pack
+	noTools   string        // the package for want of which there is no tool pack
+	packer    *bzimage.Tool // of the kernel; nil when there is none, and noPacker says why
+	noPacker  error
 }
 
 // BootDir is the folder of images and loaders.
@@ -138,6 +141,9 @@ func (b *Builder) resolve(ctx context.Context, o Options) (*resolved, error) {
 		r.packages = append(r.packages, p)
 	}
 	if err := r.resolveStub(ctx, o.Architecture); err != nil {
+		return nil, err
+	}
+	if err := r.findPacker(ctx, o.Architecture); err != nil {
 		return nil, err
 	}
 	return r, r.resolveTools(ctx, o.Architecture)
@@ -248,7 +254,7 @@ func (b *Builder) assemble(ctx context.Context, o Options, r *resolved, files ma
 		archives = append(archives, extra)
 		noteFirmware(set, r.firmware, m)
 	}
-	m.begin("writing the initrd", 62, 97)
+	m.begin("writing the initrd", 62, 85)
 	initrd, err := writeInitrd(ctx, filepath.Join(dir, "initrd.zst"), archives, m.done)
 	if err != nil {
 		return err
@@ -261,6 +267,10 @@ func (b *Builder) assemble(ctx context.Context, o Options, r *resolved, files ma
 	image.Files = []fleet.ImageFile{kernelFile, initrd}
 	image.Size = kernelFile.Size + initrd.Size
 	image.KernelRelease, image.ModuleCount = k.release, len(set)
+	m.begin("packing the kernel", 85, 97)
+	if err := b.addFastKernel(ctx, r, dir, image, m); err != nil {
+		return err
+	}
 	m.begin("writing the one-file image", 97, 98)
 	if err := r.addOneFile(dir, files, o, image, m); err != nil {
 		return err

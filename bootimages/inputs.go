@@ -11,7 +11,7 @@ import (
 // builderFormat is part of every id. It grows whenever the same inputs would give
 // other bytes, e.g. with another release of the compressor; the golden test of
 // the initrd's hash shows that.
-const builderFormat = 2
+const builderFormat = 3
 
 // inputLines writes the resolved inputs, one line each, in a fixed order: what is
 // hashed into the id and kept in the image's record.
@@ -26,6 +26,7 @@ func inputLines(o Options, r *resolved) []string {
 		fmt.Sprintf("lab %t", o.Lab),
 		fmt.Sprintf("protocol %d", o.Protocol),
 		"agent " + o.AgentVersion + " sha256:" + r.agentSum,
+		r.packerInput(),
 	}
 	for _, s := range o.Servers {
 		lines = append(lines, "server "+s)

@@ -117,7 +117,7 @@ func (b *Builder) bootFiles(image fleet.BootImage) (kernel, initrd string, err e
 	}
 	for _, f := range image.Files {
 		switch {
-		case strings.HasPrefix(f.Name, "vmlinuz"):
+		case f.Name == "vmlinuz":
 			kernel = filepath.Join(b.BootDir(), image.ID, f.Name)
 		case strings.HasPrefix(f.Name, "initrd"):
 			initrd = filepath.Join(b.BootDir(), image.ID, f.Name)

@@ -24,7 +24,7 @@ const oneFileCmdline = "console=tty0 console=ttyS0,115200n8 panic=30 quiet logle
 
 // writeOneFile makes the one-file image of the kernel and initrd in dir.
 func writeOneFile(dir string, stub []byte, id, version string) (fleet.ImageFile, error) {
-	kernel, err := os.ReadFile(filepath.Join(dir, "vmlinuz"))
+	kernel, err := os.ReadFile(filepath.Join(dir, fastest(dir)))
 	if err != nil {
 		return fleet.ImageFile{}, err
 	}

@@ -56,7 +56,7 @@ func (b *Builder) publish(id string, build func(dir string) (fleet.BootImage, er
 // under way in this data folder.
 func (b *Builder) Clean() error {
 	var errs []error
-	for _, parent := range []string{b.BootDir(), filepath.Join(b.Data, "cache", "packages")} {
+	for _, parent := range []string{b.BootDir(), filepath.Join(b.Data, "cache", "packages"), b.kernelCache()} {
 		left, err := filepath.Glob(filepath.Join(parent, tempPrefix+"*"))
 		errs = append(errs, err)
 		for _, p := range left {

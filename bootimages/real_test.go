@@ -25,11 +25,19 @@ func TestRealPackages(t *testing.T) {
 	image := build(t, b, o)
 	t.Logf("built in %.1f s: kernel %s, %d modules, vmlinuz %.1f MB, initrd %.1f MB", time.Since(start).Seconds(), image.KernelRelease,
 		image.ModuleCount, float64(image.Files[0].Size)/1e6, float64(image.Files[1].Size)/1e6)
+	if !slices.ContainsFunc(image.Files, func(f fleet.ImageFile) bool { return f.Name == FastKernel }) {
+		t.Error("Debian's kernel was not packed again: is it built in another way now?")
+	}
 	initrd := filepath.Join(b.BootDir(), image.ID, "initrd.zst")
 	files := entries(t, initrd)
 
 	t.Run("reproducible", func(t *testing.T) {
-		again := build(t, newBuilder(t), o)
+		other := newBuilder(t)
+		// Packing the kernel takes most of a minute and is compared on a small one.
+		if err := os.CopyFS(other.kernelCache(), os.DirFS(b.kernelCache())); err != nil {
+			t.Fatal(err)
+		}
+		again := build(t, other, o)
 		if again.ID != image.ID || !slices.Equal(again.Files, image.Files) {
 			t.Errorf("%v\n%v", image.Files, again.Files)
 		}
