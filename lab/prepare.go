@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -53,7 +54,7 @@ func Prepare(ctx context.Context, cache, packages string, o Options, say io.Writ
 	}
 	defer run.Close()
 	defer run.CloseOnSignal()()
-	data, err := buildData(ctx, run, packages, say)
+	data, err := buildData(ctx, run, packages, filepath.Join(cache, "kernels"), say)
 	if err != nil {
 		if kept, kerr := run.Keep(); kerr == nil {
 			err = fmt.Errorf("%w (logs in %s)", err, kept)
@@ -73,8 +74,9 @@ func Prepare(ctx context.Context, cache, packages string, o Options, say io.Writ
 }
 
 // buildData runs an appliance in a private network and sets it up as a person
-// would, by the commands.
-func buildData(ctx context.Context, run *Run, packages string, say io.Writer) (string, error) {
+// would, by the commands. Packed kernels are kept in the folder kernels: the next
+// image, with other programs, has the same.
+func buildData(ctx context.Context, run *Run, packages, kernels string, say io.Writer) (string, error) {
 	net, err := run.NewNetwork()
 	if err != nil {
 		return "", err
@@ -92,6 +94,10 @@ func buildData(ctx context.Context, run *Run, packages string, say io.Writer) (s
 	if packages, err = filepath.Abs(packages); err != nil {
 		return "", err
 	}
+	ours := filepath.Join(a.Data, "cache", "kernels")
+	if err := errors.Join(os.MkdirAll(kernels, 0o700), os.MkdirAll(ours, 0o755), command("cp", "-a", kernels+"/.", ours)); err != nil {
+		return "", err
+	}
 	start := time.Now()
 	fmt.Fprintln(say, "Building the boot image (kept for the next time)")
 	out, err := a.Command(ctx, "", "image", "build", "linux", "--packages", packages)
@@ -100,7 +106,7 @@ func buildData(ctx context.Context, run *Run, packages string, say io.Writer) (s
 	}
 	fmt.Fprintf(say, "%s\nBoot image built in %.1f s\n", strings.TrimSpace(out), time.Since(start).Seconds())
 	a.Stop()
-	return a.Data, nil
+	return a.Data, command("cp", "-a", ours+"/.", kernels)
 }
 
 // Copy copies the prepared folder for one lab.

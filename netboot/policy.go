@@ -58,8 +58,11 @@ type Boot struct {
 	// OneFile is the image as one program that UEFI firmware starts by itself,
 	// below /boot/ as well; empty when the image has none.
 	OneFile string
-	Way     Way    // how UEFI firmware gets there; empty: WayIPXE
-	Message string // shown by the loader, e.g. "no boot image has been built yet"; Kernel is then empty
+	// FastKernel is Kernel without signature, which starts faster: for BIOS. Empty when
+	// the image has none.
+	FastKernel string
+	Way        Way    // how UEFI firmware gets there; empty: WayIPXE
+	Message    string // shown by the loader, e.g. "no boot image has been built yet"; Kernel is then empty
 }
 
 // Policy decides what a client boots. It is owned by its caller, netboot.

@@ -148,6 +148,21 @@ func TestUnsafeIsRefused(t *testing.T) {
 	}
 }
 
+// A BIOS gets the kernel without signature; UEFI firmware, which may check one, does not.
+func TestFastKernelIsForBIOS(t *testing.T) {
+	b := Boot{Target: TargetImage, Kernel: "0123abcd/vmlinuz", FastKernel: "0123abcd/vmlinuz.fast", Initrds: []string{"0123abcd/initrd.zst"}}
+	for fw, want := range map[Firmware]string{BIOS: b.FastKernel, UEFI: b.Kernel, UEFIHTTP: b.Kernel} {
+		text, err := renderScript(testSite, "/x", fw, b)
+		if err != nil || !strings.Contains(text, "/boot/"+want+" initrd=") {
+			t.Errorf("%s: %v\n%s", fw, err, text)
+		}
+	}
+	b.FastKernel = "../vmlinuz.fast"
+	if _, err := renderScript(testSite, "/x", BIOS, b); !errors.Is(err, errUnsafe) {
+		t.Errorf("a path that leaves the folder: %v", err)
+	}
+}
+
 func TestSafeText(t *testing.T) {
 	for in, want := range map[string]string{
 		"no boot image has been built yet.": "no boot image has been built yet.",

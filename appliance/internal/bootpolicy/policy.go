@@ -242,7 +242,9 @@ func (p *Policy) imageBoot(c netboot.Client, image fleet.BootImage) (*netboot.Bo
 	b := &netboot.Boot{Target: netboot.TargetImage}
 	for _, f := range image.Files {
 		switch {
-		case strings.HasPrefix(f.Name, "vmlinuz"):
+		case f.Name == bootimages.FastKernel:
+			b.FastKernel = image.ID + "/" + f.Name
+		case f.Name == "vmlinuz":
 			b.Kernel = image.ID + "/" + f.Name
 		case strings.HasPrefix(f.Name, "initrd"):
 			b.Initrds = append(b.Initrds, image.ID+"/"+f.Name)

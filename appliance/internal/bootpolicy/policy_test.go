@@ -35,7 +35,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), images: imageList{"x64": {
-		ID: imageID, Kind: "linux", Architecture: "x64", Files: []fleet.ImageFile{{Name: "initrd.zst"}, {Name: "vmlinuz"}},
+		ID: imageID, Kind: "linux", Architecture: "x64", Files: []fleet.ImageFile{{Name: "initrd.zst"}, {Name: "vmlinuz"}, {Name: "vmlinuz.fast"}},
 	}}}
 	store, err := state.Open(t.Context(), state.Options{Dir: t.TempDir()})
 	if err != nil {
@@ -166,7 +166,7 @@ func TestUnknownDeviceGetsTheImage(t *testing.T) {
 	if got := strings.Join(boot.Cmdline, " "); got != want {
 		t.Errorf("command line\n%s\nwant\n%s", got, want)
 	}
-	if boot.Kernel != imageID+"/vmlinuz" || len(boot.Initrds) != 1 || boot.Initrds[0] != imageID+"/initrd.zst" {
+	if boot.Kernel != imageID+"/vmlinuz" || boot.FastKernel != imageID+"/vmlinuz.fast" || len(boot.Initrds) != 1 || boot.Initrds[0] != imageID+"/initrd.zst" {
 		t.Errorf("files %q %q", boot.Kernel, boot.Initrds)
 	}
 	d := b.device()

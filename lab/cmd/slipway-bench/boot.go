@@ -172,7 +172,15 @@ func startOurs(ctx context.Context, segment *lab.Network, run *lab.Run, r row, p
 	if err != nil || len(kernels) != 1 {
 		return fmt.Errorf("%d boot images in %s: %w", len(kernels), data, errors.Join(err, os.ErrNotExist))
 	}
+	if fast := kernels[0] + ".fast"; fileThere(fast) {
+		kernels[0] = fast
+	}
 	machine.Kernel, machine.Initrd = kernels[0], filepath.Join(filepath.Dir(kernels[0]), "initrd.zst")
 	machine.Cmdline = "console=tty0 console=ttyS0,115200n8 panic=30 quiet loglevel=3 cryptomgr.notests slipway.server=" + lab.ApplianceAddress + ":8443"
 	return nil
+}
+
+func fileThere(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
