@@ -52,7 +52,7 @@ func (r *resolved) packerInput() string {
 func (b *Builder) addFastKernel(ctx context.Context, r *resolved, dir string, image *fleet.BootImage, m *meter) error {
 	if r.packer == nil {
 		if r.noPacker != nil {
-			m.note(fmt.Sprintf("warning: no %s, machines start a second or two later: %v", FastKernel, r.noPacker))
+			m.note(fmt.Sprintf("warning: no %s, machines start a little later: %v", FastKernel, r.noPacker))
 		}
 		return nil
 	}
@@ -65,7 +65,7 @@ func (b *Builder) addFastKernel(ctx context.Context, r *resolved, dir string, im
 		return ctx.Err()
 	}
 	if err != nil {
-		m.note(fmt.Sprintf("warning: no %s, machines start a second or two later: %v", FastKernel, err))
+		m.note(fmt.Sprintf("warning: no %s, machines start a little later: %v", FastKernel, err))
 		return nil
 	}
 	path := filepath.Join(dir, FastKernel)
