@@ -48,3 +48,42 @@ func TestUploadGoesOn(t *testing.T) {
 		t.Errorf("%d pieces were sent", s.pieces)
 	}
 }
+
+// TestUploadGoesOnAfterTheTabWasClosed chooses the same file again in a new tab: what
+// is there already is not sent twice.
+func TestUploadGoesOnAfterTheTabWasClosed(t *testing.T) {
+	browser := browsertest.Start(t)
+	s := startSite(t, true)
+	s.breakAt, s.staysDown = 2, true
+	body := bytes.Repeat([]byte("0123456789abcdef"), 9<<16)
+	path := filepath.Join(t.TempDir(), "rescue.tar.gz")
+	if err := os.WriteFile(path, body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	send := func() *tab {
+		tb := openTab(t, browser, s, 1280, 800, "light")
+		tb.signIn()
+		tb.open("/content/add")
+		tb.do(chromedp.SetUploadFiles(chromedp.CSS("#files"), []string{path}), setSelect("#purpose", "other"))
+		tb.press("form[data-upload] .primary")
+		return tb
+	}
+	first := send()
+	first.until("the break to be told", `document.querySelector(".uploads .lost") !== null`)
+	if err := chromedp.Cancel(first.ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.change(Change{}, func() { s.down = false })
+	second := send()
+	second.until("the item", `document.querySelector("h1")?.textContent === "rescue"`)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.uploads) != 1 || s.pieces != 3 {
+		t.Errorf("%d uploads, %d pieces", len(s.uploads), s.pieces)
+	}
+	for _, u := range s.uploads {
+		if !bytes.Equal(u.data, body) {
+			t.Errorf("%d of %d bytes came, or others", len(u.data), len(body))
+		}
+	}
+}

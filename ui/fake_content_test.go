@@ -133,6 +133,9 @@ func (f fakeContent) ServeUpload(w http.ResponseWriter, r *http.Request, account
 	body, _ := io.ReadAll(r.Body)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.down {
+		panic(http.ErrAbortHandler)
+	}
 	w.Header().Set("Tus-Resumable", "1.0.0")
 	if r.Method == http.MethodPost {
 		length, err := strconv.Atoi(r.Header.Get("Upload-Length"))
@@ -158,6 +161,7 @@ func (f fakeContent) ServeUpload(w http.ResponseWriter, r *http.Request, account
 			f.pieces++
 			if f.pieces == f.breakAt { // the connection breaks in the middle of a piece
 				u.data = append(u.data, body[:len(body)/2]...)
+				f.down = f.staysDown
 				panic(http.ErrAbortHandler)
 			}
 			u.data = append(u.data, body...)

@@ -42,8 +42,10 @@ type fake struct {
 	sequences   []fleet.Sequence
 	content     []ContentItem
 	jobs        []ContentJob
-	pieces      int // of uploads
-	breakAt     int // the piece at which the connection breaks
+	pieces      int  // of uploads
+	breakAt     int  // the piece at which the connection breaks
+	staysDown   bool // ... and does not come back
+	down        bool
 	uploads     map[string]*fakeUpload
 	drafts      map[string][]byte // by account and sequence
 	images      []fleet.BootImage

@@ -43,29 +43,37 @@ func (c *Console) showSequence(v *visit) error {
 	if err := json.Unmarshal(s.Body, &doc); err != nil {
 		out.Unread = "It was stored by another version, or is damaged: " + err.Error()
 	}
-	out.Nodes = nodeRows(doc.Steps, 0, nil)
+	definitions, err := c.backend.Sequences.Definitions(v.ctx())
+	if err != nil {
+		return err
+	}
+	catalogue, err := tasksequence.NewCatalogue(definitions...)
+	if err != nil {
+		return err
+	}
+	out.Nodes = nodeRows(catalogue, doc.Steps, 0, nil)
 	out.Variables = startVariables(doc)
 	return c.draw(v, http.StatusOK, view.Sequence(p, out))
 }
 
 // nodeRows flattens the tree in the order in which it runs.
-func nodeRows(nodes []tasksequence.Node, depth int, out []view.NodeRow) []view.NodeRow {
+func nodeRows(catalogue *tasksequence.Catalogue, nodes []tasksequence.Node, depth int, out []view.NodeRow) []view.NodeRow {
 	for i := range nodes {
 		n := &nodes[i]
 		out = append(out, view.NodeRow{
-			Depth: depth, Group: n.IsGroup(), Name: n.Name, Definition: definitionName(n), Description: n.Description,
-			Settings: settingLines(n), Condition: conditionText(n.Condition), Flags: nodeFlags(n), Disabled: n.Disabled,
+			Depth: depth, Group: n.IsGroup(), Name: n.Name, Definition: definitionName(catalogue, n), Description: n.Description,
+			Settings: settingLines(catalogue, n), Condition: conditionText(n.Condition), Flags: nodeFlags(n), Disabled: n.Disabled,
 		})
-		out = nodeRows(n.Steps, depth+1, out)
+		out = nodeRows(catalogue, n.Steps, depth+1, out)
 	}
 	return out
 }
 
-func definitionName(n *tasksequence.Node) string {
+func definitionName(catalogue *tasksequence.Catalogue, n *tasksequence.Node) string {
 	if n.IsGroup() {
 		return ""
 	}
-	if d, ok := tasksequence.BuiltinCatalogue().Find(n.Definition, n.DefinitionVersion); ok {
+	if d, ok := catalogue.Find(n.Definition, n.DefinitionVersion); ok {
 		return d.Name
 	}
 	return n.Definition
@@ -73,14 +81,14 @@ func definitionName(n *tasksequence.Node) string {
 
 // settingLines shows a step's settings, and never a secret: the value that a
 // Set variable step marks as secret, nor any setting named like one.
-func settingLines(n *tasksequence.Node) []string {
+func settingLines(catalogue *tasksequence.Catalogue, n *tasksequence.Node) []string {
 	names := make([]string, 0, len(n.Settings))
 	for name := range n.Settings {
 		names = append(names, name)
 	}
 	sort.Strings(names)
 	secret := string(n.Settings["Secret"]) == "true" || string(n.Settings["Secret"]) == `"true"`
-	define, _ := tasksequence.BuiltinCatalogue().Find(n.Definition, n.DefinitionVersion)
+	define, _ := catalogue.Find(n.Definition, n.DefinitionVersion)
 	var out []string
 	for _, name := range names {
 		label := name
@@ -88,7 +96,7 @@ func settingLines(n *tasksequence.Node) []string {
 			label = o.Label
 		}
 		value := settingText(n.Settings[name])
-		if secret && name == "VariableValue" || looksSecret(name) || name == "VariableValue" && looksSecret(settingText(n.Settings["VariableName"])) {
+		if define.SecretSetting(n, name) && !tasksequence.IsReference(n.Settings[name]) || secret && name == "VariableValue" || looksSecret(name) || name == "VariableValue" && looksSecret(settingText(n.Settings["VariableName"])) {
 			value = tasksequence.Masked
 		}
 		out = append(out, label+": "+value)

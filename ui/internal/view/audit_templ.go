@@ -879,7 +879,7 @@ func ActionText(action string) string {
 
 func actionOptions(current string) []Option {
 	known := []Option{{"", "Any action", false}, {"passcode.", "Passcode", false}, {"deployment.", "Deployments", false}, {"device.", "Devices", false},
-		{"sequence.", "Task sequences", false}, {"image.", "Boot images", false}, {"signin.", "Sign-in settings", false}, {"anonymous.", "Anonymous sign-in", false},
+		{"sequence.", "Task sequences", false}, {"content.", "Content", false}, {"image.", "Boot images", false}, {"signin.", "Sign-in settings", false}, {"anonymous.", "Anonymous sign-in", false},
 		{"certificate.", "Certificate sign-in", false}, {"entra.", "Entra ID", false}, {"account.", "Accounts", false}, {"token.", "Tokens", false}}
 	found := false
 	for i := range known {
