@@ -103,19 +103,6 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// future is a command of the contract whose part does not exist yet.
-func future(use, short string) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short + " (not in this version)", DisableFlagParsing: true,
-		RunE: func(c *cobra.Command, args []string) error {
-			for _, a := range args {
-				if a == "--help" || a == "-h" {
-					return c.Help()
-				}
-			}
-			return fmt.Errorf("%s: %w", c.CommandPath(), config.ErrNotInThisVersion)
-		}}
-}
-
 // load reads the configuration for a command that talks to the running appliance.
 func (a *app) load() (config.Config, error) {
 	return config.Load(config.Source{File: a.configFile, Environ: a.environ})

@@ -142,9 +142,15 @@ func (c *Console) press(v *visit, b *bench) (node, problem string) {
 		node, err = c.act(v, b, node)
 	}
 	if err != nil {
-		return node, err.Error()
+		return node, said(err)
 	}
 	return node, ""
+}
+
+// said writes an error as a sentence.
+func said(err error) string {
+	text := strings.TrimSuffix(err.Error(), ".")
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // act does what a button beside saving says.
@@ -189,12 +195,14 @@ func (c *Console) act(v *visit, b *bench, node string) (string, error) {
 	return next, err
 }
 
+var errKind = errors.New("choose the kind of step first")
+
 func (c *Console) addNode(v *visit, b *bench, after string) (id string, err error) {
 	n := tasksequence.Node{Name: "New group", Steps: []tasksequence.Node{}}
 	if v.form("do") == "add" {
 		d, ok := b.catalogue.Find(v.form("definition"), 0)
 		if !ok {
-			return after, errors.New("Choose the kind of step first.") //nolint:staticcheck // shown as it is
+			return after, errKind
 		}
 		n = tasksequence.Node{Name: d.Name, Definition: d.ID, DefinitionVersion: d.Version}
 	}

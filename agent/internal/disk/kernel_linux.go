@@ -20,8 +20,7 @@ const (
 type blkpgPartition struct {
 	start, length int64
 	number        int32
-	name          [128]byte
-	_             [4]byte
+	_             [128 + 4]byte // two names that the kernel does not read, and padding
 }
 
 type blkpgArg struct {

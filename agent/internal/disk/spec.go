@@ -192,7 +192,7 @@ func ParseWants(text string) ([]Want, error) {
 			case "label":
 				w.Label = value
 			default:
-				return nil, fmt.Errorf("line %d: %q: write fs=... or label=...", n, word)
+				return nil, fmt.Errorf("line %d: %q: write fs=FS or label=LABEL", n, word)
 			}
 		}
 		if list = append(list, w); len(list) > 128 {

@@ -38,7 +38,7 @@ func captureImage(ctx context.Context, s *Step) (Outcome, error) {
 	}
 	name, kind := strings.TrimSpace(s.Settings.Text("Name")), s.Settings.Text("ImageType")
 	if name == "" {
-		return Outcome{}, errors.New("Name: a name for the content item is needed")
+		return Outcome{}, errors.New("a name for the content item is needed (Name)")
 	}
 	to, err := s.Machine.Content.Upload(ctx, wire.ContentUpload{Key: s.Key, Item: s.Settings.Text("Item"), Name: name,
 		Description: s.Settings.Text("Description"), Purpose: tasksequence.PurposeOperatingSystem, File: fileName(name) + "." + kind})

@@ -73,7 +73,7 @@ func planDisk(s *Step, d disk.Disk) (disk.Layout, error) {
 	if spec.Layout == tasksequence.LayoutCustom {
 		var err error
 		if spec.Wants, err = disk.ParseWants(s.Settings.Text("Partitions")); err != nil {
-			return disk.Layout{}, fmt.Errorf("Partitions: %w", err)
+			return disk.Layout{}, fmt.Errorf("the option Partitions: %w", err)
 		}
 	}
 	g := d.Geometry()

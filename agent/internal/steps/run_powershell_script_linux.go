@@ -23,7 +23,7 @@ func runPowerShellScript(ctx context.Context, s *Step) (Outcome, error) {
 	}
 	arguments, err := splitWords(s.Settings.Text("Parameters"))
 	if err != nil {
-		return Outcome{}, fmt.Errorf("Parameters: %w", err)
+		return Outcome{}, fmt.Errorf("the option Parameters: %w", err)
 	}
 	script, remove, err := scriptFile(s)
 	if err != nil {
