@@ -1,0 +1,189 @@
+//go:build lab
+
+package boottest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/fleet"
+	"slipway/lab"
+)
+
+const deploySequence = "0f8c2d7e-5b1a-4c39-9e64-51a9c0de0005"
+
+// deployed is a sequence from an empty disk to a configured system: the way of the
+// template "Linux bare metal", with the names that the test looks for.
+func deployed(system, application string) string {
+	return fmt.Sprintf(`{
+  "format": 1, "id": %q, "version": 1, "status": "active", "name": "Linux on bare metal",
+  "steps": [
+    {"id": "format", "name": "Format disk", "definition": "format-disk", "settings": {"Swap": 0}},
+    {"id": "apply", "name": "Apply operating system", "definition": "apply-operating-system", "settings": {"OperatingSystem": %q}},
+    {"id": "drivers", "name": "Inject drivers", "definition": "inject-drivers"},
+    {"id": "prepare", "name": "Prepare operating system", "definition": "prepare-operating-system"},
+    {"id": "restart", "name": "Restart", "definition": "reboot", "settings": {"RebootRequested": "disk"}},
+    {"id": "configure", "name": "Configure operating system", "definition": "configure-operating-system",
+     "settings": {"ComputerName": "pc-%%SerialNumber%%", "TimeZone": "Europe/Berlin", "SystemLocale": "de-DE", "InputLocale": "de"}},
+    {"id": "administrator", "name": "Enable Administrator account", "definition": "enable-administrator-account", "settings": {"Password": "lab s3cret"}},
+    {"id": "application", "name": "Install application", "definition": "install-application", "settings": {"Application": %q}},
+    {"id": "look", "name": "Look", "definition": "run-command-line", "environments": ["fullos"],
+     "settings": {"Command": "test -e /usr/share/slipway-lab/installed && locale -a | grep -qi de_DE.utf8 && echo \"DEPLOYED $(hostname)\" > /dev/ttyS0"}}
+  ]
+}`, deploySequence, system, application)
+}
+
+// labPackage makes a Debian package that installs one file.
+func labPackage(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	root := filepath.Join(dir, "slipway-lab")
+	for name, text := range map[string]string{"DEBIAN/control": "Package: slipway-lab\nVersion: 1\nArchitecture: all\nMaintainer: Lab <lab@example.org>\nDescription: what the lab installs\n",
+		"usr/share/slipway-lab/installed": "yes\n"} {
+		full := filepath.Join(root, name)
+		must(t, os.MkdirAll(filepath.Dir(full), 0o755))
+		must(t, os.WriteFile(full, []byte(text), 0o644))
+	}
+	deb := filepath.Join(dir, "slipway-lab_1_all.deb")
+	must(t, exec.Command("dpkg-deb", "--root-owner-group", "--build", root, deb).Run())
+	return deb
+}
+
+// addContent makes a content item of one file and returns its id.
+func (s *scene) addContent(t *testing.T, name, purpose, path string) string {
+	t.Helper()
+	version := decode[struct{ Item string }](t, s.slipway(t, "", "content", "add", name, path, "--purpose", purpose, "--json"))
+	if version.Item == "" {
+		t.Fatalf("content add did not name the item %s", name)
+	}
+	return version.Item
+}
+
+// emptyDisk is a sparse file.
+func emptyDisk(t *testing.T, s *scene, name string, gigabytes int64) string {
+	t.Helper()
+	path := s.run.Path(name)
+	f, err := os.Create(path)
+	must(t, err)
+	must(t, f.Truncate(gigabytes<<30))
+	must(t, f.Close())
+	return path
+}
+
+// deployScene is an appliance that can deploy a Debian.
+func deployScene(t *testing.T) *scene {
+	t.Helper()
+	system, err := lab.DebianRoot(filepath.Join(lab.Root(), ".cache", "lab"))
+	must(t, err)
+	s := newScene(t, "", nil)
+	file := s.run.Path("deploy.json")
+	text := deployed(s.addContent(t, "Debian 12", "operatingsystem", system), s.addContent(t, "Lab application", "application", labPackage(t)))
+	must(t, os.WriteFile(file, []byte(text), 0o644))
+	s.slipway(t, "", "sequence", "import", file)
+	return s
+}
+
+// begin powers a machine on and signs in; the sequence is assigned to it.
+func (s *scene) begin(t *testing.T, firmware lab.Firmware, disk string) *lab.Machine {
+	t.Helper()
+	m := s.powerOn(t, firmware, lab.Disk{Path: disk})
+	expect(t, m, 3*time.Minute, "Passcode")
+	s.slipway(t, "", "device", "assign", s.device(t).ID, deploySequence)
+	enter(t, m, lab.Passcode)
+	return m
+}
+
+// succeeds waits for the end of the one deployment.
+func (s *scene) succeeds(t *testing.T, m *lab.Machine, limit time.Duration) {
+	t.Helper()
+	deadline := time.Now().Add(lab.Timeout(limit))
+	for {
+		all := s.deployments(t)
+		if len(all) == 1 && all[0].Status == fleet.DeploymentSucceeded {
+			return
+		}
+		if len(all) != 1 || all[0].Status.Final() || time.Now().After(deadline) {
+			t.Fatalf("one deployment was to succeed: %+v; the console:\n%s", all, m.Console.Text())
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// A machine with an empty disk boots from the network, somebody signs in, and some
+// minutes later it runs from its own disk, configured; nothing of the agent is left.
+func TestDeployLinux(t *testing.T) {
+	for _, firmware := range []lab.Firmware{lab.UEFI, lab.BIOS} {
+		t.Run(string(firmware), func(t *testing.T) {
+			t.Parallel()
+			s := deployScene(t)
+			disk := emptyDisk(t, s, "target.img", 6)
+			m := s.begin(t, firmware, disk)
+			started := time.Now()
+			expect(t, m, 15*time.Minute, "DEPLOYED pc-LAB-525400770001")
+			s.succeeds(t, m, 2*time.Minute)
+			t.Logf("BOOT deploy-%s: from sign-in to the end %.0f s", firmware, time.Since(started).Seconds())
+			m.PowerOff()
+			lookAtDisk(t, s, disk)
+		})
+	}
+}
+
+// lookAtDisk checks a deployed disk from outside.
+func lookAtDisk(t *testing.T, s *scene, disk string) {
+	t.Helper()
+	out, err := exec.Command("sfdisk", "--json", disk).Output()
+	must(t, err)
+	table := decode[struct {
+		PartitionTable struct {
+			Label      string
+			Partitions []struct {
+				Start, Size int64
+				Type        string
+			}
+		}
+	}](t, string(out)).PartitionTable
+	if table.Label != "gpt" || len(table.Partitions) < 2 {
+		t.Fatalf("partition table: %s", out)
+	}
+	if text, err := exec.Command("sfdisk", "--verify", disk).CombinedOutput(); err != nil {
+		t.Errorf("sfdisk: %v, %s", err, text)
+	}
+	last := table.Partitions[len(table.Partitions)-1]
+	loop := strings.TrimSpace(run(t, "losetup", "--find", "--show", "--read-only",
+		"--offset", fmt.Sprint(last.Start*512), "--sizelimit", fmt.Sprint(last.Size*512), disk))
+	defer run(t, "losetup", "--detach", loop)
+	// The plug was pulled: the journal is replayed in a copy of the kernel's view.
+	at := t.TempDir()
+	run(t, "mount", "-o", "ro,noload", loop, at)
+	defer run(t, "umount", at)
+	for name, want := range map[string]string{"etc/hostname": "pc-LAB-525400770001\n", "etc/timezone": "Europe/Berlin\n",
+		"etc/locale.conf": "LANG=de_DE.UTF-8\n", "usr/share/slipway-lab/installed": "yes\n"} {
+		if text, err := os.ReadFile(filepath.Join(at, name)); err != nil || string(text) != want {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+	}
+	shadow, err := os.ReadFile(filepath.Join(at, "etc/shadow"))
+	if err != nil || !strings.HasPrefix(string(shadow), "root:$") {
+		t.Errorf("root has no password: %v", err)
+	}
+	for _, name := range []string{"var/lib/slipway-agent", "etc/slipway-agent.json", "usr/local/sbin/slipway-agent",
+		"etc/systemd/system/slipway-agent.service", "etc/systemd/system/multi-user.target.wants/slipway-agent.service"} {
+		if _, err := os.Lstat(filepath.Join(at, name)); err == nil {
+			t.Errorf("%s is left", name)
+		}
+	}
+}
+
+func run(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
