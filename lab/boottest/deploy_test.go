@@ -4,6 +4,7 @@ package boottest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,6 +126,9 @@ func TestDeployLinux(t *testing.T) {
 			disk := emptyDisk(t, s, "target.img", 6)
 			m := s.begin(t, firmware, disk)
 			started := time.Now()
+			if firmware == lab.UEFI {
+				m = s.cut(t, m, `Step 2 of \d+`, disk)
+			}
 			expect(t, m, 15*time.Minute, "DEPLOYED pc-LAB-525400770001")
 			s.succeeds(t, m, 2*time.Minute)
 			t.Logf("BOOT deploy-%s: from sign-in to the end %.0f s", firmware, time.Since(started).Seconds())
@@ -136,6 +140,24 @@ func TestDeployLinux(t *testing.T) {
 			lookAtDisk(t, disk, firmware)
 		})
 	}
+}
+
+// cut pulls the plug some seconds into a step, when the disk holds the sign-in, and
+// powers the machine on again: it goes on in that step, and nobody is asked.
+func (s *scene) cut(t *testing.T, m *lab.Machine, step, disk string) *lab.Machine {
+	t.Helper()
+	expect(t, m, 5*time.Minute, step)
+	seed := uint64(time.Now().UnixNano())
+	wait := time.Duration(rand.New(rand.NewPCG(seed, 0)).Int64N(int64(lab.Timeout(6 * time.Second))))
+	t.Logf("seed %d: power is lost %.1f s into %q", seed, wait.Seconds(), step)
+	time.Sleep(wait)
+	m.PowerOff()
+	again, err := s.net.PowerOn(t.Context(), lab.MachineConfig{Name: m.Name + "-again", Firmware: m.Firmware, Disks: []lab.Disk{{Path: disk}}})
+	must(t, err)
+	if got := expect(t, again, 5*time.Minute, `Passcode|`+step); got == "Passcode" {
+		t.Fatalf("somebody is asked to sign in again; the console:\n%s", again.Console.Text())
+	}
+	return again
 }
 
 // lookAtDisk checks a deployed disk from outside.
