@@ -421,7 +421,7 @@ func TestAttackOversizedAndNestedBodies(t *testing.T) {
 			if code == http.StatusForbidden && strings.Contains(detail, "on the appliance itself") {
 				continue // the body is not even read
 			}
-			if !strings.Contains(detail, "nested") && code != http.StatusUnprocessableEntity { // a sequence has its own reader
+			if !strings.Contains(detail, "nested") && code != http.StatusUnprocessableEntity && !strings.HasSuffix(path, "/sequences/validation") { // a sequence has its own reader
 				t.Errorf("%s %s, nested: %d %s", method, path, code, detail)
 			}
 			large := io.MultiReader(strings.NewReader(`{"x":"`), io.LimitReader(zeros{}, 12<<20), strings.NewReader(`"}`))

@@ -18,8 +18,7 @@ func command(args ...string) (code int, out, errText string) {
 }
 
 func TestPartsThatDoNotExistYetSaySo(t *testing.T) {
-	for _, line := range []string{"content add x --purpose Other .", "content list", "backup --content /tmp/x", "image build winpe --source x.iso",
-		"step import x", "step export x"} {
+	for _, line := range []string{"backup --content /tmp/x", "image build winpe --source x.iso"} {
 		code, _, errText := command(strings.Fields(line)...)
 		if code != exitNotInThisVersion || !strings.Contains(errText, "not in this version") {
 			t.Errorf("%s: exit %d, %q", line, code, errText)

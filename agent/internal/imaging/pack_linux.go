@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -135,6 +136,7 @@ func (p *packer) add(full, name string, info fs.FileInfo) error {
 	if err := unix.Lstat(full, &stat); err != nil {
 		return err
 	}
+	h.ModTime = h.ModTime.Truncate(time.Second) // or the writer rounds it, into the future too
 	h.Name = "./" + name
 	if info.IsDir() {
 		h.Name = "./" + strings.TrimPrefix(name+"/", "./")

@@ -27,24 +27,24 @@ func (a *API) ownDeployment(c *call) (string, error) {
 }
 
 func (a *API) findContent(c *call) (any, error) {
-	id, err := a.ownDeployment(c)
-	if err != nil {
+	var in wire.ContentQuery
+	if err := c.lenientBody(&in); err != nil {
 		return nil, err
 	}
-	var in wire.ContentQuery
-	if err := c.body(&in); err != nil {
+	id, err := a.ownDeployment(c)
+	if err != nil {
 		return nil, err
 	}
 	return a.Content.Find(c.ctx(), id, in)
 }
 
 func (a *API) beginUpload(c *call) (any, error) {
-	id, err := a.ownDeployment(c)
-	if err != nil {
+	var in wire.ContentUpload
+	if err := c.lenientBody(&in); err != nil {
 		return nil, err
 	}
-	var in wire.ContentUpload
-	if err := c.body(&in); err != nil {
+	id, err := a.ownDeployment(c)
+	if err != nil {
 		return nil, err
 	}
 	return a.Content.Begin(c.ctx(), id, in)
@@ -71,12 +71,12 @@ func (a *API) sendUpload(c *call) (any, error) {
 }
 
 func (a *API) commitUpload(c *call) (any, error) {
-	id, err := a.ownDeployment(c)
-	if err != nil {
+	var in wire.UploadCommit
+	if err := c.lenientBody(&in); err != nil {
 		return nil, err
 	}
-	var in wire.UploadCommit
-	if err := c.body(&in); err != nil {
+	id, err := a.ownDeployment(c)
+	if err != nil {
 		return nil, err
 	}
 	by := content.Actor{Name: "device", Address: addressOf(c), Device: c.Token.DeviceID}

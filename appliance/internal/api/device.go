@@ -56,9 +56,11 @@ func (a *API) getDeployment(c *call) (any, error) {
 }
 
 func (a *API) resumeDeployment(c *call) (any, error) {
-	var in wire.ResumeDeployment // agents of before send {}
-	if err := c.lenientBody(&in); err != nil {
-		return nil, err
+	var in wire.ResumeDeployment
+	if c.Request.ContentLength != 0 { // the body may be left out
+		if err := c.lenientBody(&in); err != nil {
+			return nil, err
+		}
 	}
 	return a.Engine.Resume(c.ctx(), c.Token, c.Param("id"), in.Environment)
 }
