@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -113,6 +114,11 @@ func TestPrepareOnALoopDevice(t *testing.T) {
 
 func check(t *testing.T, path, fs string) {
 	t.Helper()
+	if fs == FSExt4 {
+		if out, err := exec.Command("dumpe2fs", "-h", path).Output(); err != nil || !regexp.MustCompile(`(?m)^Last mounted on: +`+TargetRoot+`$`).Match(out) {
+			t.Errorf("before its first mount it is not known as a target: %v\n%s", err, out)
+		}
+	}
 	args := map[string][]string{FSExt4: {"e2fsck", "-n", "-f", path}, FSVFAT: {"fsck.vfat", "-n", path}}[fs]
 	if fs == FSSwap { // another program's opinion
 		args = []string{"blkid", "-p", "-o", "value", "-s", "TYPE", path}

@@ -142,7 +142,9 @@ func (m *Linux) makeFS(ctx context.Context, p Partition, path string) error {
 	}
 	args := map[string][]string{
 		FSVFAT: {"-F", "32", "-n", p.Label, "-i", strings.ReplaceAll(p.UUID, "-", "")},
-		FSExt4: {"-q", "-F", "-L", p.Label, "-U", p.UUID},
+		// -M: the kernel notes where it mounted a file system only some time later, and
+		// after a power loss the boot image looks for its state by that note.
+		FSExt4: {"-q", "-F", "-M", TargetRoot, "-L", p.Label, "-U", p.UUID},
 	}[p.FS]
 	if p.FS == FSVFAT && p.Role != RoleESP && p.Size < leastESP*mib {
 		args[1] = "16"

@@ -93,7 +93,7 @@ func newDisk(t *testing.T) disk {
 	t.Helper()
 	d := disk{t, filepath.Join(t.TempDir(), "disk")}
 	d.run("truncate", "-s", "32M", d.file)
-	d.run("mkfs.ext4", "-q", d.file)
+	d.run("mkfs.ext4", "-q", "-M", "/target", d.file) // as Format disk does
 	return d
 }
 
@@ -143,7 +143,6 @@ func TestFoundAgainAfterPowerLoss(t *testing.T) {
 		// What the disk holds at this moment is what a power loss leaves.
 		d.run("cp", "--sparse=always", d.file, copied.file)
 	})
-	copied.run("tune2fs", "-f", "-M", "/target", copied.file)
 	id, into := copied.find()
 	if id != "d-1" {
 		t.Fatalf("deployment %q", id)
