@@ -37,6 +37,7 @@ wait
 // The plug of a machine that runs the appliance is pulled during a load of
 // writes. Every write that was acknowledged is found again.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	cuts := 3
 	if os.Getenv("SLIPWAY_SOAK") != "" {
 		cuts = 40

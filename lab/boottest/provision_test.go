@@ -17,6 +17,7 @@ import (
 // Vagrant's provisioning script makes a Debian machine an appliance, twice over,
 // without a package source: the checkout's disk brings programs and packages.
 func TestProvisionDebian(t *testing.T) {
+	t.Parallel()
 	run, net := newRun(t)
 	image, err := lab.Debian(filepath.Join(lab.Root(), ".cache", "lab"))
 	must(t, err)
