@@ -15,6 +15,7 @@ import (
 // From power-on to a task sequence that has succeeded, for each kind of
 // firmware, on the machine's own consoles.
 func TestBoot(t *testing.T) {
+	t.Parallel()
 	for _, firmware := range lab.NetworkFirmwares() {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()

@@ -17,6 +17,7 @@ import (
 // it work would prove nothing.
 
 func TestBrokenNoProxy(t *testing.T) {
+	t.Parallel()
 	forEachFirmware(t, func(t *testing.T, firmware lab.Firmware) {
 		s := newScene(t, "dhcp:\n  mode: \"off\"\n", nil)
 		m := s.powerOn(t, firmware)
@@ -32,6 +33,7 @@ func TestBrokenNoProxy(t *testing.T) {
 }
 
 func TestBrokenMissingInitrd(t *testing.T) {
+	t.Parallel()
 	forEachFirmware(t, func(t *testing.T, firmware lab.Firmware) {
 		s := newScene(t, "", func(data string) {
 			if n := removeFiles(t, data, "initrd"); n == 0 {
@@ -50,6 +52,7 @@ func TestBrokenMissingInitrd(t *testing.T) {
 }
 
 func TestBrokenWrongCA(t *testing.T) {
+	t.Parallel()
 	forEachFirmware(t, func(t *testing.T, firmware lab.Firmware) {
 		s := newScene(t, "", nil)
 		installation := serverName(t, s)

@@ -35,6 +35,7 @@ func newSegment(t *testing.T, config string) *scene {
 // The appliance is the only DHCP server: machines get their address and their boot
 // from it, and so does whoever does not boot.
 func TestAuthoritativeDHCP(t *testing.T) {
+	t.Parallel()
 	for _, firmware := range lab.NetworkFirmwares() {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()
@@ -85,6 +86,7 @@ func TestAuthoritativeDHCPRefuses(t *testing.T) {
 // A DHCP server that stays alone leads every kind of client to the appliance with
 // the settings that the appliance prints, and a machine to its challenge.
 func TestForeignDHCP(t *testing.T) {
+	t.Parallel()
 	for kind, firmware := range map[string]lab.Firmware{"isc": lab.UEFI, "kea": lab.UEFIHTTP, "dnsmasq": lab.BIOS} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()

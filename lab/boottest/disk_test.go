@@ -12,6 +12,7 @@ import (
 // The disk that stands for an installed system does boot, on each firmware:
 // otherwise the tests that look for its marker would prove nothing.
 func TestBootDiskAlone(t *testing.T) {
+	t.Parallel()
 	for _, firmware := range []lab.Firmware{lab.BIOS, lab.UEFI} {
 		t.Run(string(firmware), func(t *testing.T) {
 			run, net := newRun(t)

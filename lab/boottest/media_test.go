@@ -46,8 +46,10 @@ func (s *scene) noBootServer(t *testing.T, m *lab.Machine) {
 // A CD leads to the same challenge on both firmwares, finds the appliance by the
 // address in the image, and lets one sign in.
 func TestMediaCD(t *testing.T) {
+	t.Parallel()
 	for _, firmware := range []lab.Firmware{lab.BIOS, lab.UEFI} {
 		t.Run(string(firmware), func(t *testing.T) {
+			t.Parallel()
 			s := newScene(t, withoutPXE, nil)
 			iso := s.medium(t, "iso", "--server", lab.ApplianceAddress)
 			m, err := s.net.PowerOn(t.Context(), lab.MachineConfig{Name: "cd-" + string(firmware), Firmware: firmware, CD: iso})
@@ -63,8 +65,10 @@ func TestMediaCD(t *testing.T) {
 // A stick does too; where the address in the image is of another site, the right one
 // is typed at the device.
 func TestMediaUSB(t *testing.T) {
+	t.Parallel()
 	for _, firmware := range []lab.Firmware{lab.BIOS, lab.UEFI} {
 		t.Run(string(firmware), func(t *testing.T) {
+			t.Parallel()
 			s := newScene(t, withoutPXE, nil)
 			server := lab.ApplianceAddress
 			if firmware == lab.UEFI {
@@ -90,8 +94,10 @@ func TestMediaUSB(t *testing.T) {
 // An exported folder boots machines from a server that is not the appliance: dnsmasq
 // hands out addresses and files as README.txt says.
 func TestExportForeignServer(t *testing.T) {
+	t.Parallel()
 	for _, firmware := range []lab.Firmware{lab.PlainBIOS, lab.UEFI} {
 		t.Run(string(firmware), func(t *testing.T) {
+			t.Parallel()
 			s := newScene(t, withoutPXE, nil)
 			dir := s.run.Path("tftp")
 			s.slipway(t, "", "image", "export", dir, "--server", lab.ApplianceAddress)

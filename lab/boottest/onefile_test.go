@@ -15,6 +15,7 @@ import (
 // with no loader in between; the agent, told nothing by its command line, finds the
 // appliance by DHCP.
 func TestOneFileBoot(t *testing.T) {
+	t.Parallel()
 	for _, firmware := range []lab.Firmware{lab.UEFI, lab.UEFIHTTP} {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()

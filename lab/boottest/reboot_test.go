@@ -25,6 +25,7 @@ const rebootSequence = `{
 // each start. While its deployment waits for the disk it is sent there: no loop,
 // no second installation.
 func TestRebootToDisk(t *testing.T) {
+	t.Parallel()
 	for _, firmware := range []lab.Firmware{lab.BIOS, lab.UEFI} {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()

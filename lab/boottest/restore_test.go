@@ -14,6 +14,7 @@ import (
 // Media that were made before a backup boot and sign in at the appliance that was
 // restored from it, on a machine that had nothing else: no boot image is built anew.
 func TestMediaOfBeforeBootAtARestoredAppliance(t *testing.T) {
+	t.Parallel()
 	const recovery = "sextant plywood oregano umbrella quartz"
 	s := newScene(t, "", nil)
 	media := lab.MachineConfig{Name: "media", Firmware: lab.Direct, Memory: 1024,

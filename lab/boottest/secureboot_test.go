@@ -37,6 +37,7 @@ func ownerKey(t *testing.T, s *scene) (keyFile, certFile string, der []byte) {
 // With Secure Boot on, a machine whose firmware knows the owner's certificate boots
 // the image that the owner signed, by PXE and by HTTP Boot.
 func TestSecureBootOwnKey(t *testing.T) {
+	t.Parallel()
 	for _, firmware := range []lab.Firmware{lab.UEFI, lab.UEFIHTTP} {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()
@@ -65,6 +66,7 @@ func TestSecureBootOwnKey(t *testing.T) {
 // With Secure Boot on, firmware refuses what nobody it trusts has signed: the
 // loaders, and the image without a signature.
 func TestSecureBootRefusesUnsigned(t *testing.T) {
+	t.Parallel()
 	for way, config := range map[string]string{"ipxe": "", "one-file": "boot: {uefi: one-file}\n"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
@@ -80,6 +82,7 @@ func TestSecureBootRefusesUnsigned(t *testing.T) {
 // With Secure Boot on and only Microsoft's keys, Debian's shim, GRUB and kernel lead
 // to the challenge, where the DHCP lease names the appliance as the next server.
 func TestSecureBootShim(t *testing.T) {
+	t.Parallel()
 	t.Run("authoritative", func(t *testing.T) {
 		t.Parallel()
 		shimBoot(t, newSegment(t, "boot: {uefi: shim}\ndhcp: {mode: authoritative, subnets: [{subnet: 10.77.0.0/24, range: 10.77.0.100-10.77.0.150}]}\n"))
