@@ -31,6 +31,18 @@ const virtioNIC = "virtio-net-pci"
 type Disk struct {
 	Path  string
 	Cache string // QEMU's cache mode, default writeback: a flush by the guest reaches the host's disk
+	Bus   string // virtio (the default), nvme, or ata: an SSD
+}
+
+// device is QEMU's device of the disk with this number.
+func (d Disk) device(number int) string {
+	switch d.Bus {
+	case "nvme":
+		return fmt.Sprintf("nvme,serial=LAB-NVME-%d", number)
+	case "ata":
+		return fmt.Sprintf("ide-hd,rotation_rate=1,serial=LAB-SSD-%d", number)
+	}
+	return "virtio-blk-pci"
 }
 
 // MachineConfig describes a machine. Zero values are filled in by Defaults.
@@ -200,7 +212,7 @@ func (c MachineConfig) arguments(tap, serial, monitor string) []string {
 		}
 		a = append(a,
 			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,file=%s,cache=%s,file.locking=off", i, d.Path, d.Cache),
-			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,bootindex=%d", i, i+2))
+			"-device", fmt.Sprintf("%s,drive=disk%d,bootindex=%d", d.device(i), i, i+2))
 	}
 	const medium = "if=none,id=medium,format=raw,readonly=on,file.locking=off,file="
 	switch {

@@ -19,7 +19,7 @@ func TestWipeOverwritesAndVerifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := zeroSamples(t.Context(), device{f, d.Size, 512}, 1); err == nil {
+	if err := zeroSamples(t.Context(), device{f, d.Size, 512}, 1, make([]byte, sampleBytes)); err == nil {
 		t.Error("a full disk passed for wiped")
 	}
 	if _, err := m.Wipe(t.Context(), d.ID, WipeAuto, quietly); !errors.Is(err, ErrInUse) {
@@ -28,8 +28,8 @@ func TestWipeOverwritesAndVerifies(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, method := range []WipeMethod{WipeNVMe, WipeATA} {
-		if _, err := m.Wipe(t.Context(), d.ID, method, quietly); !errors.Is(err, ErrUnverified) {
+	for _, method := range []WipeMethod{WipeNVMe, WipeNVMeCrypto, WipeSanitize, WipeATA} {
+		if _, err := m.Wipe(t.Context(), d.ID, method, quietly); !errors.Is(err, ErrRefused) {
 			t.Errorf("%s: %v", method, err)
 		}
 	}
