@@ -34,7 +34,8 @@ func TestWipeDisk(t *testing.T) {
 	expect(t, m, 3*time.Minute, "Passcode")
 	s.slipway(t, "", "device", "assign", s.device(t).ID, sequence)
 	enter(t, m, lab.Passcode)
-	s.succeeds(t, m, 5*time.Minute)
+	expect(t, m, 5*time.Minute, "Succeeded|Failed")
+	s.succeeds(t, m, time.Minute)
 
 	results := s.results(t)
 	if len(results) != 2 {
