@@ -12,9 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EFIVariables is where the kernel shows the firmware's variables.
-const EFIVariables = "/sys/firmware/efi/efivars"
-
 // globalVariable is the vendor GUID of the boot variables (UEFI 2.10, 3.3).
 const globalVariable = "-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 

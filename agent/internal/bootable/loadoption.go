@@ -11,6 +11,9 @@ import (
 	"slipway/agent/internal/disk"
 )
 
+// EFIVariables is where Linux shows the firmware's variables.
+const EFIVariables = "/sys/firmware/efi/efivars"
+
 // LoadOption is a boot entry of UEFI firmware (EFI_LOAD_OPTION, UEFI 2.10, 3.1.3)
 // that names a file on a partition of a GPT.
 type LoadOption struct {
@@ -37,6 +40,11 @@ func loadOption(l disk.Layout, description, path string) (LoadOption, error) {
 	if !ok || l.Table != disk.GPT {
 		return LoadOption{}, errors.New("the disk has no EFI system partition on a GPT")
 	}
+	return loadOptionOf(l, esp, description, path)
+}
+
+// loadOptionOf returns the entry for a file on a partition of a GPT.
+func loadOptionOf(l disk.Layout, esp disk.Partition, description, path string) (LoadOption, error) {
 	guid, err := parseGUID(esp.PartUUID)
 	if err != nil {
 		return LoadOption{}, err

@@ -4,5 +4,5 @@ import "context"
 
 // applyChromeOSFlex puts a ChromeOS Flex image onto the disk that the settings mean.
 func applyChromeOSFlex(ctx context.Context, s *Step) (Outcome, error) {
-	return Outcome{}, applyRawImage(ctx, s)
+	return applyRawImage(ctx, s, "ChromeOS Flex")
 }

@@ -10,8 +10,9 @@ import (
 )
 
 // applyDisk writes a disk image over the whole target disk. The image brings its own
-// boot loader; its last partition grows to the disk's end, with the file system.
-func applyDisk(ctx context.Context, s *Step, ref tasksequence.Reference, file wire.ContentFile) error {
+// boot loader; its last partition grows to the disk's end, with the file system. name is that
+// of the boot entry.
+func applyDisk(ctx context.Context, s *Step, ref tasksequence.Reference, file wire.ContentFile, name string) error {
 	id := s.Vars.Text(disk.TargetVariable)
 	if id == "" {
 		return disk.ErrNoTarget
@@ -26,6 +27,7 @@ func applyDisk(ctx context.Context, s *Step, ref tasksequence.Reference, file wi
 	if err := growFileSystem(ctx, s, l); err != nil {
 		return err
 	}
+	announce(ctx, s, l, name)
 	return setTarget(ctx, s, l)
 }
 

@@ -4,5 +4,5 @@ import "context"
 
 // applyIGELImage puts an IGEL OS image onto the disk that the settings mean.
 func applyIGELImage(ctx context.Context, s *Step) (Outcome, error) {
-	return Outcome{}, applyRawImage(ctx, s)
+	return applyRawImage(ctx, s, "IGEL OS")
 }

@@ -36,21 +36,21 @@ func applyOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
 		return Outcome{}, err
 	}
 	s.Log("info", fmt.Sprintf("%s, version %d: %s %s, %s", manifest.Name, manifest.Version, img.kind, img.Path, disk.Bytes(img.Size)))
-	if err := applyImage(ctx, s, ref, img); err != nil {
+	if err := applyImage(ctx, s, ref, img, manifest.Name); err != nil {
 		return Outcome{}, err
 	}
 	return Outcome{}, nil
 }
 
 // applyImage chooses the way by the kind of image.
-func applyImage(ctx context.Context, s *Step, ref tasksequence.Reference, img image) error {
+func applyImage(ctx context.Context, s *Step, ref tasksequence.Reference, img image, name string) error {
 	switch img.kind {
 	case imageTar:
 		return applyFiles(ctx, s, ref, img, extractTar)
 	case imageWIM:
 		return applyFiles(ctx, s, ref, img, extractWIM)
 	case imageRaw:
-		return applyDisk(ctx, s, ref, img.ContentFile)
+		return applyDisk(ctx, s, ref, img.ContentFile, name)
 	}
 	return fmt.Errorf("%s is a %s, which this agent cannot apply: rebuild the boot image", img.Path, img.kind)
 }
@@ -136,7 +136,7 @@ func finishSystem(ctx context.Context, s *Step, layout disk.Layout) error {
 	}
 	err = newIdentity(ctx, y)
 	t := bootable.Target{Root: y.root, Layout: layout, Disks: s.Machine.Disks, Options: s.Settings.Text("KernelOptions"),
-		Timeout: s.Settings.Int("BootTimeout"), Run: y.run, Log: s.Log, EFIVariables: bootable.EFIVariables}
+		Timeout: s.Settings.Int("BootTimeout"), Run: y.run, Log: s.Log, EFIVariables: s.Machine.efiVariables()}
 	y.close()
 	if err == nil {
 		err = bootable.Make(ctx, t)

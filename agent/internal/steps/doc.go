@@ -4,10 +4,12 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"time"
 
+	"slipway/agent/internal/bootable"
 	"slipway/agent/internal/disk"
 	"slipway/tasksequence"
 )
@@ -54,7 +56,11 @@ type Machine struct {
 	Tools   Tools // nil: what the system has is all there is
 	Agent   Agent
 	Root    string // of the installed system that the agent runs in; "/" when empty
+
+	EFIVariables string // folder of the firmware's variables; empty: where the kernel shows them
 }
+
+func (m Machine) efiVariables() string { return cmp.Or(m.EFIVariables, bootable.EFIVariables) }
 
 // Agent is how an executor hands the deployment over to the installed system.
 type Agent interface {

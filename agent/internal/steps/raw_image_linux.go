@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"slipway/agent/internal/bootable"
 	"slipway/agent/internal/disk"
 	"slipway/agent/internal/imaging"
 	"slipway/agent/wire"
@@ -14,41 +15,55 @@ import (
 )
 
 // applyRawImage writes the image of the option Image onto the disk that the step's
-// settings mean, and makes it the target.
-func applyRawImage(ctx context.Context, s *Step) error {
+// settings mean, and makes it the target. name is that of the boot entry.
+func applyRawImage(ctx context.Context, s *Step, name string) (Outcome, error) {
 	ref, _ := s.Settings.Content("Image") // a required option
 	m, err := s.Machine.Content.Manifest(ctx, ref)
 	if err != nil {
-		return err
+		return Outcome{}, err
 	}
 	file, err := rawFile(m)
 	if err != nil {
-		return err
+		return Outcome{}, err
 	}
 	if s.Machine.Disks == nil {
-		return errNoDisks
+		return Outcome{}, errNoDisks
 	}
 	if err := s.Machine.Disks.Unmount(ctx); err != nil { // of a Format disk step
-		return err
+		return Outcome{}, err
 	}
 	chosen, err := chooseDisk(ctx, s)
 	if err != nil {
-		return err
+		return Outcome{}, err
 	}
 	s.Log("info", fmt.Sprintf("%s, version %d: %s, %s, onto %s", m.Name, m.Version, file.Path, disk.Bytes(file.Size), chosen))
 	l, err := writeDisk(ctx, s, ref, file, chosen.ID, s.Settings.Bool("Verify"), false)
 	if errors.Is(err, disk.ErrNoTable) {
-		return fmt.Errorf("%s was written, but is no image of a whole disk: %w", file.Path, err)
+		return Outcome{}, fmt.Errorf("%s was written, but is no image of a whole disk: %w", file.Path, err)
 	}
 	if err != nil {
-		return err
+		return Outcome{}, err
 	}
 	for name, text := range map[string]string{disk.LayoutVariable: l.Text(), disk.TargetVariable: l.Disk} {
 		if err := s.Vars.SetSystem(name, tasksequence.Value{Text: text}); err != nil {
-			return err
+			return Outcome{}, err
 		}
 	}
-	return nil
+	return Outcome{Message: announce(ctx, s, l, name)}, nil
+}
+
+// announce tells the firmware where the boot loader of a disk image lies, and people
+// what became of it.
+func announce(ctx context.Context, s *Step, l disk.Layout, name string) string {
+	text, warn := bootable.Announce(ctx, bootable.RawTarget{Layout: l, Disks: s.Machine.Disks, Name: name, EFIVariables: s.Machine.efiVariables()})
+	if text != "" {
+		level := "info"
+		if warn {
+			level = "warn"
+		}
+		s.Log(level, text)
+	}
+	return text
 }
 
 // rawFile finds the one disk image of a version. What was made of another file at

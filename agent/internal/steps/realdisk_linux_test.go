@@ -34,7 +34,9 @@ type real struct {
 	shelf   *appliancetest.Shelf
 	content *content.Source
 	vars    *tasksequence.Variables
+	efi     string // folder that stands for the firmware's variables
 	log     []string
+	message string // of the last step
 }
 
 // only shows one of the machine's disks: no test may choose another.
@@ -60,7 +62,7 @@ func newReal(t *testing.T, dir string, size int64) *real {
 	if os.Getuid() != 0 {
 		t.Skip("loop devices need root")
 	}
-	r := &real{t: t, file: filepath.Join(dir, "disk"), shelf: &appliancetest.Shelf{Dir: t.TempDir()}, vars: tasksequence.NewVariables()}
+	r := &real{t: t, file: filepath.Join(dir, "disk"), shelf: &appliancetest.Shelf{Dir: t.TempDir()}, vars: tasksequence.NewVariables(), efi: t.TempDir()}
 	r.must(os.WriteFile(r.file, bytes.Repeat([]byte{0xee}, mib), 0o600)) // what was there before
 	r.must(os.Truncate(r.file, size))
 	path := r.tool("losetup", "--find", "--show", "--partscan", r.file)
@@ -124,9 +126,9 @@ func (r *real) run(definition string, settings map[string]any) error {
 	r.t.Helper()
 	s, log := steps.StepOf(r.t, definition, settings, r.vars)
 	s.Machine.Disks, s.Machine.Content, s.Key = only{r.linux, r.disk.ID}, r.content, "deployment/"+definition
-	s.Machine.Exec = steps.LinuxExec{}
-	_, err := steps.Executors()[definition](r.t.Context(), s)
-	r.log = *log
+	s.Machine.Exec, s.Machine.EFIVariables = steps.LinuxExec{}, r.efi
+	out, err := steps.Executors()[definition](r.t.Context(), s)
+	r.log, r.message = *log, out.Message
 	return err
 }
 
@@ -159,6 +161,9 @@ func diskImage(t *testing.T, size int64, partitions string) (data []byte, l disk
 		switch p.FS {
 		case disk.FSVFAT:
 			run("mkfs.vfat", "-F", "16", "--offset", fmt.Sprint(p.Start/512), file, fmt.Sprint(p.Size/1024))
+			at := fmt.Sprintf("%s@@%d", file, p.Start)
+			run("mmd", "-i", at, "::/efi", "::/efi/boot")
+			run("mcopy", "-i", at, filepath.Join(files, "data"), "::/efi/boot/bootx64.efi")
 		case disk.FSExt4:
 			run("mke2fs", "-q", "-F", "-t", "ext4", "-d", files, "-E", fmt.Sprintf("offset=%d", p.Start), file, fmt.Sprintf("%dk", p.Size/1024))
 		}

@@ -85,6 +85,7 @@ func TestImagesReachARealDisk(t *testing.T) {
 	image, l := diskImage(t, 100*mib, shipped)
 	r := newReal(t, t.TempDir(), 128*mib)
 	definitions := []string{tasksequence.ApplyChromeOSFlex, tasksequence.ApplyIGELImage}
+	r.must(r.vars.Set("IsUEFI", tasksequence.Value{Text: "True"}))
 	n := 0
 	for name, data := range packed(t, image) {
 		r.item(name, name, data, func(f *wire.ContentFile) {
@@ -104,9 +105,15 @@ func TestImagesReachARealDisk(t *testing.T) {
 		if !strings.Contains(strings.Join(r.log, "\n"), "read back: the disk holds what was written") {
 			t.Errorf("%s: it was not read back: %q", name, r.log)
 		}
+		if want := []string{"ChromeOS Flex", "IGEL OS"}[n%2]; !strings.Contains(r.message, `the firmware has the boot entry "`+want+`", which starts \EFI\BOOT\BOOTX64.EFI of partition 1`) {
+			t.Errorf("%s: the firmware: %q", name, r.message)
+		}
 		found := r.found(name)
 		if _, ok := found.Find(disk.RoleESP); !ok || len(found.Partitions) != 2 || found.TableID != l.TableID {
 			t.Errorf("%s: found %s", name, found.Text())
+		}
+		if list, err := filepath.Glob(r.efi + "/Boot*"); err != nil || len(list) != 1+min(n, 2) { // the order, and an entry for each kind of system
+			t.Errorf("%s: the firmware's variables: %v, %v", name, list, err)
 		}
 		if out, err := exec.Command("e2fsck", "-fn", r.disk.Path+"p2").CombinedOutput(); err != nil {
 			t.Errorf("%s: %v: %s", name, err, out)
