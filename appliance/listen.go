@@ -29,7 +29,7 @@ func listenTCP(ctx context.Context, key, address string) (net.Listener, error) {
 
 // Limits of the HTTP servers. Answers have no limit in all: event streams last,
 // and a boot file over a slow line takes its time; what matters is that a caller
-// who sends nothing does not keep a connection.
+// who sends nothing does not keep a connection. See patient.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 2 * time.Minute
@@ -46,7 +46,7 @@ type httpServer struct {
 
 func newHTTPServer(l net.Listener, h http.Handler, log *slog.Logger) *httpServer {
 	return &httpServer{listener: l, server: &http.Server{
-		Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		Handler: patient(h, readTimeout), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
 }
