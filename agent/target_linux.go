@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"strings"
@@ -38,8 +39,11 @@ func (t target) Save(state, root, deployment string) error {
 	return targetstate.Save(state, root, deployment)
 }
 
-// Wipe implements session.Target.
-func (t target) Wipe(root string) error { return targetstate.Wipe(root) }
+// Wipe implements session.Target. An agent that was placed there has nothing to go on
+// with any more.
+func (t target) Wipe(root string) error {
+	return errors.Join(targetstate.Wipe(root), installed.Unplace(root))
+}
 
 // Recover implements session.Target.
 func (t target) Recover(ctx context.Context, state string) string {

@@ -150,3 +150,37 @@ func unplace(root string) error {
 	}
 	return errors.Join(errs...)
 }
+
+// Unplace removes what Into put into the system at root, which does not run: its
+// deployment ended in the boot image. A system without a placed agent, or with one of
+// its own, stays as it is. Links that lead out of root are not followed.
+func Unplace(root string) error {
+	system, err := os.OpenRoot(root)
+	if err != nil {
+		return fmt.Errorf("open the installed system: %w", err)
+	}
+	defer system.Close()
+	var placed struct{ Temporary bool }
+	text, err := system.ReadFile(strings.TrimPrefix(placedConfig, "/"))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (json.Unmarshal(text, &placed) != nil || !placed.Temporary) {
+		return nil
+	}
+	names := []string{placedAgent, placedConfig} // the configuration last: it says that the rest is ours
+	unit := path.Join(unitFolder, unitName)
+	if text, unitErr := system.ReadFile(strings.TrimPrefix(unit, "/")); unitErr == nil && strings.HasPrefix(string(text), unitMark) {
+		names = append([]string{path.Join(unitFolder, "multi-user.target.wants", unitName), unit}, names...)
+	}
+	for _, name := range names {
+		if err != nil {
+			break
+		}
+		name = strings.TrimPrefix(name, "/")
+		if err = system.Remove(name); err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = syncIn(system, path.Dir(name))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("remove the agent from the installed system: %w", err)
+	}
+	return nil
+}

@@ -78,6 +78,42 @@ func TestThePlacedAgentGoesOnAndGoesAway(t *testing.T) {
 	}
 }
 
+// A deployment that ends in the boot image leaves no agent on the disk; an agent that
+// somebody else put there stays.
+func TestUnplaceRemovesThePlacedAgentOnly(t *testing.T) {
+	root, p := newSystem(t, true), placement(t)
+	if err := p.Into(root); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // once more after a power loss
+		if err := Unplace(root); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants := filepath.Join(unitFolder, "multi-user.target.wants", unitName)
+	for _, name := range []string{placedAgent, placedConfig, wants, filepath.Join(unitFolder, unitName)} {
+		if _, err := os.Lstat(filepath.Join(root, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is left: %v", name, err)
+		}
+	}
+	if err := p.Into(root); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{placedConfig: `{"Server": "192.0.2.1"}`, filepath.Join(unitFolder, unitName): "[Unit]\n"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Unplace(root); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{placedAgent, placedConfig, wants, filepath.Join(unitFolder, unitName)} {
+		if _, err := os.Lstat(filepath.Join(root, name)); err != nil {
+			t.Errorf("not ours, and gone: %v", err)
+		}
+	}
+}
+
 func TestASystemWithoutSystemdIsRefused(t *testing.T) {
 	root := newSystem(t, false)
 	if err := placement(t).Into(root); !errors.Is(err, ErrNoSystemd) {

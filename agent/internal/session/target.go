@@ -21,7 +21,7 @@ type Target interface {
 	// Save writes the sign-in in the folder state, and which deployment it is for,
 	// below root. It is on the disk when Save returns.
 	Save(state, root, deployment string) error
-	// Wipe removes what Save wrote.
+	// Wipe removes what Save and Place wrote.
 	Wipe(root string) error
 	// Recover looks on the disks for what an earlier start saved, puts it into the
 	// folder state and returns its deployment; empty when there is none.
@@ -100,7 +100,7 @@ func (s *Session) save(deployment string) {
 	}
 }
 
-// unsave removes what save wrote: the deployment is over.
+// unsave removes what save and Place wrote: the deployment is over.
 func (s *Session) unsave() {
 	if s.Target == nil || s.environment() == wire.FullOS {
 		return
