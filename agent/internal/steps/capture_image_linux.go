@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	"slipway/agent/internal/disk"
 	"slipway/agent/internal/imaging"
@@ -60,7 +61,7 @@ func captureImage(ctx context.Context, s *Step) (Outcome, error) {
 		return Outcome{}, err
 	}
 	id := tasksequence.Reference{ID: made.Item, Version: made.Version}.String()
-	s.Log("info", fmt.Sprintf("%s is %s, version %d: %s", name, made.Item, made.Version, disk.Bytes(out.n)))
+	s.Log("info", fmt.Sprintf("%s is %s, version %d: %s", name, made.Item, made.Version, disk.Bytes(out.n.Load())))
 	return Outcome{}, s.Vars.SetSystem(capturedVariable, tasksequence.Value{Text: id})
 }
 
@@ -102,7 +103,7 @@ func captureWIM(ctx context.Context, s *Step, root string, out *tally, exclude [
 		Args: []string{tool, "capture", root, "-", s.Settings.Text("Name"), s.Settings.Text("Description"),
 			"--pipable", "--unix-data", "--no-acls", "--compress=" + strength, "--config=" + config},
 		Output: out, Stderr: func(line string) {
-			s.Progress(-1, "captured, packed: "+disk.Bytes(out.n))
+			s.Progress(-1, "captured, packed: "+disk.Bytes(out.n.Load()))
 			if strings.HasPrefix(line, "[") {
 				s.Log("info", line)
 			}
@@ -126,14 +127,14 @@ func fileName(name string) string {
 	}, name), "-")
 }
 
-// tally counts what is written.
+// tally counts what is written. A program's output and its messages come at once.
 type tally struct {
 	io.Writer
-	n int64
+	n atomic.Int64
 }
 
 func (t *tally) Write(p []byte) (int, error) {
 	n, err := t.Writer.Write(p)
-	t.n += int64(n)
+	t.n.Add(int64(n))
 	return n, err
 }
