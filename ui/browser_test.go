@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,7 +23,8 @@ import (
 // site is a console over TLS with HTTP/2 on loopback, with its fake appliance.
 type site struct {
 	*fake
-	url string
+	url  string
+	line *line
 }
 
 // startSite serves a console until the test ends.
@@ -45,6 +48,8 @@ func startSite(t *testing.T, furnished bool) *site {
 	}()
 	srv := httptest.NewUnstartedServer(c)
 	srv.EnableHTTP2 = true
+	wire := &line{Listener: srv.Listener, open: map[net.Conn]bool{}}
+	srv.Listener = wire
 	srv.StartTLS()
 	t.Cleanup(func() {
 		srv.CloseClientConnections()
@@ -52,7 +57,47 @@ func startSite(t *testing.T, furnished bool) *site {
 		cancel()
 		<-ended
 	})
-	return &site{fake: f, url: srv.URL}
+	return &site{fake: f, url: srv.URL, line: wire}
+}
+
+// line is the connection between browser and appliance: cut, every connection breaks
+// off at once, in the middle of whatever it carries, and new ones come to nothing.
+type line struct {
+	net.Listener
+	mu   sync.Mutex
+	open map[net.Conn]bool
+	down bool
+}
+
+func (l *line) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		l.mu.Lock()
+		down := l.down
+		if !down {
+			l.open[c] = true
+		}
+		l.mu.Unlock()
+		if !down {
+			return c, nil
+		}
+		_ = c.Close() // that is the cut
+	}
+}
+
+func (l *line) cut(down bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = down
+	if down {
+		for c := range l.open {
+			_ = c.Close() // may have ended by itself
+		}
+		clear(l.open)
+	}
 }
 
 // tab is one page of the browser that notes everything the page complains about.

@@ -34,7 +34,7 @@ func (c *Console) drawEditor(v *visit, status int, b *bench, node string, out vi
 	out.ID, out.Name, out.Revision, out.Saved, out.Selected = b.id, name, d.Revision, d.Saved, node
 	out.Exists, out.Replaces, out.Next, out.Origin = d.Base.Newest > 0, d.Base.Replaces, d.Base.Newest+1, originText(d.Base)
 	out.Undo, out.Redo = d.Next()
-	out.Rows = b.rows(d.Sequence.Steps, "", 0, node, byPath, nil)
+	out.Rows = b.rows(d.Sequence.Steps, "", "", 0, node, byPath, nil)
 	out.Problems = problemRows(&d.Sequence, problems)
 	out.Add = addGroups(b.definitions)
 	if chosen == nil {
@@ -134,12 +134,13 @@ func nodeOfPath(s *tasksequence.Sequence, path string) string {
 	return ""
 }
 
-// rows lays the tree out in the order in which it runs.
-func (b *bench) rows(nodes []tasksequence.Node, prefix string, depth int, chosen string, problems map[string]tasksequence.Problems, out []view.EditRow) []view.EditRow {
+// rows lays the tree out in the order in which it runs; group names what is around.
+func (b *bench) rows(nodes []tasksequence.Node, prefix, group string, depth int, chosen string, problems map[string]tasksequence.Problems, out []view.EditRow) []view.EditRow {
 	for i := range nodes {
 		n := &nodes[i]
 		path := prefix + n.ID
-		row := view.EditRow{ID: n.ID, Name: n.Name, Depth: depth, Group: n.IsGroup(), Off: n.Disabled, Current: n.ID == chosen}
+		row := view.EditRow{ID: n.ID, Name: n.Name, Depth: depth, Group: n.IsGroup(), Off: n.Disabled, Current: n.ID == chosen,
+			Place: i + 1, Of: len(nodes), In: group}
 		if !n.IsGroup() {
 			row.Kind = n.Definition
 			if d, ok := b.catalogue.Find(n.Definition, n.DefinitionVersion); ok {
@@ -154,7 +155,7 @@ func (b *bench) rows(nodes []tasksequence.Node, prefix string, depth int, chosen
 			}
 		}
 		out = append(out, row)
-		out = b.rows(n.Steps, path+"/", depth+1, chosen, problems, out)
+		out = b.rows(n.Steps, path+"/", cmp.Or(n.Name, n.ID), depth+1, chosen, problems, out)
 	}
 	return out
 }

@@ -155,11 +155,11 @@ func said(err error) string {
 
 // act does what a button beside saving says.
 func (c *Console) act(v *visit, b *bench, node string) (string, error) {
-	name := node
-	if n, _ := edit.Find(&b.draft.Sequence, node); n != nil {
-		name = strconv.Quote(n.Name)
-	}
 	next := node
+	if moved := v.form("moved"); moved != "" {
+		node = moved // of the tree; what is chosen stays chosen
+	}
+	name := b.nameOf(node)
 	simple := func(title string, fn func(*tasksequence.Sequence, string) error) error {
 		return b.draft.Do(title+" "+name, c.now(), func(s *tasksequence.Sequence, _ map[string]string) error { return fn(s, node) })
 	}
@@ -179,20 +179,41 @@ func (c *Console) act(v *visit, b *bench, node string) (string, error) {
 		err = simple("Move out of its group:", edit.Out)
 	case "into":
 		err = simple("Move", func(s *tasksequence.Sequence, id string) error { return edit.Into(s, id, v.form("target")) })
-	case "before":
-		err = simple("Move", func(s *tasksequence.Sequence, id string) error {
-			return edit.Before(s, v.form("moved"), v.form("target"))
-		})
+	case "move":
+		at, side := v.form("at"), v.form("side")
+		title := "Move " + name + " " + sideWord(side) + " " + b.nameOf(at)
+		err = b.draft.Do(title, c.now(), func(s *tasksequence.Sequence, _ map[string]string) error { return edit.Move(s, node, at, side) })
 	case "toggle":
 		err = simple("Switch", func(s *tasksequence.Sequence, id string) error { return edit.Toggle(s, id) })
 	case "remove":
-		err = simple("Remove", func(s *tasksequence.Sequence, id string) (err error) { next, err = edit.Remove(s, id); return err })
+		err = simple("Remove", func(s *tasksequence.Sequence, id string) error {
+			near, err := edit.Remove(s, id)
+			if n, _ := edit.Find(s, next); n == nil {
+				next = near
+			}
+			return err
+		})
 	case "duplicate":
 		err = simple("Duplicate", func(s *tasksequence.Sequence, id string) (err error) { next, err = edit.Duplicate(s, id); return err })
 	case "add", "add-group":
 		next, err = c.addNode(v, b, node)
 	}
 	return next, err
+}
+
+// nameOf is how a step stands in the title of a change.
+func (b *bench) nameOf(id string) string {
+	if n, _ := edit.Find(&b.draft.Sequence, id); n != nil && n.Name != "" {
+		return strconv.Quote(n.Name)
+	}
+	return id
+}
+
+func sideWord(side string) string {
+	if side == edit.SideBefore || side == edit.SideAfter {
+		return side
+	}
+	return "into"
 }
 
 var errKind = errors.New("choose the kind of step first")

@@ -189,14 +189,26 @@ func Into(s *tasksequence.Sequence, id, group string) error {
 	return nil
 }
 
-// Before moves a node right before another one, which may stand anywhere but in it.
-func Before(s *tasksequence.Sequence, id, other string) error {
-	if id == other {
-		return nil
-	}
+// The sides of a node to which another one can be moved; First and Last are in a group.
+const (
+	SideBefore = "before"
+	SideAfter  = "after"
+	SideFirst  = "first"
+	SideLast   = "last"
+)
+
+// Move puts a node beside another one or into it, wherever both stand. A group cannot
+// go into itself.
+func Move(s *tasksequence.Sequence, id, other, side string) error {
 	p, to := find(&s.Steps, id, nil), find(&s.Steps, other, nil)
-	if p == nil || to == nil {
+	inside := side == SideFirst || side == SideLast
+	switch {
+	case p == nil || to == nil || inside && !to.node().IsGroup():
 		return ErrGone
+	case !inside && side != SideBefore && side != SideAfter:
+		return errors.New("say where the step goes: before or after another, or first or last in a group")
+	case id == other && !inside:
+		return nil
 	}
 	for up := to; up != nil; up = up.parent {
 		if up.node().ID == id {
@@ -204,8 +216,19 @@ func Before(s *tasksequence.Sequence, id, other string) error {
 		}
 	}
 	n := p.take()
-	to = find(&s.Steps, other, nil)
-	*to.list = slices.Insert(*to.list, to.index, n)
+	to = find(&s.Steps, other, nil) // taking may have shifted it
+	switch side {
+	case SideFirst:
+		group := to.node()
+		group.Steps = slices.Insert(group.Steps, 0, n)
+	case SideLast:
+		group := to.node()
+		group.Steps = append(group.Steps, n)
+	case SideAfter:
+		*to.list = slices.Insert(*to.list, to.index+1, n)
+	default:
+		*to.list = slices.Insert(*to.list, to.index, n)
+	}
 	return nil
 }
 

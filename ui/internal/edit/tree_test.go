@@ -35,6 +35,9 @@ func TestMoves(t *testing.T) {
 	into := func(group string) func(*tasksequence.Sequence, string) error {
 		return func(s *tasksequence.Sequence, id string) error { return Into(s, id, group) }
 	}
+	to := func(other, side string) func(*tasksequence.Sequence, string) error {
+		return func(s *tasksequence.Sequence, id string) error { return Move(s, id, other, side) }
+	}
 	for _, c := range []struct {
 		name string
 		do   func(*tasksequence.Sequence, string) error
@@ -52,6 +55,14 @@ func TestMoves(t *testing.T) {
 		{"out", Out, "c", "a g(b h() c) d"},
 		{"into", into("h"), "a", "g(b h(c a)) d"},
 		{"to the end", into(""), "b", "a g(h(c)) d b"},
+		{"before another", to("h", SideBefore), "d", "a g(b d h(c))"},
+		{"before one further down", to("d", SideBefore), "b", "a g(h(c)) b d"},
+		{"after another", to("a", SideAfter), "c", "a c g(b h()) d"},
+		{"after its own list's end", to("d", SideAfter), "a", "g(b h(c)) d a"},
+		{"first in a group", to("g", SideFirst), "d", "a g(d b h(c))"},
+		{"last in a group", to("h", SideLast), "a", "g(b h(c a)) d"},
+		{"a whole group", to("a", SideBefore), "g", "g(b h(c)) a d"},
+		{"beside itself", to("b", SideAfter), "b", "a g(b h(c)) d"},
 		{"duplicate", func(s *tasksequence.Sequence, id string) error { _, err := Duplicate(s, id); return err }, "h", "a g(b h(c) h-2(c-2)) d"},
 		{"remove", func(s *tasksequence.Sequence, id string) error { _, err := Remove(s, id); return err }, "g", "a d"},
 	} {
@@ -64,7 +75,8 @@ func TestMoves(t *testing.T) {
 		}
 	}
 	s := sample()
-	if Into(&s, "g", "h") == nil || Before(&s, "g", "c") == nil || outline(s.Steps) != outline(sample().Steps) {
+	if Into(&s, "g", "h") == nil || Move(&s, "g", "c", SideBefore) == nil || Move(&s, "g", "g", SideLast) == nil || Move(&s, "g", "h", SideFirst) == nil ||
+		Move(&s, "a", "d", SideLast) == nil || Move(&s, "a", "d", "") == nil || outline(s.Steps) != outline(sample().Steps) {
 		t.Errorf("a group went into itself: %s", outline(s.Steps))
 	}
 	if Up(&s, "nowhere") == nil {

@@ -42,6 +42,8 @@ type OptionGroup struct {
 type EditRow struct {
 	ID, Name, Kind     string
 	Depth              int
+	Place, Of          int    // among those beside it, from 1
+	In                 string // name of the group around; empty at the top
 	Group, Off         bool
 	Current            bool
 	Problems, Warnings int

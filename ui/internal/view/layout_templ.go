@@ -790,7 +790,7 @@ func notice(text string) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if text != "" {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 53, "<div class=\"banner good\" role=\"status\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 53, "<div class=\"banner good\" role=\"status\" data-notice>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -995,7 +995,7 @@ func helpSheet() templ.Component {
 			templ_7745c5c3_Var42 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 68, "<dialog id=\"keys\" aria-labelledby=\"keys-h\"><h2 id=\"keys-h\">Keyboard</h2><dl class=\"keys facts\"><dt><kbd>/</kbd></dt><dd>Find a device</dd><dt><kbd>g</kbd> <kbd>o</kbd></dt><dd>Overview</dd><dt><kbd>g</kbd> <kbd>d</kbd></dt><dd>Devices</dd><dt><kbd>g</kbd> <kbd>r</kbd></dt><dd>Deployments</dd><dt><kbd>g</kbd> <kbd>s</kbd></dt><dd>Task sequences</dd><dt><kbd>g</kbd> <kbd>c</kbd></dt><dd>Content</dd><dt><kbd>g</kbd> <kbd>b</kbd></dt><dd>Boot images</dd><dt><kbd>g</kbd> <kbd>y</kbd></dt><dd>Security</dd><dt><kbd>j</kbd> <kbd>k</kbd></dt><dd>Next and previous row, Enter opens</dd><dt><kbd>f</kbd></dt><dd>Follow the log</dd><dt><kbd>p</kbd></dt><dd>Pause and resume live updates</dd><dt><kbd>?</kbd></dt><dd>This sheet</dd></dl><form method=\"dialog\" class=\"acts\"><button class=\"btn\">Close</button></form></dialog>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 68, "<dialog id=\"keys\" aria-labelledby=\"keys-h\"><h2 id=\"keys-h\">Keyboard</h2><dl class=\"keys facts\"><dt><kbd>/</kbd></dt><dd>Find a device</dd><dt><kbd>g</kbd> <kbd>o</kbd></dt><dd>Overview</dd><dt><kbd>g</kbd> <kbd>d</kbd></dt><dd>Devices</dd><dt><kbd>g</kbd> <kbd>r</kbd></dt><dd>Deployments</dd><dt><kbd>g</kbd> <kbd>s</kbd></dt><dd>Task sequences</dd><dt><kbd>g</kbd> <kbd>c</kbd></dt><dd>Content</dd><dt><kbd>g</kbd> <kbd>b</kbd></dt><dd>Boot images</dd><dt><kbd>g</kbd> <kbd>y</kbd></dt><dd>Security</dd><dt><kbd>j</kbd> <kbd>k</kbd></dt><dd>Next and previous row, Enter opens</dd><dt><kbd>Alt</kbd> <kbd>↑</kbd> <kbd>↓</kbd></dt><dd>Move a step up or down; <kbd>→</kbd> into the group above, <kbd>←</kbd> out of its group</dd><dt><kbd>Ctrl</kbd> <kbd>z</kbd> <kbd>y</kbd></dt><dd>Undo and redo in the editor</dd><dt><kbd>f</kbd></dt><dd>Follow the log</dd><dt><kbd>p</kbd></dt><dd>Pause and resume live updates</dd><dt><kbd>?</kbd></dt><dd>This sheet</dd></dl><form method=\"dialog\" class=\"acts\"><button class=\"btn\">Close</button></form></dialog>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -6,10 +6,16 @@ import { startKeys } from "./keys.js";
 import { startLog } from "./log.js";
 import { startLive } from "./live.js";
 import { startUpload } from "./upload.js";
+import { startEditor } from "./editor.js";
+import { startTree } from "./tree.js";
+import { startDrag } from "./drag.js";
 
 startTimes();
 startForms();
 startKeys();
 startUpload();
+startEditor();
+startTree();
+startDrag();
 const log = startLog();
 startLive(log);
