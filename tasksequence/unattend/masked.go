@@ -50,3 +50,56 @@ func isSecret(n *node) bool {
 	}
 	return false
 }
+
+// Found is a secret that stood in a file.
+type Found struct {
+	Pass      Pass
+	Component string
+	Path      string // e.g. UserAccounts/AdministratorPassword/Value
+	Value     Secret
+}
+
+// Variable is the variable by which FromVariables takes the same secret, or "".
+func (f Found) Variable() string {
+	switch f.Path {
+	case "UserAccounts/AdministratorPassword/Value", "UserAccounts/AdministratorPassword":
+		return "AdminPassword"
+	case "ProductKey", "UserData/ProductKey/Key", "UserData/ProductKey":
+		return "ProductKey"
+	case "Identification/Credentials/Password":
+		return "DomainAdminPassword"
+	}
+	return ""
+}
+
+// TakeSecrets empties every secret of the file and answers what stood there; passwords
+// in their hidden form are opened.
+func (f *File) TakeSecrets() (found []Found) {
+	for _, n := range f.document.descend(nil) {
+		value := n.value()
+		if !n.element || !isSecret(n) || value == "" || hasElements(n) {
+			continue
+		}
+		at := Found{Value: NewSecret(value)}
+		if n.local == "Value" && n.parent.at("PlainText").value() != "true" {
+			if open, ok := decodePassword(value, n.parent.local); ok {
+				at.Value = NewSecret(open)
+			}
+		}
+		for up := n; up != nil; up = up.parent {
+			switch {
+			case up.is("component"):
+				at.Component = up.attr("name")
+			case up.is("settings"):
+				at.Pass = Pass(up.attr("pass"))
+			case at.Component == "" && at.Path == "":
+				at.Path = up.local
+			case at.Component == "":
+				at.Path = up.local + "/" + at.Path
+			}
+		}
+		n.setText("")
+		found = append(found, at)
+	}
+	return found
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"strings"
 	"unicode/utf16"
 
 	"slipway/tasksequence"
@@ -48,4 +49,17 @@ func encodePassword(password, element string) string {
 		data = append(data, byte(u), byte(u>>8))
 	}
 	return base64.StdEncoding.EncodeToString(data)
+}
+
+// decodePassword opens what encodePassword made; false when it is something else.
+func decodePassword(hidden, element string) (password string, ok bool) {
+	data, err := base64.StdEncoding.DecodeString(hidden)
+	if err != nil || len(data)%2 != 0 {
+		return "", false
+	}
+	units := make([]uint16, len(data)/2)
+	for i := range units {
+		units[i] = uint16(data[2*i]) | uint16(data[2*i+1])<<8
+	}
+	return strings.CutSuffix(string(utf16.Decode(units)), element)
 }
