@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,7 +94,8 @@ type world struct {
 	data    string
 	ca      [][]byte
 	options bootimages.Options
-	now     time.Time
+	started time.Time
+	passed  atomic.Int64 // nanoseconds since then
 }
 
 func newWorld(t *testing.T) *world {
@@ -108,7 +110,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	w := &world{t: t, store: store, audit: &auditLog{}, data: dir, ca: [][]byte{certificate(t)}, now: time.Unix(1700000000, 0),
+	w := &world{t: t, store: store, audit: &auditLog{}, data: dir, ca: [][]byte{certificate(t)}, started: time.Unix(1700000000, 0),
 		options: bootimages.Options{Packages: packages, Agent: agent}}
 	w.builder = &gate{Builder: &bootimages.Builder{Data: dir, Recipes: images.FS()}, open: make(chan struct{}, 100)}
 	w.start()
@@ -119,7 +121,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	w.t.Helper()
 	s, err := Open(w.t.Context(), Config{Builder: w.builder, Store: w.store, Audit: w.audit, CASet: func() [][]byte { return w.ca },
-		Installation: func() string { return "test" }, AgentVersion: "1", Protocol: 1, Logger: silent(), Now: func() time.Time { return w.now }})
+		Installation: func() string { return "test" }, AgentVersion: "1", Protocol: 1, Logger: silent(), Now: w.now})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -213,3 +215,6 @@ func certificate(t *testing.T) []byte {
 	}
 	return der
 }
+
+// now is the clock of the service; builds that end read it too.
+func (w *world) now() time.Time { return w.started.Add(time.Duration(w.passed.Load())) }

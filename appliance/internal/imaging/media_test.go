@@ -33,7 +33,7 @@ func TestMediaAreRecorded(t *testing.T) {
 	}
 	id := w.build(nil)
 	for n, by := range []string{"anna", "bert"} {
-		w.now = w.now.Add(time.Duration(n) * time.Hour)
+		w.passed.Add(int64(time.Duration(n) * time.Hour))
 		m, err := w.MakeMedium(t.Context(), Actor{Name: by}, []string{"", id}[n], bootimages.MediaOptions{Kind: "iso", Servers: []string{"192.0.2.1:8443"}})
 		if err != nil {
 			t.Fatal(err)

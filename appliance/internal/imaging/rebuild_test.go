@@ -69,7 +69,7 @@ func TestAnImageFromBeforeTheChangeoverIsNotServed(t *testing.T) {
 	old, fresh := w.ca[0], certificate(t)
 	w.authorities(old)
 	good := w.build(nil)
-	w.put(fleet.Device{ID: "d", ImageID: good, LastSeen: w.now}) // keeps it
+	w.put(fleet.Device{ID: "d", ImageID: good, LastSeen: w.now()}) // keeps it
 	other := w.options
 	other.Keyboard = "fr"
 	id, err := w.Build(t.Context(), Actor{}, "linux", other)
