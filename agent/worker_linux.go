@@ -151,13 +151,6 @@ func openDisplay(image boot.Image, f facts.Facts, log *ring, logger *slog.Logger
 	}, terminals...), nil
 }
 
-func modelLine(f facts.Facts) string {
-	if f["Manufacturer"] == "" {
-		return f["Model"]
-	}
-	return f["Manufacturer"] + " " + f["Model"]
-}
-
 // installShell makes the usual program names point to busybox, for the commands
 // of task sequences.
 func installShell(logger *slog.Logger) {

@@ -13,7 +13,7 @@ func reboot() Definition {
 		Format: Format, ID: Reboot, Version: 1,
 		Name: "Reboot", Category: "General",
 		Description:  "Restarts the device. The task sequence goes on with the next step afterwards.",
-		Environments: linuxEnvironments(),
+		Environments: allEnvironments(),
 		Interruption: RunAgain,
 		Executor:     Reboot,
 		Options: []Option{

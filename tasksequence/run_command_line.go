@@ -8,8 +8,8 @@ func runCommandLine() Definition {
 		Format: Format, ID: RunCommandLine, Version: 1,
 		Name: "Run command line", Category: "General",
 		Description: "Runs a command. Its output goes to the log and, if wanted, into a variable. " +
-			"It is run by /bin/sh -c.",
-		Environments: linuxEnvironments(),
+			"Linux runs it by /bin/sh -c, Windows by cmd.exe: one line as if it were typed, several as a batch file.",
+		Environments: allEnvironments(),
 		Interruption: AskFirst,
 		Executor:     RunCommandLine,
 		Options: []Option{

@@ -9,7 +9,7 @@ func runPowerShellScript() Definition {
 		Name: "Run PowerShell script", Category: "General",
 		Description: "Runs a PowerShell script: one that is written here, or one of a content item. On Linux pwsh has to be installed. " +
 			"The script reads the variables as environment variables SLIPWAY_<NAME>, and sets some by lines NAME=value in the file that SLIPWAY_VARIABLES names.",
-		Environments: []string{LinuxPE, FullOS},
+		Environments: allEnvironments(),
 		Interruption: AskFirst,
 		Executor:     RunPowerShellScript,
 		Options: []Option{

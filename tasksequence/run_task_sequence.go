@@ -9,7 +9,7 @@ func runTaskSequence() Definition {
 		Name: "Run task sequence", Category: "General",
 		Description: "Runs the steps of another task sequence as if they stood here. Both share all variables. " +
 			"A task sequence cannot run itself, not even through others.",
-		Environments: linuxEnvironments(),
+		Environments: allEnvironments(),
 		Interruption: RunAgain,
 		Executor:     ExecutorNone,
 		Options: []Option{

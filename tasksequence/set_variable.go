@@ -18,7 +18,7 @@ func setVariable() Definition {
 		Format: Format, ID: SetVariable, Version: 1,
 		Name: "Set variable", Category: "General",
 		Description:  "Sets a task sequence variable to a text or a list.",
-		Environments: linuxEnvironments(),
+		Environments: allEnvironments(),
 		Interruption: RunAgain,
 		Executor:     SetVariable,
 		Options: []Option{

@@ -36,6 +36,7 @@ This page is made from the step definitions themselves; ` + "`slipway step list`
 A step runs only in the environments of its row; anywhere else validation refuses it, before anything is started.
 
 - **linuxpe**: the Linux boot image.
+- **winpe**: a WinPE boot image.
 - **fullos**: an installed Linux in which the agent runs, after *Prepare operating system* and a restart from the disk, or started there.
 
 `
@@ -73,7 +74,7 @@ Types of options: ` + "%s" + `.
 func stepsPage() []byte {
 	var out bytes.Buffer
 	out.WriteString(stepsHead)
-	environments := linuxEnvironments()
+	environments := allEnvironments()
 	fmt.Fprintf(&out, "| step | id | %s |\n|---|---|%s\n", strings.Join(environments, " | "), strings.Repeat("---|", len(environments)))
 	for _, d := range Builtin() {
 		fmt.Fprintf(&out, "| [%s](#%s) | `%s` |", d.Name, slug(d.Name), d.ID)

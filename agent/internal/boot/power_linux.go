@@ -6,15 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Way is how the machine ends its work in the boot image.
-type Way int
-
-// The ways out.
-const (
-	Restart Way = iota
-	PowerOff
-)
-
 // Exit codes by which the worker asks PID 1 to end the session.
 const (
 	exitRestart  = 64

@@ -1,5 +1,6 @@
 // Package facts gathers what a device says of itself: SMBIOS, processor, memory,
-// firmware, disks. All of it comes from /sys and /proc and needs no tool.
+// firmware, disks. On Linux all of it comes from /sys and /proc, on Windows from the
+// firmware's tables, the registry and a few calls that WinPE has too. No tool is needed.
 package facts
 
 import (
@@ -20,25 +21,8 @@ type Facts map[string]string
 // architecture of this program.
 func Gather(root fs.FS, arch string) Facts {
 	f := Facts{}
-	dmi := func(name string) string { return clean(read(root, "sys/class/dmi/id/"+name)) }
-	f.set("Manufacturer", dmi("sys_vendor"))
-	f.set("Make", dmi("sys_vendor"))
-	f.set("Model", dmi("product_name"))
-	f.set("Product", dmi("board_name"))
-	f.set("BaseBoardProduct", dmi("board_name"))
-	f.set("SystemSku", dmi("product_sku"))
-	f.set("SerialNumber", dmi("product_serial"))
-	f.set("AssetTag", dmi("chassis_asset_tag"))
-	f.set("UUID", strings.ToLower(dmi("product_uuid")))
-	f.set("MakeAlias", makeAlias(f["Make"]))
-	f.set("ModelAlias", modelAlias(f["MakeAlias"], f["Model"], f["BaseBoardProduct"]))
-	f.set("SystemAlias", systemAlias(f["MakeAlias"], f["BaseBoardProduct"]))
-	f.set("SystemFamily", dmi("product_family"))
-	f.set("SystemVersion", dmi("product_version")) // Lenovo writes the name on the lid here
-	f.set("BIOSVersion", dmi("bios_version"))
-	f.set("BIOSDate", dmi("bios_date"))
-	f.chassis(dmi("chassis_type"))
-	f["Architecture"] = map[string]string{"amd64": "x64", "arm64": "arm64"}[arch]
+	f.hardware(func(name string) string { return read(root, "sys/class/dmi/id/"+name) })
+	f["Architecture"] = architecture(arch)
 	f["Memory"] = strconv.Itoa(memory(root))
 	f.set("ProcessorSpeed", processorSpeed(root))
 	_, err := fs.Stat(root, "sys/firmware/efi")
@@ -56,6 +40,11 @@ func Gather(root fs.FS, arch string) Facts {
 	f["Disks"] = strings.Join(disks(root), "\n")
 	f["NetworkAdapters"] = strings.Join(adapters(root), "\n")
 	return f
+}
+
+// architecture is the word that task sequences know for Go's.
+func architecture(arch string) string {
+	return map[string]string{"amd64": "x64", "arm64": "arm64"}[arch]
 }
 
 // Device is the claim that a sign-in carries.
@@ -134,6 +123,11 @@ func isVM(root fs.FS, f Facts) bool {
 	if strings.Contains(read(root, "proc/cpuinfo"), " hypervisor") {
 		return true
 	}
+	return f.virtual()
+}
+
+// virtual tells a virtual machine by the names it gives itself.
+func (f Facts) virtual() bool {
 	for _, word := range []string{"qemu", "vmware", "virtualbox", "virtual machine", "kvm", "xen", "bochs"} {
 		if strings.Contains(strings.ToLower(f["Manufacturer"]+" "+f["Model"]), word) {
 			return true

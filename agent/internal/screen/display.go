@@ -173,7 +173,9 @@ func (d *Display) key(in input) {
 	}
 	switch in.key.Plain().Code {
 	case F3:
-		d.overlay = d.keyboardPage()
+		if d.options.SetKeyboard != nil {
+			d.overlay = d.keyboardPage()
+		}
 	case F8:
 		if d.options.Log != nil {
 			d.overlay = &logPage{lines: d.options.Log}

@@ -55,7 +55,7 @@ type Machine struct {
 	Disks   disk.Disks
 	Tools   Tools // nil: what the system has is all there is
 	Agent   Agent
-	Root    string // of the installed system that the agent runs in; "/" when empty
+	Root    string // of the installed system that the agent runs in; "/" when empty, on Windows the system's drive
 
 	EFIVariables string // folder of the firmware's variables; empty: where the kernel shows them
 }
@@ -96,6 +96,7 @@ type Exec interface {
 // at once.
 type Command struct {
 	Args   []string
+	Line   string // Windows only: the program's command line as it is, where Args would be quoted otherwise than it reads them
 	Dir    string
 	Env    []string
 	Root   string    // the folder that the program sees as "/"; empty: as it is

@@ -5,10 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +23,9 @@ func (e LinuxExec) base() []string {
 	}
 	return []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=dumb", "LANG=C.UTF-8"}
 }
+
+// maxEnvironment bounds one value: the kernel refuses longer ones (MAX_ARG_STRLEN).
+const maxEnvironment = 100 << 10
 
 // killWait is how long output may still come after a program ended or was
 // killed: something it left in the background may hold its output open.
@@ -74,74 +74,20 @@ func (e LinuxExec) Run(ctx context.Context, c Command) (int, error) {
 	return -1, fmt.Errorf("the command could not be started: %w", err)
 }
 
-// maxLine bounds a line of output; longer ones are broken.
-const maxLine = 4000
+// LinuxFiles is the file system as it is everywhere.
+type LinuxFiles = LocalFiles
 
-// lineWriter cuts a stream into lines. A carriage return ends a line too, as in
-// progress bars. Control characters become blanks.
-type lineWriter struct {
-	emit func(string)
-	lock *sync.Mutex
-	rest []byte
+// decodeLine makes text of a line of output.
+func decodeLine(b []byte) string { return string(bytes.ToValidUTF8(b, []byte("?"))) }
+
+// shellCommand runs a text as the system's command interpreter reads it. remove
+// removes what had to be written for that.
+func shellCommand(_ *Step, text string) (c Command, remove func(), err error) {
+	return Command{Args: []string{"/bin/sh", "-c", text}}, func() {}, nil
 }
 
-func (w *lineWriter) Write(p []byte) (int, error) {
-	for _, b := range p {
-		switch {
-		case b == '\n' || b == '\r' || len(w.rest) >= maxLine:
-			w.flush()
-			if b != '\n' && b != '\r' {
-				w.rest = append(w.rest, b)
-			}
-		case b < ' ' && b != '\t' || b == 0x7f:
-			w.rest = append(w.rest, ' ')
-		default:
-			w.rest = append(w.rest, b)
-		}
-	}
-	return len(p), nil
-}
+// interpreter runs the scripts of own definitions that name none.
+func interpreter(file string) []string { return []string{"/bin/sh", file} }
 
-func (w *lineWriter) flush() {
-	if len(w.rest) > 0 && w.emit != nil {
-		w.lock.Lock()
-		w.emit(string(bytes.ToValidUTF8(w.rest, []byte("?"))))
-		w.lock.Unlock()
-	}
-	w.rest = w.rest[:0]
-}
-
-// LinuxFiles is the file system; Dir is where temporary files go (in memory).
-type LinuxFiles struct{ Dir string }
-
-// Temporary implements Files.
-func (f LinuxFiles) Temporary(pattern string) (string, error) {
-	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
-		return "", err
-	}
-	file, err := os.CreateTemp(f.Dir, pattern)
-	if err != nil {
-		return "", err
-	}
-	return filepath.Clean(file.Name()), file.Close()
-}
-
-// Write implements Files.
-func (LinuxFiles) Write(path string, text []byte) error { return os.WriteFile(path, text, 0o600) }
-
-// Read implements Files.
-func (LinuxFiles) Read(path string, limit int64) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		return nil, fmt.Errorf("the file is longer than %d bytes", limit)
-	}
-	return text, err
-}
-
-// Remove implements Files.
-func (LinuxFiles) Remove(path string) error { return os.Remove(path) }
+// scriptExtension is how a script's file name has to end for its interpreter.
+func scriptExtension(string) string { return "" }

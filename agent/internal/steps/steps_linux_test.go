@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,29 +17,75 @@ import (
 	"slipway/tasksequence"
 )
 
-// TestExecutorsMatchDefinitions: every built-in definition that runs on Linux has its
-// executor, and no executor stands without one.
+// TestExecutorsMatchDefinitions: every built-in definition has its executor on each
+// system that its environments name, under its own name, and none stands without one.
 func TestExecutorsMatchDefinitions(t *testing.T) {
-	wanted := map[string]bool{tasksequence.ExecutorScript: true} // of own definitions
-	catalogue := tasksequence.BuiltinCatalogue()
-	for _, id := range catalogue.IDs() {
-		d, _ := catalogue.Find(id, 0)
-		if d.Executor != tasksequence.ExecutorNone && slices.ContainsFunc(d.Environments, func(e string) bool { return e != tasksequence.WinPE }) {
-			wanted[d.Executor] = true
-			if Executors()[d.Executor] == nil {
-				t.Errorf("no executor for %s", d.ID)
-			}
-			file := strings.ReplaceAll(d.ID, "-", "_") + "_linux.go"
-			if _, err := os.Stat(file); err != nil {
-				t.Errorf("the executor of %s does not stand under its name: %v", d.ID, err)
-			}
-		}
-	}
+	linux := map[string]bool{}
 	for name := range Executors() {
-		if !wanted[name] {
-			t.Errorf("executor %s belongs to no definition", name)
+		linux[name] = true
+	}
+	for _, system := range []struct {
+		name         string
+		executors    map[string]bool
+		environments []string
+	}{
+		{"linux", linux, []string{tasksequence.LinuxPE, tasksequence.FullOS}},
+		{"windows", windowsExecutors(t), []string{tasksequence.WinPE}},
+	} {
+		wanted := map[string]bool{tasksequence.ExecutorScript: true} // of own definitions
+		catalogue := tasksequence.BuiltinCatalogue()
+		for _, id := range catalogue.IDs() {
+			d, _ := catalogue.Find(id, 0)
+			runs := slices.ContainsFunc(d.Environments, func(e string) bool { return slices.Contains(system.environments, e) })
+			if d.Executor == tasksequence.ExecutorNone || !runs {
+				continue
+			}
+			wanted[d.Executor] = true
+			if !system.executors[d.Executor] {
+				t.Errorf("%s: no executor for %s", system.name, d.ID)
+			}
+			file := strings.ReplaceAll(d.ID, "-", "_")
+			_, own := os.Stat(file + "_" + system.name + ".go")
+			_, common := os.Stat(file + ".go")
+			if own != nil && common != nil {
+				t.Errorf("%s: the executor of %s does not stand under its name: %v", system.name, d.ID, own)
+			}
+		}
+		for name := range system.executors {
+			if !wanted[name] {
+				t.Errorf("%s: executor %s belongs to no definition", system.name, name)
+			}
 		}
 	}
+}
+
+// windowsExecutors reads the names of the executors of Windows off their source.
+func windowsExecutors(t *testing.T) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile("executors_windows.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]string{"ExecutorScript": tasksequence.ExecutorScript}
+	for _, d := range tasksequence.Builtin() {
+		var constant strings.Builder
+		for word := range strings.SplitSeq(d.ID, "-") {
+			constant.WriteString(strings.ToUpper(word[:1]) + word[1:])
+		}
+		ids[strings.NewReplacer("Powershell", "PowerShell", "Chromeos", "ChromeOS", "Igel", "IGEL").Replace(constant.String())] = d.ID
+	}
+	found := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^\t\ttasksequence\.(\w+):`).FindAllStringSubmatch(string(text), -1) {
+		id, ok := ids[m[1]]
+		if !ok {
+			t.Errorf("%s is no definition", m[1])
+		}
+		found[id] = true
+	}
+	if len(found) < 5 {
+		t.Errorf("only %d executors were found; is the source still read right?", len(found))
+	}
+	return found
 }
 
 // step resolves settings through the interpreter and returns the step with its log.

@@ -13,10 +13,7 @@ import (
 // that the command writes there become task sequence variables.
 const variablesFile = "SLIPWAY_VARIABLES"
 
-const (
-	maxVariablesFile = 1 << 20
-	maxEnvironment   = 100 << 10 // one value: the kernel refuses longer ones (MAX_ARG_STRLEN)
-)
+const maxVariablesFile = 1 << 20
 
 // runCommand runs a command of a step with the variables in its environment, takes
 // over the variables that it sets, and judges its exit code.

@@ -23,19 +23,22 @@ func runCommandLine(ctx context.Context, s *Step) (Outcome, error) {
 			}
 		}
 	}
-	done, err := runCommand(ctx, s, Command{
-		Args: []string{"/bin/sh", "-c", s.Settings.Text("Command")},
-		Dir:  cmp.Or(s.Settings.Text("WorkingFolder"), s.Vars.Text(tasksequence.ContentVariable("Content"))),
-		Stdout: func(line string) {
-			if output != "" {
-				if overflow = overflow || captured.Len()+len(line) > maxOutput; !overflow {
-					captured.WriteString(line + "\n")
-				}
+	c, remove, err := shellCommand(s, s.Settings.Text("Command"))
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer remove()
+	c.Dir = cmp.Or(s.Settings.Text("WorkingFolder"), s.Vars.Text(tasksequence.ContentVariable("Content")))
+	c.Stdout = func(line string) {
+		if output != "" {
+			if overflow = overflow || captured.Len()+len(line) > maxOutput; !overflow {
+				captured.WriteString(line + "\n")
 			}
-			show("info")(line)
-		},
-		Stderr: show("warn"),
-	})
+		}
+		show("info")(line)
+	}
+	c.Stderr = show("warn")
+	done, err := runCommand(ctx, s, c)
 	if err != nil || output == "" {
 		return done, err
 	}

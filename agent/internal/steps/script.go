@@ -1,7 +1,6 @@
 package steps
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +24,7 @@ func script(ctx context.Context, s *Step) (Outcome, error) {
 	folder := s.Vars.Text(tasksequence.ContentVariable(tasksequence.ScriptContent))
 	file := filepath.Join(folder, filepath.FromSlash(s.Script.File))
 	if s.Script.Content == "" {
-		if file, err = s.Machine.Files.Temporary("script-*"); err != nil {
+		if file, err = s.Machine.Files.Temporary("script-*" + scriptExtension(s.Script.Interpreter)); err != nil {
 			return Outcome{}, fmt.Errorf("make the file for the script: %w", err)
 		}
 		defer func() { _ = s.Machine.Files.Remove(file) }()
@@ -35,8 +34,12 @@ func script(ctx context.Context, s *Step) (Outcome, error) {
 	} else if folder == "" {
 		return Outcome{}, errors.New("the script's content is not here")
 	}
+	args := interpreter(file)
+	if words := strings.Fields(s.Script.Interpreter); len(words) > 0 {
+		args = append(words, file)
+	}
 	return runCommand(ctx, s, Command{
-		Args: append(strings.Fields(cmp.Or(strings.TrimSpace(s.Script.Interpreter), "/bin/sh")), file), Dir: folder, Env: env,
+		Args: args, Dir: folder, Env: env,
 		Stdout: func(line string) { s.Log("info", line) },
 		Stderr: func(line string) { s.Log("warn", line) },
 	})

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"slipway/agent/internal/facts"
 )
 
 // ringLines is how many lines of the agent's log the screen can show.
@@ -47,4 +49,12 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 		return slog.Attr{}
 	}
 	return a
+}
+
+// modelLine names the computer on the screen.
+func modelLine(f facts.Facts) string {
+	if f["Manufacturer"] == "" {
+		return f["Model"]
+	}
+	return f["Manufacturer"] + " " + f["Model"]
 }

@@ -1,0 +1,109 @@
+package winetest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Where Debian's package wine64 puts its programs.
+const (
+	wine       = "/usr/lib/wine/wine64"
+	wineserver = "/usr/lib/wine/wineserver64"
+)
+
+// limit bounds every program.
+const limit = 5 * time.Minute
+
+// Prefix is a Windows of its own, of Wine: drive C: and registry. It ends with the test.
+type Prefix struct {
+	Dir string   // of the test's files
+	C   string   // where drive C: lies
+	Env []string // of every program
+}
+
+// New makes a prefix. Its registry says that it is WinPE when the test wants it so.
+func New(t *testing.T) *Prefix {
+	t.Helper()
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the Windows programs of this test are for amd64")
+	}
+	if _, err := os.Stat(wine); err != nil {
+		t.Fatal("the package wine64 is missing: lab/deps.sh check installs it")
+	}
+	dir := t.TempDir()
+	p := &Prefix{Dir: dir, C: filepath.Join(dir, "prefix/drive_c"),
+		Env: []string{"HOME=" + dir, "WINEPREFIX=" + filepath.Join(dir, "prefix"), "WINEDEBUG=-all", "PATH=" + os.Getenv("PATH")}}
+	t.Cleanup(p.stop)
+	p.Run(t, "wineboot", "-i")
+	dll := filepath.Join(p.C, "windows/system32/bcryptprimitives.dll")
+	if err := os.WriteFile(dll, forwarder("bcryptprimitives.dll", "ProcessPrng", "advapi32.SystemFunction036"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// WinPE makes the prefix say of itself that it is WinPE.
+func (p *Prefix) WinPE(t *testing.T) {
+	t.Helper()
+	p.Run(t, "reg", "add", `HKLM\SYSTEM\CurrentControlSet\Control\MiniNT`)
+}
+
+// Command is a program for Windows, to be started by the caller.
+func (p *Prefix) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, wine, append([]string{name}, args...)...)
+	c.Env, c.WaitDelay, c.Dir = p.Env, time.Second, p.Dir // Wine's services hold on to the pipe
+	return c
+}
+
+// Run runs a program for Windows to its end and returns what it said.
+func (p *Prefix) Run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit) // also after the test's own end
+	defer cancel()
+	return p.finish(t, p.Command(ctx, name, args...))
+}
+
+// stop ends what still runs in this prefix, and waits for it. It fails when all has
+// ended by itself.
+func (p *Prefix) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	c := exec.CommandContext(ctx, wineserver, "-k", "-w")
+	c.Env = p.Env
+	_ = c.Run()
+}
+
+func (p *Prefix) finish(t *testing.T, c *exec.Cmd) string {
+	t.Helper()
+	c.Env, c.WaitDelay = p.Env, time.Second
+	out, err := c.CombinedOutput()
+	if err != nil && c.ProcessState != nil && c.ProcessState.Success() {
+		err = nil // only the pipe was not closed
+	}
+	text := strings.ReplaceAll(string(out), "\r\n", "\n")
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(c.Args, " "), err, text)
+	}
+	return text
+}
+
+// Build builds for Windows: go build or go test -c, with their arguments.
+func Build(t *testing.T, exe string, command string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	c := exec.CommandContext(ctx, "go", append([]string{command, "-o", exe}, args...)...)
+	c.Env = append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(c.Args, " "), err, out)
+	}
+}
+
+// WindowsPath is the path by which programs in a prefix reach a file of this machine.
+func WindowsPath(path string) string { return "Z:" + strings.ReplaceAll(path, "/", `\`) }
