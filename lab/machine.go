@@ -64,6 +64,10 @@ type MachineConfig struct {
 	// A medium that comes before the network card in the boot order.
 	CD, USB string // files: in a CD drive, or as a stick
 
+	// NoIPv6 is for UEFI, a setting of many firmwares: no PXE by IPv6, for whose
+	// answer a machine otherwise waits more than a minute before it tries its disk.
+	NoIPv6 bool
+
 	// For Direct only.
 	Kernel, Initrd, Cmdline string
 	DiskFirst               bool // the disks come before the network card
@@ -258,6 +262,9 @@ func (c MachineConfig) firmwareFiles(r *Run) ([]string, error) {
 		}
 		if c.SecureBoot {
 			a = append(a, "-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1")
+		}
+		if c.NoIPv6 && c.Firmware == UEFI {
+			a = append(a, "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n")
 		}
 		if c.Firmware == UEFIHTTP {
 			a = append(a,

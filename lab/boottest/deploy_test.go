@@ -3,11 +3,14 @@
 package boottest
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,21 +94,40 @@ func deployScene(t *testing.T) *scene {
 }
 
 // begin powers a machine on and signs in; the sequence is assigned to it.
-func (s *scene) begin(t *testing.T, firmware lab.Firmware, disk string) *lab.Machine {
+func (s *scene) begin(t *testing.T, c lab.MachineConfig, sequence string) *lab.Machine {
 	t.Helper()
-	m := s.powerOn(t, firmware, lab.Disk{Path: disk})
+	m, err := s.net.PowerOn(t.Context(), c)
+	must(t, err)
 	expect(t, m, 3*time.Minute, "Passcode")
-	s.slipway(t, "", "device", "assign", s.device(t).ID, deploySequence)
+	s.slipway(t, "", "device", "assign", s.deviceOf(t, m).ID, sequence)
 	enter(t, m, lab.Passcode)
 	return m
+}
+
+// deviceOf is what the appliance knows of a machine.
+func (s *scene) deviceOf(t *testing.T, m *lab.Machine) fleet.Device {
+	t.Helper()
+	for _, d := range decode[struct{ Devices []fleet.Device }](t, s.slipway(t, "", "device", "list", "--json")).Devices {
+		if d.UUID == m.UUID {
+			return d
+		}
+	}
+	t.Fatalf("the appliance does not know the machine %s", m.UUID)
+	return fleet.Device{}
 }
 
 // succeeds waits for the end of the one deployment.
 func (s *scene) succeeds(t *testing.T, m *lab.Machine, limit time.Duration) {
 	t.Helper()
+	s.succeedsIn(t, m, "", limit)
+}
+
+// succeedsIn waits for the end of the one deployment of a sequence ("": of any).
+func (s *scene) succeedsIn(t *testing.T, m *lab.Machine, sequence string, limit time.Duration) {
+	t.Helper()
 	deadline := time.Now().Add(lab.Timeout(limit))
 	for {
-		all := s.deployments(t)
+		all := slices.DeleteFunc(s.deployments(t), func(d fleet.Deployment) bool { return sequence != "" && d.SequenceID != sequence })
 		if len(all) == 1 && all[0].Status == fleet.DeploymentSucceeded {
 			return
 		}
@@ -116,28 +138,37 @@ func (s *scene) succeeds(t *testing.T, m *lab.Machine, limit time.Duration) {
 	}
 }
 
+// switchedOff waits until a machine has switched itself off (FinishAction).
+func switchedOff(t *testing.T, m *lab.Machine) {
+	t.Helper()
+	select {
+	case <-m.QEMU.Done():
+	case <-time.After(lab.Timeout(3 * time.Minute)):
+		t.Fatalf("the machine does not switch itself off; the console:\n%s", m.Console.Text())
+	}
+}
+
 // A machine with an empty disk boots from the network, somebody signs in, and some
 // minutes later it runs from its own disk, configured; nothing of the agent is left.
+// Power is lost once on the way. BIOS machines are deployed by TestRedeployAndCapture.
 func TestDeployLinux(t *testing.T) {
-	for _, firmware := range []lab.Firmware{lab.UEFI, lab.BIOS} {
+	firmwares := []lab.Firmware{lab.UEFI}
+	if soaking() {
+		firmwares = append(firmwares, lab.BIOS)
+	}
+	for _, firmware := range firmwares {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()
 			s := deployScene(t)
 			disk := emptyDisk(t, s, "target.img", 6)
-			m := s.begin(t, firmware, disk)
+			m := s.begin(t, lab.MachineConfig{Name: string(firmware), Firmware: firmware, NoIPv6: true, Disks: []lab.Disk{{Path: disk}}}, deploySequence)
 			started := time.Now()
-			if firmware == lab.UEFI {
-				m = s.cut(t, m, `Step 2 of \d+`, disk)
-			}
-			expect(t, m, 15*time.Minute, "DEPLOYED pc-LAB-525400770001")
+			m = s.cut(t, m, `Step 2 of \d+`, disk)
+			expect(t, m, 15*time.Minute, "DEPLOYED pc-"+m.Serial)
 			s.succeeds(t, m, 2*time.Minute)
 			t.Logf("BOOT deploy-%s: from sign-in to the end %.0f s", firmware, time.Since(started).Seconds())
-			select { // FinishAction
-			case <-m.QEMU.Done():
-			case <-time.After(lab.Timeout(3 * time.Minute)):
-				t.Fatalf("the machine does not switch itself off; the console:\n%s", m.Console.Text())
-			}
-			lookAtDisk(t, disk, firmware)
+			switchedOff(t, m)
+			lookAtDisk(t, disk, m)
 		})
 	}
 }
@@ -147,12 +178,12 @@ func TestDeployLinux(t *testing.T) {
 func (s *scene) cut(t *testing.T, m *lab.Machine, step, disk string) *lab.Machine {
 	t.Helper()
 	expect(t, m, 5*time.Minute, step)
-	seed := uint64(time.Now().UnixNano())
-	wait := time.Duration(rand.New(rand.NewPCG(seed, 0)).Int64N(int64(lab.Timeout(6 * time.Second))))
-	t.Logf("seed %d: power is lost %.1f s into %q", seed, wait.Seconds(), step)
+	random := seeded(t)
+	wait := time.Duration(random.Int64N(int64(lab.Timeout(6 * time.Second))))
+	t.Logf("power is lost %.1f s into %q", wait.Seconds(), step)
 	time.Sleep(wait)
 	m.PowerOff()
-	again, err := s.net.PowerOn(t.Context(), lab.MachineConfig{Name: m.Name + "-again", Firmware: m.Firmware, Disks: []lab.Disk{{Path: disk}}})
+	again, err := s.net.PowerOn(t.Context(), lab.MachineConfig{Name: m.Name + "-again", Firmware: m.Firmware, NoIPv6: true, Disks: []lab.Disk{{Path: disk}}})
 	must(t, err)
 	if got := expect(t, again, 5*time.Minute, `Passcode|`+step); got == "Passcode" {
 		t.Fatalf("somebody is asked to sign in again; the console:\n%s", again.Console.Text())
@@ -160,48 +191,96 @@ func (s *scene) cut(t *testing.T, m *lab.Machine, step, disk string) *lab.Machin
 	return again
 }
 
-// lookAtDisk checks a deployed disk from outside.
-func lookAtDisk(t *testing.T, disk string, firmware lab.Firmware) {
+// soaking reports whether the long forms of the tests run.
+func soaking() bool { return os.Getenv("SLIPWAY_SOAK") != "" }
+
+// seeded is random and prints its seed; SLIPWAY_SEED gives one.
+func seeded(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("SLIPWAY_SEED"); text != "" {
+		var err error
+		seed, err = strconv.ParseUint(text, 10, 64)
+		must(t, err)
+	}
+	t.Logf("SLIPWAY_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// partition is one of a disk's, in sectors of 512 bytes.
+type partition struct {
+	Start, Size int64
+	Type        string
+}
+
+// partitions reads and checks a disk's table.
+func partitions(t *testing.T, disk string) (label string, list []partition) {
 	t.Helper()
 	out, err := exec.Command("sfdisk", "--json", disk).Output()
 	must(t, err)
 	table := decode[struct {
 		PartitionTable struct {
 			Label      string
-			Partitions []struct {
-				Start, Size int64
-				Type        string
-			}
+			Partitions []partition
 		}
 	}](t, string(out)).PartitionTable
-	want := map[lab.Firmware]string{lab.UEFI: "gpt", lab.BIOS: "dos"}[firmware]
-	if table.Label != want || len(table.Partitions) == 0 {
-		t.Fatalf("partition table: %s", out)
+	if len(table.Partitions) == 0 {
+		t.Fatalf("no partitions: %s", out)
 	}
 	if text, err := exec.Command("sfdisk", "--verify", disk).CombinedOutput(); err != nil {
 		t.Errorf("sfdisk: %v, %s", err, text)
 	}
-	last := table.Partitions[len(table.Partitions)-1]
+	return table.Label, table.Partitions
+}
+
+// inRoot mounts the largest file system of a disk that no machine uses, checked
+// before and read-only unless it is to be changed.
+func inRoot(t *testing.T, disk string, change bool, f func(root string)) {
+	t.Helper()
+	_, list := partitions(t, disk)
+	p := slices.MaxFunc(list, func(a, b partition) int { return cmp.Compare(a.Size, b.Size) })
 	loop := strings.TrimSpace(run(t, "losetup", "--find", "--show",
-		"--offset", fmt.Sprint(last.Start*512), "--sizelimit", fmt.Sprint(last.Size*512), disk))
+		"--offset", fmt.Sprint(p.Start*512), "--sizelimit", fmt.Sprint(p.Size*512), disk))
 	defer run(t, "losetup", "--detach", loop)
-	run(t, "e2fsck", "-fn", loop)
+	option := "rw"
+	if !change {
+		option = "ro"
+		run(t, "e2fsck", "-fn", loop)
+	}
 	at := t.TempDir()
-	run(t, "mount", "-o", "ro", loop, at)
+	run(t, "mount", "-o", option, loop, at)
 	defer run(t, "umount", at)
-	for name, want := range map[string]string{"etc/hostname": "pc-LAB-525400770001\n", "etc/timezone": "Europe/Berlin\n",
-		"etc/locale.conf": "LANG=de_DE.UTF-8\n", "usr/share/slipway-lab/installed": "yes\n"} {
-		if text, err := os.ReadFile(filepath.Join(at, name)); err != nil || string(text) != want {
-			t.Errorf("%s: %q, %v", name, text, err)
+	f(at)
+}
+
+// lookAtDisk checks a machine's deployed disk from outside.
+func lookAtDisk(t *testing.T, disk string, m *lab.Machine) {
+	t.Helper()
+	want := map[lab.Firmware]string{lab.UEFI: "gpt", lab.BIOS: "dos"}[m.Firmware]
+	if label, list := partitions(t, disk); label != want {
+		t.Fatalf("partition table %s, %+v", label, list)
+	}
+	inRoot(t, disk, false, func(at string) {
+		for name, want := range map[string]string{"etc/hostname": "pc-" + m.Serial + "\n", "etc/timezone": "Europe/Berlin\n",
+			"etc/locale.conf": "LANG=de_DE.UTF-8\n", "usr/share/slipway-lab/installed": "yes\n"} {
+			if text, err := os.ReadFile(filepath.Join(at, name)); err != nil || string(text) != want {
+				t.Errorf("%s: %q, %v", name, text, err)
+			}
 		}
-	}
-	shadow, err := os.ReadFile(filepath.Join(at, "etc/shadow"))
-	if err != nil || !strings.Contains("\n"+string(shadow), "\nroot:$") {
-		t.Errorf("root has no password: %v", err)
-	}
+		shadow, err := os.ReadFile(filepath.Join(at, "etc/shadow"))
+		if err != nil || !strings.Contains("\n"+string(shadow), "\nroot:$") {
+			t.Errorf("root has no password: %v", err)
+		}
+		noAgent(t, at)
+	})
+}
+
+// noAgent holds that nothing of the agent is left in a system.
+func noAgent(t *testing.T, root string) {
+	t.Helper()
 	for _, name := range []string{"var/lib/slipway-agent", "etc/slipway-agent.json", "usr/local/sbin/slipway-agent",
 		"etc/systemd/system/slipway-agent.service", "etc/systemd/system/multi-user.target.wants/slipway-agent.service"} {
-		if _, err := os.Lstat(filepath.Join(at, name)); err == nil {
+		if _, err := os.Lstat(filepath.Join(root, name)); err == nil {
 			t.Errorf("%s is left", name)
 		}
 	}
