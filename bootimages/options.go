@@ -23,7 +23,7 @@ func debianArch(arch string) string {
 	return map[string]string{X64: "amd64", ARM64: "arm64"}[arch]
 }
 
-// Options says what a Linux boot image is to hold. The zero value of a field
+// Options says what a boot image is to hold. The zero value of a field
 // means its default.
 type Options struct {
 	Architecture string // x64 (default) or arm64
@@ -40,12 +40,16 @@ type Options struct {
 	Keyboard     string // layout the prompt starts with
 	Lab          bool   // may carry a rescue shell and take slipway.passcode=
 	AllowSecrets bool
+	Windows      WindowsOptions
 }
 
 var wordPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// Validate fills in defaults and checks the options. Errors wrap ErrOption.
-func (o *Options) Validate() error {
+// Validate fills in defaults and checks the options of a Linux image. Errors wrap
+// ErrOption.
+func (o *Options) Validate() error { return o.ValidateKind(KindLinux) }
+
+func (o *Options) check() error {
 	if o.Architecture == "" {
 		o.Architecture = X64
 	}
