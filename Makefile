@@ -37,6 +37,7 @@ build: ## bin/slipway, and bin/slipway-agent for linux/amd64, linux/arm64 and Wi
 	GOOS=linux GOARCH=amd64 $(GOBUILD) -o bin/slipway-agent ./agent
 	GOOS=linux GOARCH=arm64 $(GOBUILD) -o bin/slipway-agent-arm64 ./agent
 	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/slipway-agent.exe ./agent
+	GOOS=windows GOARCH=arm64 $(GOBUILD) -o bin/slipway-agent-arm64.exe ./agent
 	$(GOBUILD) -o bin/slipway-lab ./lab/cmd/slipway-lab
 
 .PHONY: packages
@@ -103,6 +104,7 @@ install: ## put bin/slipway, its configuration and its systemd unit on this mach
 	@if [ ! -x bin/slipway ] || [ ! -x bin/slipway-agent ]; then echo 'make install: run make build first' >&2; exit 1; fi
 	install -D -m 0755 bin/slipway $(PREFIX)/bin/slipway
 	install -D -m 0755 bin/slipway-agent $(PREFIX)/bin/slipway-agent
+	@for f in slipway-agent-arm64 slipway-agent.exe slipway-agent-arm64.exe; do [ ! -e bin/$$f ] || install -m 0755 bin/$$f $(PREFIX)/bin/$$f; done
 	install -D -m 0644 lab/slipway.service /etc/systemd/system/slipway.service
 	install -d -m 0700 /var/lib/slipway
 	@if [ ! -e /etc/slipway/slipway.yaml ]; then install -D -m 0600 lab/slipway.yaml /etc/slipway/slipway.yaml; fi

@@ -141,5 +141,3 @@ func mediumOfBuild(m *mediumRequest, kind string) error {
 	}
 	return m.check()
 }
-
-const bootKindLinux = "linux"

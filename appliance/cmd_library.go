@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"slipway/appliance/internal/api"
-	"slipway/appliance/internal/config"
 	"slipway/appliance/internal/engine"
 	"slipway/fleet"
 )
@@ -123,49 +121,6 @@ func (a *app) validate(file string, steps []string) error {
 }
 
 func (a *app) imageCommand() *cobra.Command {
-	build := a.jsonFlag(&cobra.Command{Use: "build linux|winpe", Short: "Build a boot image on the running appliance", Args: usage(cobra.ExactArgs(1))})
-	var o api.BuildImage
-	var source string
-	build.Flags().StringVar(&o.Packages, "packages", "", "folder of .deb files to build from, instead of the machine's package source")
-	build.Flags().StringVar(&o.Firmware, "firmware", "", "folder of NIC firmware to add")
-	build.Flags().StringVar(&o.Overlay, "overlay", "", "folder of files to lay over the image's root; everything in an image is public")
-	build.Flags().StringVar(&o.Profile, "profile", "", "which drivers: client (default) or server")
-	build.Flags().StringVar(&o.Keyboard, "keyboard", "", "layout the prompt starts with (default: the appliance's setting)")
-	build.Flags().BoolVar(&o.AllowSecrets, "allow-secrets", false, "take files that look like secrets all the same")
-	build.Flags().BoolVar(&o.Lab, "lab", false, "for labs only: allow a rescue shell and slipway.passcode= on the kernel command line")
-	var m mediumRequest
-	build.Flags().StringVar(&m.kind, "media", "", "also write a medium for machines without network boot: iso or usb")
-	build.Flags().StringVarP(&m.file, "output", "o", "", "file of the medium (default: slipway.iso or slipway-usb.img)")
-	build.Flags().BoolVar(&m.force, "force", false, "replace the medium's file when it exists")
-	serverFlag(build, &m.servers)
-	build.Flags().StringVar(&source, "source", "", "Windows source (winpe only)")
-	build.RunE = func(c *cobra.Command, args []string) error {
-		switch args[0] {
-		case "linux":
-		case "winpe":
-			return fmt.Errorf("image build winpe: %w", config.ErrNotInThisVersion)
-		default:
-			return usageError{fmt.Errorf("image kind %q is unknown; use linux", args[0])}
-		}
-		if source != "" {
-			return usageError{errors.New("--source goes with image build winpe")}
-		}
-		for _, dir := range []*string{&o.Packages, &o.Firmware, &o.Overlay} {
-			if *dir == "" {
-				continue
-			}
-			abs, err := filepath.Abs(*dir)
-			if err != nil {
-				return err
-			}
-			*dir = abs
-		}
-		if err := mediumOfBuild(&m, args[0]); err != nil {
-			return err
-		}
-		o.Kind = args[0]
-		return a.buildImage(c.Context(), o, m)
-	}
 	list := a.jsonFlag(&cobra.Command{Use: "list", Short: "List boot images", Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			var out api.Images
@@ -181,7 +136,7 @@ func (a *app) imageCommand() *cobra.Command {
 			}
 			return a.table(rows)
 		}})
-	return group("image", "Boot images", build, list, a.mediaCommand(), a.exportCommand(), a.fetchCommand(), a.signCommand())
+	return group("image", "Boot images", a.imageBuildCommand(), list, a.imageReportCommand(), a.mediaCommand(), a.exportCommand(), a.fetchCommand(), a.signCommand())
 }
 
 // buildPoll is how often a build's progress is asked for.

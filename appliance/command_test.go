@@ -18,7 +18,7 @@ func command(args ...string) (code int, out, errText string) {
 }
 
 func TestPartsThatDoNotExistYetSaySo(t *testing.T) {
-	for _, line := range []string{"backup --content /tmp/x", "image build winpe --source x.iso"} {
+	for _, line := range []string{"backup --content /tmp/x", "image build winpe --source x.iso --media iso"} {
 		code, _, errText := command(strings.Fields(line)...)
 		if code != exitNotInThisVersion || !strings.Contains(errText, "not in this version") {
 			t.Errorf("%s: exit %d, %q", line, code, errText)
@@ -27,7 +27,7 @@ func TestPartsThatDoNotExistYetSaySo(t *testing.T) {
 }
 
 func TestWrongUsageIsOneLineAndExitTwo(t *testing.T) {
-	for _, line := range []string{"nonsense", "passcode", "device assign one", "serve --no-such-flag", "image build floppy", "account add", "auth set anonymous", "dhcp-options", "dhcp-options --server bootpd"} {
+	for _, line := range []string{"nonsense", "passcode", "device assign one", "serve --no-such-flag", "image build floppy", "image build winpe", "image build linux --source x.iso", "image build winpe --source x.iso --firmware y", "account add", "auth set anonymous", "dhcp-options", "dhcp-options --server bootpd"} {
 		code, _, errText := command(strings.Fields(line)...)
 		if code != exitNotInThisVersion || strings.Count(errText, "\n") != 1 || !strings.HasPrefix(errText, "slipway: ") {
 			t.Errorf("%s: exit %d, %q", line, code, errText)

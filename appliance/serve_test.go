@@ -322,7 +322,8 @@ func TestAPITokensDoWhatTheirRoleMay(t *testing.T) {
 			t.Errorf("%s %s: %d, want %d", c.method, c.path, code, c.want)
 		}
 	}
-	for _, body := range []api.BuildImage{{Kind: "linux", Firmware: "/etc"}, {Kind: "linux", Overlay: "/root"}, {Kind: "linux", Packages: "/"}, {Kind: "linux", AllowSecrets: true}} {
+	for _, body := range []api.BuildImage{{Kind: "linux", Firmware: "/etc"}, {Kind: "linux", Overlay: "/root"}, {Kind: "linux", Packages: "/"}, {Kind: "linux", AllowSecrets: true},
+		{Kind: "winpe", Source: "/etc/passwd"}, {Kind: "winpe", Drivers: "/"}, {Kind: "winpe", Hooks: "/"}, {Kind: "winpe", RootCertificates: "/"}, {Kind: "winpe", Wallpaper: "/x.jpg"}} {
 		if code := r.request(client, "POST", "/api/v1/admin/images/builds", administrator, body, nil); code != http.StatusForbidden {
 			t.Errorf("a remote build from %+v answers %d, want 403", body, code)
 		}

@@ -103,6 +103,13 @@ func (a *API) imageRoutes() []route {
 		{Method: "GET", Path: admin + "/images/builds/{id}", Access: Viewer, Summary: "A build and its progress", Out: fleet.ImageBuild{}, Handle: func(c *call) (any, error) {
 			return a.Images.BuildStatus(c.Param("id"))
 		}},
+		{Method: "GET", Path: admin + "/images/report", Access: Viewer, Summary: "What a Windows PE image is made of and can do (default: the one served to x64 machines)", Query: []string{"image"}, Out: ImageReport{}, Handle: func(c *call) (any, error) {
+			id, r, err := a.Images.Report(c.Query("image"))
+			if err != nil {
+				return nil, err
+			}
+			return ImageReport{Image: id, Report: r, Script: r.Script()}, nil
+		}},
 		{Method: "GET", Path: admin + "/images/digest", Access: Viewer, Summary: "What a signature of a boot image's one file must cover (default: the image served)", Query: []string{"image"}, Out: ImageDigest{}, Handle: func(c *call) (any, error) {
 			id, digest, err := a.Images.Digest(c.Query("image"))
 			return ImageDigest{Image: id, SHA256: digest[:]}, err
@@ -131,13 +138,15 @@ func (a *API) buildImage(c *call) (any, error) {
 	}
 	// A boot image is public: whoever names a folder puts files of the appliance
 	// before everyone. That takes more than the console's administrator.
-	if !c.Local && (in.Packages != "" || in.Firmware != "" || in.Overlay != "" || in.AllowSecrets) {
+	windows := bootimages.WindowsOptions{Source: in.Source, Index: in.Index, Drivers: in.Drivers, Roots: in.RootCertificates, Wallpaper: in.Wallpaper, Hooks: in.Hooks}
+	if !c.Local && (windows != (bootimages.WindowsOptions{Index: in.Index}) || in.Packages != "" || in.Firmware != "" || in.Overlay != "" || in.AllowSecrets) {
 		return nil, &Problem{Status: http.StatusForbidden, Code: "local-only",
-			Detail: "Folders of the appliance can only be named on the appliance itself: slipway image build."}
+			Detail: "Files and folders of the appliance can only be named on the appliance itself: slipway image build."}
 	}
 	by := imaging.Actor{Name: c.Actor, Address: addressOf(c)}
 	id, err := a.Images.Build(c.ctx(), by, in.Kind, bootimages.Options{Packages: in.Packages, Firmware: in.Firmware,
-		Overlay: in.Overlay, Profile: in.Profile, Keyboard: in.Keyboard, Lab: in.Lab, AllowSecrets: in.AllowSecrets})
+		Overlay: in.Overlay, Profile: in.Profile, Keyboard: in.Keyboard, Lab: in.Lab, AllowSecrets: in.AllowSecrets,
+		Architecture: in.Architecture, Windows: windows})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"slipway/appliance/internal/auth"
+	"slipway/bootimages"
 	"slipway/fleet"
 	"slipway/tasksequence"
 )
@@ -172,7 +173,7 @@ type StepDefinitions struct {
 
 // BuildImage starts a build of a boot image.
 type BuildImage struct {
-	Kind     string `json:"kind"`               // linux
+	Kind     string `json:"kind"`               // linux or winpe
 	Packages string `json:"packages,omitempty"` // folder of .deb files on the appliance, instead of its package source
 	Firmware string `json:"firmware,omitempty"` // folder of NIC firmware on the appliance
 	Overlay  string `json:"overlay,omitempty"`  // folder on the appliance, laid over the image's root
@@ -181,6 +182,22 @@ type BuildImage struct {
 	Lab      bool   `json:"lab,omitempty"`      // may carry a rescue shell and take slipway.passcode=
 	// AllowSecrets takes files that look like secrets. Everything in an image is public.
 	AllowSecrets bool `json:"allowSecrets,omitempty"`
+
+	// Of Windows PE alone; files and folders on the appliance.
+	Source           string `json:"source,omitempty"`           // Windows ISO, winpe.wim, boot.wim or WinRE image
+	Index            int    `json:"index,omitempty"`            // of the image in it; 0: the fitting one
+	Architecture     string `json:"architecture,omitempty"`     // refuses a source for another one
+	Drivers          string `json:"drivers,omitempty"`          // folder of drivers, loaded before the network
+	RootCertificates string `json:"rootCertificates,omitempty"` // file or folder of certificates
+	Wallpaper        string `json:"wallpaper,omitempty"`        // JPEG
+	Hooks            string `json:"hooks,omitempty"`            // folder with before-network, after-network, after-sign-in
+}
+
+// ImageReport says what a Windows PE image is made of and can do.
+type ImageReport struct {
+	Image  string                 `json:"image"`
+	Report bootimages.WinPEReport `json:"report"`
+	Script string                 `json:"script"` // adds what is missing, where the Windows ADK is installed
 }
 
 // ImageDigest is the Authenticode digest of an image's one file.

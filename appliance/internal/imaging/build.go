@@ -38,18 +38,21 @@ type build struct {
 }
 
 // Build starts a build, or joins the one under way for the same request, and
-// returns its id at once. The build goes on when ctx ends. Kind is "linux". Fields
+// returns its id at once. The build goes on when ctx ends. Kind is "linux" or "winpe". Fields
 // of o that the service knows (installation, CA set, agent version, protocol) are
 // overwritten; bootimages.ErrOption says which option makes no sense.
 func (s *Service) Build(ctx context.Context, by Actor, kind string, o bootimages.Options) (string, error) {
-	if kind != bootimages.KindLinux {
+	if kind != bootimages.KindLinux && kind != bootimages.KindWinPE {
 		return "", fmt.Errorf("boot image of kind %q: %w", kind, ErrNotInThisVersion)
 	}
-	o = s.fill(o)
-	if err := o.Validate(); err != nil {
+	o = s.fill(kind, o)
+	if err := o.ValidateKind(kind); err != nil {
 		return "", err
 	}
-	key, err := json.Marshal(o)
+	key, err := json.Marshal(struct {
+		Kind    string
+		Options bootimages.Options
+	}{kind, o})
 	if err != nil {
 		return "", err
 	}
@@ -71,12 +74,14 @@ func (s *Service) Build(ctx context.Context, by Actor, kind string, o bootimages
 	return b.status.ID, nil
 }
 
-func (s *Service) fill(o bootimages.Options) bootimages.Options {
+func (s *Service) fill(kind string, o bootimages.Options) bootimages.Options {
 	d := s.c.Defaults
-	o.Agent = cmp.Or(o.Agent, d.Agent)
 	o.Keyboard = cmp.Or(o.Keyboard, d.Keyboard)
-	o.Packages = cmp.Or(o.Packages, d.Packages)
-	o.Firmware = cmp.Or(o.Firmware, d.Firmware)
+	if kind == bootimages.KindLinux {
+		o.Agent = cmp.Or(o.Agent, d.Agent)
+		o.Packages = cmp.Or(o.Packages, d.Packages)
+		o.Firmware = cmp.Or(o.Firmware, d.Firmware)
+	}
 	if len(o.Servers) == 0 {
 		o.Servers = d.Servers
 	}
@@ -117,8 +122,14 @@ func (s *Service) inTurn(b *build, o bootimages.Options) (image fleet.BootImage,
 			err = fmt.Errorf("internal error while building: %v", p)
 		}
 	}()
-	image, err = s.c.Builder.BuildLinux(s.ctx, o, func(p bootimages.Progress) { s.progress(b, p) })
-	if err != nil {
+	report := func(p bootimages.Progress) { s.progress(b, p) }
+	if b.status.Kind == bootimages.KindWinPE {
+		if image, err = s.c.Builder.BuildWinPE(s.ctx, o, report); err != nil {
+			return image, err
+		}
+		return image, s.record(image)
+	}
+	if image, err = s.c.Builder.BuildLinux(s.ctx, o, report); err != nil {
 		return image, err
 	}
 	// An appliance without a package source has its loaders from the folder that

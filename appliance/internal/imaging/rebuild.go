@@ -73,6 +73,8 @@ func missingFolder(i fleet.BootImage, o bootimages.Options) string {
 		return slices.ContainsFunc(i.Inputs, func(line string) bool { return strings.HasPrefix(line, word+" ") })
 	}
 	switch {
+	case i.Kind == bootimages.KindWinPE:
+		return "its source is not kept; name it: slipway image build winpe --source FILE, with the options it had"
 	case o.Overlay == "" && has("overlay"):
 		return "it holds files of an overlay folder; name it: --overlay DIR"
 	case o.Firmware == "" && has("firmware"):

@@ -72,12 +72,21 @@ func (s *Service) Get(id string) (fleet.BootImage, error) {
 
 // Current returns the Linux image that devices of an architecture boot.
 func (s *Service) Current(arch string) (fleet.BootImage, bool) {
+	return s.current(bootimages.KindLinux, arch)
+}
+
+// CurrentWinPE returns the Windows PE image that devices of an architecture boot.
+func (s *Service) CurrentWinPE(arch string) (fleet.BootImage, bool) {
+	return s.current(bootimages.KindWinPE, arch)
+}
+
+func (s *Service) current(kind, arch string) (fleet.BootImage, bool) {
 	images, err := s.List()
 	if err != nil {
 		return fleet.BootImage{}, false
 	}
 	for _, i := range images {
-		if i.Kind == bootimages.KindLinux && i.Architecture == arch && i.Served && s.Damaged(i.ID) == "" {
+		if i.Kind == kind && i.Architecture == arch && i.Served && s.Damaged(i.ID) == "" {
 			return i, true
 		}
 	}

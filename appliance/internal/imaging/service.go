@@ -31,6 +31,8 @@ var (
 // Builder is what the service needs of *bootimages.Builder.
 type Builder interface {
 	BuildLinux(context.Context, bootimages.Options, bootimages.Report) (fleet.BootImage, error)
+	BuildWinPE(context.Context, bootimages.Options, bootimages.Report) (fleet.BootImage, error)
+	Report(id string) (bootimages.WinPEReport, error)
 	EnsureLoaders(ctx context.Context, packages string) (bootimages.Loaders, error)
 	EnsureMediaParts(ctx context.Context, packages string) error
 	MakeMedium(context.Context, fleet.BootImage, bootimages.MediaOptions) (bootimages.MadeMedium, error)

@@ -150,8 +150,8 @@ func TestFailedBuild(t *testing.T) {
 
 func TestRequestsThatMakeNoSense(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.Build(t.Context(), Actor{}, "winpe", w.options); !errors.Is(err, ErrNotInThisVersion) {
-		t.Errorf("winpe: %v", err)
+	if _, err := w.Build(t.Context(), Actor{}, "floppy", w.options); !errors.Is(err, ErrNotInThisVersion) {
+		t.Errorf("floppy: %v", err)
 	}
 	w.options.Keyboard = "../x"
 	if _, err := w.Build(t.Context(), Actor{}, "linux", w.options); !errors.Is(err, bootimages.ErrOption) {
