@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"net/http/cookiejar"
@@ -17,6 +19,7 @@ import (
 
 	"slipway/agent/wire"
 	"slipway/appliance/internal/api"
+	"slipway/fleet"
 )
 
 const recovery = "sextant plywood oregano umbrella quartz"
@@ -190,6 +193,64 @@ func TestARestoredApplianceIsTheSame(t *testing.T) {
 	b.stop()
 }
 
+// TestContentComesBack: with --content the bytes are handed out by the restored
+// appliance; damage is told by name, with nothing written; without --content the
+// restore says what to do.
+func TestContentComesBack(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, dir)
+	big := bytesOf(21, 9<<20)
+	source := filepath.Join(dir, "big.bin")
+	put(t, source, big, 0o644)
+	var v fleet.ContentVersion
+	if err := json.Unmarshal([]byte(r.must("", "content", "add", "Big", source, "--purpose", "other", "--json")), &v); err != nil {
+		t.Fatal(err)
+	}
+	with, without := filepath.Join(dir, "with"), filepath.Join(dir, "without")
+	if out := r.must(recovery+"\n", "backup", "--content", with); strings.Contains(out, "--content") {
+		t.Errorf("backup prints %q", out)
+	}
+	if out := r.must(recovery+"\n", "backup", without); !strings.Contains(out, "--content") {
+		t.Errorf("backup prints %q", out)
+	}
+	sum := sha256.Sum256(big)
+	hash := hex.EncodeToString(sum[:])
+	blob := filepath.Join(dir, "data", "content", "blobs", hash[:2], hash)
+	if err := os.Chmod(blob, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put(t, blob, append([]byte{^big[0]}, big[1:]...), 0o600)
+	code, _, text := r.cli(recovery+"\n", "backup", "--content", filepath.Join(dir, "bad"))
+	if code == 0 || strings.Count(text, "\n") != 1 || !strings.Contains(text, `"Big", version 1`) || !strings.Contains(text, "damaged") {
+		t.Errorf("a backup of damaged content: %d %q", code, text)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*bad*")); len(left) != 0 {
+		t.Errorf("left behind %v", left)
+	}
+	r.stop()
+	for file, whole := range map[string]bool{with: true, without: false} {
+		fresh := t.TempDir()
+		put(t, filepath.Join(fresh, "slipway.yaml"), nil, 0o600)
+		b := &running{t: t, config: filepath.Join(fresh, "slipway.yaml")}
+		if out := b.must(recovery+"\n", "restore", file); strings.Contains(out, "content verify") == whole {
+			t.Errorf("restore prints %q", out)
+		}
+		b = start(t, fresh)
+		if code, out, _ := b.cli("", "content", "verify"); (code == 0) != whole {
+			t.Errorf("verify: %d %s", code, out)
+		}
+		if !whole {
+			b.must("", "content", "add", "Big", source) // mends it
+			b.must("", "content", "verify")
+		}
+		viewer := strings.TrimSpace(b.must("", "token", "add", "v", "--role", "viewer"))
+		if resp, body := b.fetch("GET", "/api/v1/content/"+v.Item+"/1/big.bin", viewer); resp.StatusCode != http.StatusOK || !bytes.Equal(body, big) {
+			t.Errorf("%d, %d bytes", resp.StatusCode, len(body))
+		}
+		b.stop()
+	}
+}
+
 // What a backup or a restore refuses is one clear line, and changes nothing.
 func TestBackupAndRestoreRefuse(t *testing.T) {
 	r := start(t, t.TempDir())
@@ -203,7 +264,6 @@ func TestBackupAndRestoreRefuse(t *testing.T) {
 		}
 	}
 	fails("password\n", "too easy to guess", "backup", file)
-	fails(recovery+"\n", "not in this version", "backup", "--content", file)
 	fails(recovery+"\n", "no such file", "backup", filepath.Join(dir, "no", "folder"))
 	if list, _ := os.ReadDir(dir); len(list) != 0 {
 		t.Errorf("left behind: %v", list)

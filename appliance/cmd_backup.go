@@ -23,18 +23,15 @@ func (a *app) backupCommand() *cobra.Command {
 	var force, content bool
 	c := &cobra.Command{Use: "backup FILE", Short: "Write a backup of the running appliance, sealed under a recovery passphrase", Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			if content {
-				return fmt.Errorf("backup --content: %w", config.ErrNotInThisVersion)
-			}
-			return a.backup(c.Context(), args[0], force)
+			return a.backup(c.Context(), args[0], force, content)
 		}}
 	c.Flags().BoolVar(&force, "force", false, "replace FILE when it exists")
-	c.Flags().BoolVar(&content, "content", false, "with the content items (not in this version)")
+	c.Flags().BoolVar(&content, "content", false, "with the bytes of content; without, only what is known of them")
 	return c
 }
 
 // backup writes the file under another name first: it exists whole or not at all.
-func (a *app) backup(ctx context.Context, file string, force bool) error {
+func (a *app) backup(ctx context.Context, file string, force, content bool) error {
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -58,16 +55,20 @@ func (a *app) backup(ctx context.Context, file string, force bool) error {
 		return err
 	}
 	err = writeWhole("backup", file, force, func(f *os.File) error {
-		request := api.WriteBackup{Passphrase: passphrase, Configuration: configuration}
+		request := api.WriteBackup{Passphrase: passphrase, Configuration: configuration, Content: content}
 		return socket.NewClient(path).Whole(ctx, "POST", "/api/v1/admin/backup", request, f)
 	})
 	if err != nil {
 		return err
 	}
+	without := "the bytes of content (slipway backup --content), "
+	if content {
+		without = ""
+	}
 	_, err = fmt.Fprintf(a.out, `The backup is in %s. It holds every secret of the appliance, sealed under the recovery passphrase:
 without the passphrase it is worth nothing, to you as to others. Keep both, apart from each other.
-Not in it: boot images (build them again after a restore) and the log lines of deployments.
-`, file)
+Not in it: %sboot images (build them again after a restore) and the log lines of deployments.
+`, file, without)
 	return err
 }
 
@@ -160,6 +161,9 @@ Start the appliance with: slipway serve. Then build the boot images again: slipw
 Media made before boot and sign in as they did. Everybody at the console signs in anew. API tokens, accounts and
 passcodes are those of the backup: what was revoked or changed since must be revoked or changed again.
 `, stamp(m.Created), m.Installation, printable(m.Version), cfg.Data)
+	if m.Content == nil {
+		fmt.Fprintln(a.out, "The backup was made without --content: add the bytes of content again; slipway content verify lists what is missing.")
+	}
 	if kept := filepath.Join(cfg.Data, backup.ConfigurationName); exists(kept) {
 		fmt.Fprintf(a.out, "The configuration file of then is %s; it is not used from there.\n", kept)
 	}

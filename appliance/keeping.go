@@ -10,7 +10,7 @@ import (
 // backups writes backups of this appliance.
 func (a *appliance) backups() *backup.Writer {
 	return backup.NewWriter(backup.Sources{Store: a.store, Keyring: a.keyring, Data: a.cfg.Data, Version: version,
-		Installation: a.pki.InstallationID()})
+		Installation: a.pki.InstallationID(), Content: a.content})
 }
 
 // rotateSecret replaces the key file.

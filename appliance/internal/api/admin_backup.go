@@ -21,6 +21,7 @@ import (
 type WriteBackup struct {
 	Passphrase    string `json:"passphrase"`
 	Configuration []byte `json:"configuration,omitempty"` // content of the configuration file, to be kept with it
+	Content       bool   `json:"content,omitempty"`       // with the bytes of content
 }
 
 // RotatedSecret is what a rotation of the key did.
@@ -50,7 +51,8 @@ func localOnly(c *call, command string) error {
 }
 
 // writeBackup streams the backup. What goes wrong after its first byte cannot become
-// another answer: the trailer that says that all is there is missing then.
+// another answer: the trailer that says that all is there is missing then, and another
+// says why.
 func (a *API) writeBackup(c *call) (any, error) {
 	if err := localOnly(c, "slipway backup FILE"); err != nil {
 		return nil, err
@@ -60,13 +62,14 @@ func (a *API) writeBackup(c *call) (any, error) {
 		return nil, err
 	}
 	out := &stream{to: c.Writer}
-	m, err := a.Backups.Write(c.ctx(), out, in.Passphrase, in.Configuration)
+	m, err := a.Backups.Write(c.ctx(), out, in.Passphrase, backup.Wanted{Configuration: in.Configuration, Content: in.Content})
 	if err != nil && !out.begun {
 		return nil, backupProblem(err)
 	}
 	a.noteOutcome(c, "backup.written", m.Installation, err)
 	if err != nil {
 		a.log.ErrorContext(c.ctx(), "a backup was not finished", slog.Any("error", err))
+		c.Writer.Header().Set(socket.TrailerReason, socket.Reason(err))
 		return written{}, nil
 	}
 	c.Writer.Header().Set(socket.TrailerComplete, "yes")
@@ -83,7 +86,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	if !s.begun {
 		s.begun = true
 		s.to.Header().Set("Content-Type", "application/octet-stream")
-		s.to.Header().Set("Trailer", socket.TrailerComplete)
+		s.to.Header().Set("Trailer", socket.TrailerComplete+", "+socket.TrailerReason)
 		s.to.WriteHeader(http.StatusOK)
 	}
 	return s.to.Write(p)

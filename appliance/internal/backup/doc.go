@@ -15,11 +15,15 @@
 // passphrase, at work factor 2^18 (about a second and 256 MiB of memory a try). In it
 // is a tar archive (POSIX ustar) with these entries, in this order:
 //
-//	manifest.json       Manifest: format 1, who wrote it, the other entries with SHA-256
+//	manifest.json       Manifest: format, who wrote it, the next entries with SHA-256
 //	state               the form of package state's snapshots
 //	secret.key          the form of package secrets' key file
 //	audit/audit-*.jsonl the form of package audit's files, up to their last whole line
 //	slipway.yaml        the configuration file, when there was one
+//	content/<sha256>    format 2: blobs of content, in ascending order
+//
+// A blob of 8 GiB or more has a PAX header for its size. Format 1 is written where
+// there is no content in it.
 //
 // Without Slipway: age -d FILE | tar -t.
 //

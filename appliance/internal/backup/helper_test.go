@@ -2,6 +2,7 @@ package backup
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"slipway/appliance/internal/audit"
+	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/secrets"
 	"slipway/appliance/internal/state"
 	"slipway/fleet"
@@ -26,6 +28,54 @@ type appliance struct {
 	ring   *secrets.Keyring
 	log    *audit.Log
 	sealed []byte
+
+	content *content.Service // nil: the backups are without content
+}
+
+// withContent gives the appliance content: "Big" of several pieces, "Folder" whose
+// file holds the same bytes as the first version of "Small".
+func (a *appliance) withContent(t *testing.T, big int) *appliance {
+	t.Helper()
+	var err error
+	a.content, err = content.New(content.Options{Store: a.store, Dir: filepath.Join(a.from.Data, contentFolder), Audit: a.log, Logger: slog.New(slog.DiscardHandler), Reserve: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.content.Close() })
+	a.from.Content = a.content
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "small"), []byte("small"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.bring(t, "Small", filepath.Join(dir, "small"))
+	a.bring(t, "Folder", dir)
+	a.bring(t, "Big", a.sparse(t, big))
+	return a
+}
+
+// sparse is a file whose bytes are zero but for the last.
+func (a *appliance) sparse(t *testing.T, size int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "big.bin")
+	f, err := os.Create(path)
+	if err == nil {
+		_, err = f.WriteAt([]byte("x"), int64(size)-1)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func (a *appliance) bring(t *testing.T, name, path string) {
+	t.Helper()
+	j, err := a.content.Import(t.Context(), content.Actor{Name: "somebody"}, content.Import{Name: name, Purpose: "other", Path: path})
+	if err == nil {
+		_, err = a.content.Wait(t.Context(), j.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newAppliance(t *testing.T) *appliance {
@@ -75,7 +125,7 @@ func (a *appliance) note(t *testing.T, action string) {
 func (a *appliance) backup(t *testing.T) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if _, err := a.Write(t.Context(), &b, passphrase, []byte("data: ./data\n")); err != nil {
+	if _, err := a.Write(t.Context(), &b, passphrase, Wanted{Configuration: []byte("data: ./data\n"), Content: a.content != nil}); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

@@ -9,9 +9,13 @@ import (
 	"time"
 )
 
-// manifestFormat is the format number of the archive. Readers take every number up
-// to theirs.
-const manifestFormat = 1
+// The format numbers of the archive. Readers take every number up to the newest; a
+// writer uses the lowest that says all, so that older versions read what they can.
+const (
+	formatPlain    = 1
+	formatContent  = 2 // blobs of content follow the listed files
+	manifestFormat = formatContent
+)
 
 // The names of the archive's entries, and of what they become in the data folder.
 const (
@@ -19,6 +23,9 @@ const (
 	stateName    = "state"
 	keyName      = "secret.key"
 	auditFolder  = "audit"
+	// contentFolder holds blobs in the archive, content/<sha256>; in the data folder
+	// they stand as package content keeps them.
+	contentFolder = "content"
 
 	// ConfigurationName is the configuration file of then. It is there to be read; no
 	// appliance looks for it in the data folder.
@@ -43,7 +50,15 @@ type Manifest struct {
 	Version      string    `json:"version"` // that wrote it
 	Installation string    `json:"installation"`
 	Created      time.Time `json:"created"`
-	Files        []File    `json:"files"` // the other entries, in order
+	Files        []File    `json:"files"`             // the other entries, in order
+	Content      *Content  `json:"content,omitempty"` // nil: without content
+}
+
+// Content says what follows the listed files: entries that are named by their
+// SHA-256, in ascending order.
+type Content struct {
+	Blobs int   `json:"blobs"`
+	Size  int64 `json:"size"` // of all together, in bytes
 }
 
 // File is an entry of the archive.
@@ -96,6 +111,9 @@ func (m Manifest) check() error {
 	}
 	if !seen[stateName] || !seen[keyName] || m.Installation == "" {
 		return bad("the state or its key is missing")
+	}
+	if c := m.Content; c != nil && (m.Format < formatContent || c.Blobs < 0 || c.Size < 0) {
+		return bad("its content")
 	}
 	return nil
 }

@@ -10,19 +10,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"strings"
 
 	"filippo.io/age"
+
+	"slipway/appliance/internal/content"
 )
 
 // fileMagic begins every backup: age's first line, and a recipient of scrypt.
 const fileMagic = "age-encryption.org/v1\n-> scrypt "
 
-// sink takes one entry of the archive. It must read r to its end.
-type sink func(ctx context.Context, f File, r io.Reader) error
+// sink takes what a backup holds: its manifest, then each entry. put must read r to
+// its end.
+type sink interface {
+	expect(m Manifest) error
+	put(ctx context.Context, f File, r io.Reader) error
+	putBlob(ctx context.Context, b content.Blob, r io.Reader) error
+}
 
-// read opens a backup and gives each entry to put. Only when it returns nil was the
-// file whole: until then nothing that put has got may be used.
-func read(ctx context.Context, r io.Reader, passphrase string, put sink) (Manifest, error) {
+// read opens a backup and gives each entry to the sink. Only when it returns nil was the
+// file whole: until then nothing that the sink has got may be used.
+func read(ctx context.Context, r io.Reader, passphrase string, to sink) (Manifest, error) {
 	source := &watched{r: r}
 	in := bufio.NewReaderSize(source, 64<<10)
 	if head, err := in.Peek(len(fileMagic)); string(head) != fileMagic {
@@ -47,7 +56,7 @@ func read(ctx context.Context, r io.Reader, passphrase string, put sink) (Manife
 		return Manifest{}, fmt.Errorf("%w (%v)", ErrDamaged, err)
 	}
 	plain := &watched{r: opened}
-	m, err := readArchive(ctx, plain, put)
+	m, err := readArchive(ctx, plain, to)
 	switch {
 	case source.err != nil:
 		return m, source.err // the disk, not the file
@@ -72,7 +81,7 @@ func (w *watched) Read(p []byte) (int, error) {
 }
 
 // readArchive reads the tar to its very end.
-func readArchive(ctx context.Context, r io.Reader, put sink) (m Manifest, err error) {
+func readArchive(ctx context.Context, r io.Reader, to sink) (m Manifest, err error) {
 	in := tar.NewReader(r)
 	head, err := nextEntry(in, manifestName, maxManifest)
 	if err != nil {
@@ -88,6 +97,9 @@ func readArchive(ctx context.Context, r io.Reader, put sink) (m Manifest, err er
 	if m, err = parseManifest(body); err != nil {
 		return m, err
 	}
+	if err := to.expect(m); err != nil {
+		return m, err
+	}
 	for _, f := range m.Files {
 		if err := ctx.Err(); err != nil {
 			return m, err
@@ -99,7 +111,12 @@ func readArchive(ctx context.Context, r io.Reader, put sink) (m Manifest, err er
 		if h.Size != f.Size {
 			return m, fmt.Errorf("%w (%s has another size)", ErrDamaged, f.Name)
 		}
-		if err := readEntry(ctx, f, in, put); err != nil {
+		if err := readEntry(ctx, f, in, to); err != nil {
+			return m, err
+		}
+	}
+	if m.Content != nil {
+		if err := readBlobs(ctx, in, *m.Content, to); err != nil {
 			return m, err
 		}
 	}
@@ -120,11 +137,40 @@ func nextEntry(in *tar.Reader, name string, limit int64) (*tar.Header, error) {
 	return h, nil
 }
 
-// readEntry gives one entry to put and compares its sum.
-func readEntry(ctx context.Context, f File, in io.Reader, put sink) error {
+// readBlobs gives the entries of content to the sink, which compares their sums.
+func readBlobs(ctx context.Context, in *tar.Reader, c Content, to sink) error {
+	last, left := "", c.Size
+	for range c.Blobs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		h, err := in.Next()
+		if err != nil {
+			return fmt.Errorf("%w (content is missing)", ErrDamaged)
+		}
+		name, ok := strings.CutPrefix(h.Name, contentFolder+"/")
+		if !ok || h.Typeflag != tar.TypeReg || !blobName.MatchString(name) || name <= last || h.Size > left {
+			return fmt.Errorf("%w (%q is not the content that follows)", ErrDamaged, h.Name)
+		}
+		last = name
+		left -= h.Size
+		if err := to.putBlob(ctx, content.Blob{SHA256: name, Size: h.Size}, in); err != nil {
+			return err
+		}
+	}
+	if left != 0 {
+		return fmt.Errorf("%w (content of another size)", ErrDamaged)
+	}
+	return nil
+}
+
+var blobName = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// readEntry gives one entry to the sink and compares its sum.
+func readEntry(ctx context.Context, f File, in io.Reader, to sink) error {
 	sum := sha256.New()
 	n := &counter{w: sum}
-	if err := put(ctx, f, io.TeeReader(in, n)); err != nil {
+	if err := to.put(ctx, f, io.TeeReader(in, n)); err != nil {
 		return err
 	}
 	if n.n != f.Size || hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/appliance/internal/audit"
+	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/secrets"
 	"slipway/appliance/internal/state"
 	"slipway/fleet"
@@ -30,8 +31,8 @@ func Restore(ctx context.Context, data string, r io.Reader, passphrase string) (
 	if err != nil {
 		return m, err
 	}
-	defer func() { err = fullDisk(data, errors.Join(err, f.release(err != nil))) }()
-	if m, err = read(ctx, r, passphrase, f.put); err != nil {
+	defer func() { err = fullDisk(data, m, errors.Join(err, f.release(err != nil))) }()
+	if m, err = read(ctx, r, passphrase, f); err != nil {
 		return m, foreign(err)
 	}
 	if err := f.verify(ctx, m); err != nil {
@@ -48,16 +49,40 @@ func foreign(err error) error {
 	switch {
 	case errors.Is(err, state.ErrNewer):
 		return fmt.Errorf("%w (%v)", ErrNewer, err)
-	case errors.Is(err, state.ErrDamaged):
+	case errors.Is(err, state.ErrDamaged), errors.Is(err, content.ErrDamaged):
 		return fmt.Errorf("%w (%v)", ErrDamaged, err)
 	}
 	return err
 }
 
 // fullDisk says in a line what a full disk means for a restore.
-func fullDisk(data string, err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, state.ErrFull) {
-		return fmt.Errorf("the disk of %s is too full for the backup: free some space, and restore again; nothing was changed", data)
+func fullDisk(data string, m Manifest, err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, state.ErrFull) {
+		size := ""
+		if m.Content != nil {
+			size = fmt.Sprintf(" (its content alone has %d bytes)", m.Content.Size)
+		}
+		return fmt.Errorf("the disk of %s is too full for the backup%s: free some space, and restore again; nothing was changed", data, size)
+	}
+	return err
+}
+
+// expect looks whether there is room for the content before anything is written.
+func (f *folder) expect(m Manifest) (err error) {
+	if m.Content == nil {
+		return nil
+	}
+	if f.content, err = content.NewIntake(filepath.Join(f.stage, contentFolder)); err != nil {
+		return err
+	}
+	return f.content.Room(m.Content.Size)
+}
+
+// putBlob writes bytes of content into the stage.
+func (f *folder) putBlob(ctx context.Context, b content.Blob, r io.Reader) error {
+	err := f.content.Put(ctx, b, r)
+	if errors.Is(err, content.ErrDamaged) {
+		return fmt.Errorf("%w (the content %.12s has another sum)", ErrDamaged, b.SHA256)
 	}
 	return err
 }
@@ -101,6 +126,9 @@ func (f *folder) verify(ctx context.Context, m Manifest) (err error) {
 		if err != nil || i.ID != m.Installation {
 			return fmt.Errorf("%w (its state is of another installation)", ErrDamaged)
 		}
+		if f.content != nil {
+			return foreign(f.content.Check(ctx, tx))
+		}
 		return nil
 	})
 }
@@ -121,7 +149,7 @@ func (f *folder) record(ctx context.Context, m Manifest) error {
 const stageName = "restore.unfinished"
 
 // placed are the names a restore gives, the state as the last one.
-var placed = []string{auditFolder, ConfigurationName, keyName, stateName}
+var placed = []string{auditFolder, ConfigurationName, contentFolder, keyName, stateName}
 
 // Unfinished reports ErrUnfinished when a restore into a data folder was cut short.
 func Unfinished(data string) error {
@@ -144,6 +172,8 @@ type folder struct {
 	stage string
 	made  bool // the data folder did not exist
 	lock  *os.File
+
+	content *content.Intake // nil: a backup without content
 }
 
 // claim makes sure that the folder is empty, or is what an earlier restore left, and
@@ -214,7 +244,8 @@ func (f *folder) clear() error {
 func (f *folder) place() error {
 	for _, name := range placed {
 		err := os.Rename(filepath.Join(f.stage, name), filepath.Join(f.data, name))
-		if err != nil && !(name == ConfigurationName && errors.Is(err, fs.ErrNotExist)) {
+		optional := name == ConfigurationName || name == contentFolder
+		if err != nil && !(optional && errors.Is(err, fs.ErrNotExist)) {
 			return fmt.Errorf("restore: %w", err)
 		}
 	}

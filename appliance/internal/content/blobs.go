@@ -21,13 +21,15 @@ type blobs struct {
 	dir     string
 	reserve int64 // bytes that stay free for the state and the logs
 
+	collecting chan struct{} // holds one value while a collection is under way
+
 	mu    sync.Mutex
 	holds map[string]int  // by hash: intakes that need it
 	kept  map[string]bool // during a collection: what was held at any time since its start
 }
 
 func openBlobs(dir string, reserve int64) (*blobs, error) {
-	b := &blobs{dir: dir, reserve: reserve, holds: map[string]int{}}
+	b := &blobs{dir: dir, reserve: reserve, collecting: make(chan struct{}, 1), holds: map[string]int{}}
 	if err := os.RemoveAll(b.incoming()); err != nil {
 		return nil, fmt.Errorf("remove what was not written to its end: %w", err)
 	}
@@ -245,11 +247,13 @@ var blobName = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // collect removes blobs that used, asked after it began, does not name and no intake
 // holds. It returns how many bytes became free.
 func (b *blobs) collect(used func() (map[string]bool, error)) (freed int64, err error) {
-	b.mu.Lock()
-	if b.kept != nil {
-		b.mu.Unlock()
+	select {
+	case b.collecting <- struct{}{}:
+	default:
 		return 0, ErrBusy
 	}
+	defer func() { <-b.collecting }()
+	b.mu.Lock()
 	b.kept = map[string]bool{}
 	for hash := range b.holds {
 		b.kept[hash] = true

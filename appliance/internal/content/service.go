@@ -49,6 +49,9 @@ type Options struct {
 	Private bool  // files may be fetched from private and local addresses
 }
 
+// defaultReserve is what content leaves of the disk, in bytes.
+const defaultReserve = 64 << 20
+
 // Service keeps content items and their bytes. Safe for concurrent use.
 type Service struct {
 	o         Options
@@ -79,7 +82,7 @@ func New(o Options) (*Service, error) {
 		o.NewID = uuid.NewString
 	}
 	if o.Reserve == 0 {
-		o.Reserve = 64 << 20
+		o.Reserve = defaultReserve
 	}
 	if o.MaxSize == 0 {
 		o.MaxSize = 1 << 40

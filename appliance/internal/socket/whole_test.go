@@ -25,6 +25,8 @@ func TestOnlyAWholeAnswerCounts(t *testing.T) {
 			return
 		case "/whole":
 			w.Header().Set("Trailer", TrailerComplete)
+		case "/reason":
+			w.Header().Set("Trailer", TrailerComplete+", "+TrailerReason)
 		}
 		_, _ = w.Write([]byte("part one, "))
 		if r.URL.Path == "/broken" {
@@ -35,11 +37,14 @@ func TestOnlyAWholeAnswerCounts(t *testing.T) {
 		if r.URL.Path == "/whole" {
 			w.Header().Set(TrailerComplete, "yes")
 		}
+		if r.URL.Path == "/reason" {
+			w.Header().Set(TrailerReason, Reason(errors.New("\"Büro\" is damaged\r\nX: y")))
+		}
 	})}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close(); <-ended })
-	for path0, want := range map[string]string{"/whole": "", "/short": "broke off", "/broken": "answer", "/refused": "too weak"} {
+	for path0, want := range map[string]string{"/whole": "", "/short": "broke off", "/reason": "\"Büro\" is damaged\r\nX: y", "/broken": "answer", "/refused": "too weak"} {
 		var out bytes.Buffer
 		err := NewClient(path).Whole(t.Context(), "POST", path0, nil, &out)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -40,6 +40,13 @@ func (p *Point) Write(ctx context.Context, w io.Writer) error {
 	return p.tables.write(contextWriter{ctx, w})
 }
 
+// View reads the tables of that moment.
+func (p *Point) View(fn func(tx *Tx) error) error {
+	tx := &Tx{base: p.tables.txn}
+	defer tx.end()
+	return fn(tx)
+}
+
 // Release lets the tables go.
 func (p *Point) Release() { p.tables.Release() }
 
