@@ -111,7 +111,7 @@ func (a *appliance) buildTrust(ctx context.Context) (err error) {
 }
 
 func (a *appliance) buildAccess(context.Context) (err error) {
-	a.devices = devices.New(devices.Options{Store: a.store, Logger: a.log})
+	a.devices = devices.New(devices.Options{Store: a.store, Logger: a.log, Sealer: a.keyring})
 	a.admin = devices.NewAdmin(a.devices, a.audit)
 	a.auth, err = auth.New(auth.Options{Store: a.store, Audit: a.audit, Resolve: a.devices.ResolveSignIn, Find: a.devices.Find, Sealer: a.keyring, Logger: a.log,
 		Certificates: clientcert.New(clientcert.Options{Dir: a.folder("crl"), Logger: a.log}),

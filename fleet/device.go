@@ -1,6 +1,10 @@
 package fleet
 
-import "time"
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
 
 // BootTarget is what a device boots when it asks the network.
 type BootTarget string
@@ -63,4 +67,18 @@ type Device struct {
 	Deployment   string            `json:"deployment,omitempty"` // unfinished deployment, if any
 	Notes        []string          `json:"notes,omitempty"`      // e.g. why an unclear match made a new device
 	Facts        map[string]string `json:"facts,omitempty"`      // bounded; gathered variables as last reported
+	Variables    []DeviceVariable  `json:"variables,omitempty"`  // set by people, sorted by name; deployments begin with them
+}
+
+// DeviceVariable is a variable that a device's deployments begin with.
+type DeviceVariable struct {
+	Name   string          `json:"name"`
+	Value  json.RawMessage `json:"value,omitempty"` // a text or a list of texts; nothing when secret
+	Secret bool            `json:"secret,omitempty"`
+	Sealed []byte          `json:"-"` // of a secret one, bound to VariablePurpose; never sent anywhere
+}
+
+// VariablePurpose binds the sealed value of a device's variable to its place.
+func VariablePurpose(device, name string) string {
+	return "device-variable/" + device + "/" + strings.ToLower(name)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slipway/fleet"
+	"slipway/tasksequence"
 )
 
 // Actor is who asks, for the audit log. The console has checked the role already.
@@ -81,6 +82,16 @@ type Devices interface {
 	// SetWay sets what the device's UEFI firmware is given first; empty: the
 	// appliance's own setting.
 	SetWay(ctx context.Context, by Actor, id string, way fleet.BootWay) error
+	// SetVariables replaces the variables that the device's next deployments begin
+	// with. FieldErrors with the fields "name-N" and "value-N" of the list's N.
+	SetVariables(ctx context.Context, by Actor, id string, list []DeviceVariable) error
+}
+
+// DeviceVariable is a variable of a device as somebody sets it.
+type DeviceVariable struct {
+	Name  string
+	Value tasksequence.Value
+	Keep  string // of a secret: the name of the one whose value stays as it is
 }
 
 // Deployments is every run of a sequence. Order does not matter.

@@ -3,6 +3,7 @@ package ui
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -38,6 +39,18 @@ type FieldError struct {
 
 // Error names the field and the reason.
 func (e *FieldError) Error() string { return e.Field + ": " + e.Detail }
+
+// FieldErrors is everything that was not accepted in a form with many fields.
+type FieldErrors []*FieldError
+
+// Error joins the errors.
+func (e FieldErrors) Error() string {
+	words := make([]string, len(e))
+	for i, x := range e {
+		words[i] = x.Error()
+	}
+	return strings.Join(words, "; ")
+}
 
 // Confirm says that a change opens the appliance, and what it means.
 type Confirm struct {

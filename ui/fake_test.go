@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -221,6 +222,45 @@ func (f fakeDevices) SetBoot(_ context.Context, by Actor, id string, target flee
 
 func (f fakeDevices) SetWay(_ context.Context, by Actor, id string, way fleet.BootWay) error {
 	return f.edit(by, id, "device.way", func(d *fleet.Device) { d.Boot.Way = way })
+}
+
+// SetVariables keeps what it is given; a name with a space or twice is refused.
+func (f fakeDevices) SetVariables(_ context.Context, by Actor, id string, list []DeviceVariable) error {
+	var wrong FieldErrors
+	var out []fleet.DeviceVariable
+	seen := map[string]bool{}
+	f.mu.Lock()
+	old := f.devices[id].Variables
+	f.mu.Unlock()
+	for i, v := range list {
+		switch {
+		case strings.ContainsAny(v.Name, " %"):
+			wrong = append(wrong, &FieldError{Field: fmt.Sprintf("name-%d", i), Detail: "use letters, digits, _, - and ., beginning with a letter or _"})
+		case seen[strings.ToLower(v.Name)]:
+			wrong = append(wrong, &FieldError{Field: fmt.Sprintf("name-%d", i), Detail: "another variable has this name already; letter case does not matter"})
+		case v.Value.Secret && v.Keep == "" && v.Value.String() == "":
+			wrong = append(wrong, &FieldError{Field: fmt.Sprintf("value-%d", i), Detail: "give the secret: none is set"})
+		}
+		seen[strings.ToLower(v.Name)] = true
+		x := fleet.DeviceVariable{Name: v.Name, Secret: v.Value.Secret}
+		text, err := json.Marshal(v.Value)
+		if err != nil {
+			return err
+		}
+		switch {
+		case v.Keep != "":
+			x.Sealed = old[slices.IndexFunc(old, func(o fleet.DeviceVariable) bool { return o.Name == v.Keep })].Sealed
+		case x.Secret:
+			x.Sealed = text // as good as sealed: nothing may show it
+		default:
+			x.Value = text
+		}
+		out = append(out, x)
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return f.edit(by, id, "device.variables", func(d *fleet.Device) { d.Variables = out })
 }
 
 type fakeDeployments struct{ *fake }

@@ -13,6 +13,7 @@ var notices = map[string]string{
 	"renamed":          "The device was renamed.",
 	"assigned":         "The task sequence was assigned.",
 	"boot":             "The boot policy was saved.",
+	"variables":        "The variables were saved. Deployments that start from now on begin with them.",
 	"way":              "What the firmware is given first was saved.",
 	"revoked":          "Signed out: the device has to sign in again.",
 	"cancelled":        "The device was told to stop after its current step.",

@@ -36,6 +36,9 @@ func (c *Console) device(v *visit, status int, out view.DeviceView) error {
 		return err
 	}
 	out.Sequences = sequenceOptions(sequences, d.Sequence)
+	if out.Variables == nil {
+		out.Variables = variableRows(d.Variables)
+	}
 	if p.May(fleet.RoleTechnician) {
 		if out.History, err = c.backend.Audit.Recent(v.ctx(), AuditQuery{Device: d.ID, Limit: historyMost}); err != nil {
 			return err

@@ -77,6 +77,7 @@ func routes() []route {
 		{method: post, path: "/devices/:id/sequence", access: technician, handle: (*Console).assignSequence},
 		{method: post, path: "/devices/:id/boot", access: technician, handle: (*Console).setBoot},
 		{method: post, path: "/devices/:id/way", access: technician, handle: (*Console).setWay},
+		{method: post, path: "/devices/:id/variables", access: technician, body: settingsLimit, handle: (*Console).setVariables},
 
 		{method: get, path: "/deployments", access: viewer, handle: (*Console).showDeployments},
 		{method: get, path: "/deployments/:id", access: viewer, handle: (*Console).showDeployment},

@@ -32,12 +32,18 @@ type visitor struct {
 // ask sends a request; fields become a form body.
 func (v *visitor) ask(method, target string, fields map[string]string) *httptest.ResponseRecorder {
 	v.t.Helper()
+	form := url.Values{}
+	for name, value := range fields {
+		form.Set(name, value)
+	}
+	return v.askValues(method, target, form)
+}
+
+// askValues is ask with fields that may stand more than once.
+func (v *visitor) askValues(method, target string, form url.Values) *httptest.ResponseRecorder {
+	v.t.Helper()
 	var body io.Reader
 	if method == http.MethodPost {
-		form := url.Values{}
-		for name, value := range fields {
-			form.Set(name, value)
-		}
 		body = strings.NewReader(form.Encode())
 	}
 	r := httptest.NewRequest(method, "https://slipway.test"+target, body)

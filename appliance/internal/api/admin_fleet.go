@@ -2,10 +2,14 @@ package api
 
 import (
 	"cmp"
+	"fmt"
 	"math"
+	"net/http"
 	"slices"
 	"strings"
 
+	"slipway/agent/wire"
+	"slipway/appliance/internal/devices"
 	"slipway/fleet"
 )
 
@@ -20,6 +24,7 @@ func (a *API) fleetRoutes() []route {
 		{Method: "PUT", Path: device + "/sequence", Access: Technician, Summary: "Assign a sequence", In: Assign{}, Handle: a.assign},
 		{Method: "PUT", Path: device + "/boot", Access: Technician, Summary: "Set what the device boots", In: SetBoot{}, Handle: a.setBoot},
 		{Method: "PUT", Path: device + "/way", Access: Technician, Summary: "Set how the device's UEFI firmware is brought to it", In: SetWay{}, Handle: a.setWay},
+		{Method: "PUT", Path: device + "/variables", Access: Technician, Summary: "Set the variables that the device's deployments begin with, all of them", In: SetVariables{}, Handle: a.setVariables},
 		{Method: "GET", Path: admin + "/deployments", Access: Viewer, Summary: "Deployments, newest first", Out: Deployments{}, Handle: a.listDeployments},
 		{Method: "GET", Path: deployment, Access: Viewer, Summary: "One deployment with its steps", Out: DeploymentDetail{}, Handle: a.deploymentDetail},
 		{Method: "GET", Path: deployment + "/log", Access: Viewer, Summary: "A part of a deployment's log; with format (text, jsonl, cmtrace) all of it as a file", Query: []string{"from", "limit", "format"}, Out: LogPage{}, Handle: a.deploymentLog},
@@ -50,6 +55,25 @@ func (a *API) setWay(c *call) (any, error) {
 		return nil, err
 	}
 	return nil, a.Devices.SetWay(c.ctx(), a.deviceActor(c), c.Param("id"), in.Way)
+}
+
+func (a *API) setVariables(c *call) (any, error) {
+	var in SetVariables
+	if err := c.body(&in); err != nil {
+		return nil, err
+	}
+	list := make([]devices.Variable, 0, len(in.Variables))
+	for _, v := range in.Variables {
+		x := devices.Variable{Name: v.Name}
+		if v.Value != nil {
+			x.Value = *v.Value
+		} else if v.Secret {
+			x.Keep = v.Name
+		}
+		x.Value.Secret = v.Secret
+		list = append(list, x)
+	}
+	return nil, a.Devices.SetVariables(c.ctx(), a.deviceActor(c), c.Param("id"), list)
 }
 
 func (a *API) setBoot(c *call) (any, error) {
@@ -134,4 +158,13 @@ func (a *API) order(c *call) (any, error) {
 		return nil, err
 	}
 	return nil, a.Engine.Order(c.ctx(), a.engineActor(c), c.Param("id"), in.Order)
+}
+
+// variablesProblem names each variable and what is wrong with it.
+func variablesProblem(list devices.VariableErrors) *Problem {
+	p := &Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Detail: "The variables cannot be taken as they are."}
+	for _, x := range list {
+		p.Fields = append(p.Fields, wire.FieldError{Field: fmt.Sprintf("variables.%d.%s", x.Index, x.Field), Detail: x.Detail})
+	}
+	return p
 }

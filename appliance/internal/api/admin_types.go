@@ -117,6 +117,19 @@ type SetWay struct {
 	Way fleet.BootWay `json:"way"`
 }
 
+// SetVariables replaces the variables of a device.
+type SetVariables struct {
+	Variables []SetVariable `json:"variables"`
+}
+
+// SetVariable is one variable of a device. A secret one without a value keeps the
+// value that is set.
+type SetVariable struct {
+	Name   string              `json:"name"`
+	Value  *tasksequence.Value `json:"value,omitempty"`
+	Secret bool                `json:"secret,omitempty"`
+}
+
 // Deployments is the list of deployments, newest first.
 type Deployments struct {
 	Deployments []fleet.Deployment `json:"deployments"`

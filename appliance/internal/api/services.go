@@ -50,6 +50,7 @@ func serviceProblem(err error) *Problem {
 	var confirm *auth.ConfirmError
 	var field *engine.FieldError
 	var secret *bootimages.SecretError
+	var variables devices.VariableErrors
 	var problems tasksequence.Problems
 	status := func(code int, word, detail string) *Problem {
 		return &Problem{Status: code, Code: word, Detail: detail}
@@ -66,6 +67,8 @@ func serviceProblem(err error) *Problem {
 		return &Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Detail: field.Detail, Fields: []wire.FieldError{{Field: field.Field, Detail: field.Detail}}}
 	case errors.As(err, &problems):
 		return &Problem{Status: http.StatusUnprocessableEntity, Code: "sequence", Detail: "The task sequence cannot be taken as it is.", Fields: fieldsOf(problems)}
+	case errors.As(err, &variables):
+		return variablesProblem(variables)
 	case isAny(err, settings.ErrInvalid, devices.ErrInvalid, devices.ErrUnknownSequence, devices.ErrAmbiguous):
 		return status(http.StatusUnprocessableEntity, "invalid", err.Error())
 	case errors.Is(err, devices.ErrTooMany):

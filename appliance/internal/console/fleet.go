@@ -2,6 +2,8 @@ package console
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"slipway/appliance/internal/devices"
@@ -38,6 +40,23 @@ func (d deviceList) SetBoot(ctx context.Context, by ui.Actor, id string, target 
 
 func (d deviceList) SetWay(ctx context.Context, by ui.Actor, id string, way fleet.BootWay) error {
 	return translate(d.devices.SetWay(ctx, deviceActor(by), id, way))
+}
+
+func (d deviceList) SetVariables(ctx context.Context, by ui.Actor, id string, list []ui.DeviceVariable) error {
+	given := make([]devices.Variable, len(list))
+	for i, x := range list {
+		given[i] = devices.Variable{Name: x.Name, Value: x.Value, Keep: x.Keep}
+	}
+	err := d.devices.SetVariables(ctx, deviceActor(by), id, given)
+	var wrong devices.VariableErrors
+	if errors.As(err, &wrong) {
+		out := make(ui.FieldErrors, len(wrong))
+		for i, x := range wrong {
+			out[i] = &ui.FieldError{Field: fmt.Sprintf("%s-%d", x.Field, x.Index), Detail: x.Detail}
+		}
+		return out
+	}
+	return translate(err)
 }
 
 type deployments struct{ engine *engine.Engine }

@@ -53,6 +53,11 @@ func (a *Admin) SetWay(ctx context.Context, by Actor, key string, way fleet.Boot
 	return a.note(ctx, by, "device.way", key, cmp.Or(string(way), "default"), a.Service.SetWay(ctx, key, way))
 }
 
+// SetVariables is Service.SetVariables, audited: the names, never the values.
+func (a *Admin) SetVariables(ctx context.Context, by Actor, key string, list []Variable) error {
+	return a.note(ctx, by, "device.variables", key, cmp.Or(variableNames(list), "none"), a.Service.SetVariables(ctx, key, list))
+}
+
 // Merge is Service.Merge, audited.
 func (a *Admin) Merge(ctx context.Context, by Actor, keep, drop string) error {
 	return a.note(ctx, by, "device.merged", keep, drop, a.Service.Merge(ctx, keep, drop))

@@ -125,7 +125,7 @@ func (s *Service) admitStranger(seen Seen) (leaves []string, err error) {
 // stranger reports that nobody has done anything with a device: no sign-in, no
 // name, nothing assigned or set, no deployment.
 func stranger(tx *state.Tx, d fleet.Device) bool {
-	if d.Name != "" || d.Sequence != "" || d.Deployment != "" || d.Boot != (fleet.BootPolicy{}) {
+	if d.Name != "" || d.Sequence != "" || d.Deployment != "" || d.Boot != (fleet.BootPolicy{}) || len(d.Variables) > 0 {
 		return false
 	}
 	for range tx.Tokens().ByDevice(d.ID) {

@@ -31,6 +31,9 @@ func (s *Service) Merge(ctx context.Context, keep, drop string) error {
 			return ErrBusy
 		}
 		out := merged(k, d)
+		if out.Variables, err = s.mergeVariables(k, d); err != nil {
+			return err
+		}
 		addNote(&out, now, "Merged with "+DisplayName(d)+" ("+d.ID+").")
 		if err := tx.Devices().Delete(d.ID); err != nil {
 			return err

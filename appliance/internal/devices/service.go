@@ -41,6 +41,13 @@ type Options struct {
 	// MaxStrangers bounds the devices kept that nobody signed in on, named,
 	// assigned or set anything for. Default 2,000.
 	MaxStrangers int
+	Sealer       Sealer // for secret variables; without it they are refused
+}
+
+// Sealer encrypts secret variables. purpose binds a sealed value to its place.
+type Sealer interface {
+	Seal(plain []byte, purpose string) ([]byte, error)
+	Open(sealed []byte, purpose string) ([]byte, error)
 }
 
 // Service is device identity. It is safe for concurrent use.
@@ -50,6 +57,7 @@ type Service struct {
 	now    func() time.Time
 	newID  func() string
 	intake *intake
+	sealer Sealer
 }
 
 // New returns a service over a store.
@@ -66,7 +74,7 @@ func New(o Options) *Service {
 	if o.MaxStrangers == 0 {
 		o.MaxStrangers = 2000
 	}
-	return &Service{store: o.Store, log: o.Logger, now: o.Now, newID: o.NewID, intake: newIntake(o.MaxStrangers, o.Now)}
+	return &Service{store: o.Store, log: o.Logger, now: o.Now, newID: o.NewID, intake: newIntake(o.MaxStrangers, o.Now), sealer: o.Sealer}
 }
 
 // Seen is how and where a claim came in.

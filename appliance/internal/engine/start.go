@@ -186,7 +186,7 @@ func (s *starter) record(device fleet.Device, sequence tasksequence.Sequence, bo
 	if problems := plan.Foresee(environment, nil).Sure(); len(problems) > 0 {
 		return problems
 	}
-	variables, err := s.variables(sequence)
+	variables, err := s.variables(device, sequence)
 	if err != nil {
 		return err
 	}
@@ -203,8 +203,9 @@ func (s *starter) record(device fleet.Device, sequence tasksequence.Sequence, bo
 	return nil
 }
 
-// variables are the defaults of the sequence, overridden by what the device sent.
-func (s *starter) variables(sequence tasksequence.Sequence) ([]fleet.VariableRecord, error) {
+// variables are the defaults of the sequence, overridden by what people set for the
+// device, overridden by what the device sent.
+func (s *starter) variables(device fleet.Device, sequence tasksequence.Sequence) ([]fleet.VariableRecord, error) {
 	var defaults []wire.Variable
 	for name, value := range sequence.Variables {
 		text, err := json.Marshal(value)
@@ -214,6 +215,17 @@ func (s *starter) variables(sequence tasksequence.Sequence) ([]fleet.VariableRec
 		defaults = append(defaults, wire.Variable{Name: name, Value: text})
 	}
 	slices.SortFunc(defaults, func(a, b wire.Variable) int { return cmp.Compare(a.Name, b.Name) })
+	for _, v := range device.Variables {
+		given := wire.Variable{Name: v.Name, Value: v.Value, Secret: v.Secret}
+		if v.Secret {
+			plain, err := s.e.opts.Sealer.Open(v.Sealed, fleet.VariablePurpose(device.ID, v.Name))
+			if err != nil {
+				return nil, fmt.Errorf("open the device's variable %s: %w", v.Name, err)
+			}
+			given.Value = plain
+		}
+		defaults = append(defaults, given)
+	}
 	return s.e.merge(s.id, nil, append(defaults, s.req.Variables...))
 }
 

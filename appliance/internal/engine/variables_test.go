@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"slipway/agent/wire"
+	"slipway/appliance/internal/state"
 	"slipway/fleet"
 	"slipway/tasksequence"
 )
@@ -39,6 +40,33 @@ func TestVariablesAreRecorded(t *testing.T) {
 	resumed, err := b.engine.Resume(t.Context(), b.token, d.ID, "")
 	b.check(err)
 	b.expect("after a restart", b.variables(resumed), `Colour=[] Disks=["sda","sdb"] make="Dell"`)
+}
+
+// TestADeploymentBeginsWithTheDevicesVariables: they come before the defaults of the
+// sequence, and what the device sends comes before them; a secret stays one.
+func TestADeploymentBeginsWithTheDevicesVariables(t *testing.T) {
+	b := newBench(t)
+	b.check(b.store.Update(t.Context(), func(tx *state.Tx) error {
+		d, err := tx.Devices().Get(b.token.DeviceID)
+		if err != nil {
+			return err
+		}
+		sealed, err := b.engine.opts.Sealer.Seal(text(secretValue), fleet.VariablePurpose(d.ID, "JoinPassword"))
+		if err != nil {
+			return err
+		}
+		d.Variables = []fleet.DeviceVariable{{Name: "colour", Value: text("green")}, {Name: "JoinPassword", Secret: true, Sealed: sealed}, {Name: "Make", Value: text("as typed")}}
+		return tx.Devices().Put(d)
+	}))
+	d := b.begin(wire.Variable{Name: "Make", Value: text("QEMU")}, wire.Variable{Name: "joinpassword", Value: text("sent")})
+	b.expect("at the start", b.variables(d), `Colour="green" JoinPassword="sent"(secret) Make="QEMU"`)
+	shown, err := b.engine.Deployment(d.ID)
+	b.check(err)
+	for _, v := range shown.Variables {
+		if strings.EqualFold(v.Name, "JoinPassword") && (len(v.Value) > 0 || len(v.Sealed) > 0) {
+			t.Errorf("people are shown %+v", v)
+		}
+	}
 }
 
 const secretValue = "correct-horse-battery"

@@ -36,6 +36,7 @@ var devicesKind = define("devices",
 			FirstSeen: v.FirstSeen.UTC(), LastSeen: v.LastSeen.UTC(),
 			BootAlways: string(v.Boot.Always), BootNext: string(v.Boot.Next), BootWay: string(v.Boot.Way),
 			Sequence: v.Sequence, ImageID: v.ImageID, Deployment: v.Deployment, Notes: v.Notes, Facts: v.Facts,
+			Variables: variablesOut(v.Variables),
 		}
 	},
 	func(r deviceRecord) fleet.Device {
@@ -45,7 +46,7 @@ var devicesKind = define("devices",
 			FirstSeen: r.FirstSeen, LastSeen: r.LastSeen,
 			Boot:     fleet.BootPolicy{Always: fleet.BootTarget(r.BootAlways), Next: fleet.BootTarget(r.BootNext), Way: fleet.BootWay(r.BootWay)},
 			Sequence: r.Sequence, ImageID: r.ImageID, Deployment: r.Deployment,
-			Notes: slices.Clone(r.Notes), Facts: maps.Clone(r.Facts),
+			Notes: slices.Clone(r.Notes), Facts: maps.Clone(r.Facts), Variables: variablesIn(r.Variables),
 		}
 	},
 	on("uuid", func(r *deviceRecord) []string { return one(strings.ToLower(r.UUID)) }),
@@ -79,4 +80,19 @@ type deviceRecord struct {
 	Deployment   string            `json:"deployment,omitempty"`
 	Notes        []string          `json:"notes,omitempty"`
 	Facts        map[string]string `json:"facts,omitempty"`
+	Variables    []variableRecord  `json:"variables,omitempty"`
+}
+
+func variablesOut(list []fleet.DeviceVariable) (out []variableRecord) {
+	for _, x := range list {
+		out = append(out, variableRecord{Name: x.Name, Value: x.Value, Sealed: x.Sealed})
+	}
+	return out
+}
+
+func variablesIn(list []variableRecord) (out []fleet.DeviceVariable) {
+	for _, x := range list {
+		out = append(out, fleet.DeviceVariable{Name: x.Name, Value: slices.Clone(x.Value), Secret: len(x.Sealed) > 0, Sealed: slices.Clone(x.Sealed)})
+	}
+	return out
 }

@@ -68,6 +68,9 @@ type VariableRow struct {
 	Name, Value string
 	List        bool
 	Error       string
+	Secret      bool   // of a device's: sealed
+	Was         string // of a device's: the name of the secret that is set
+	ValueError  string
 }
 
 // NodeForm is a step or a group.

@@ -48,6 +48,22 @@ export function startForms() {
       inputs[0]?.focus();
     }
   });
+  // A list of rows always has an empty one at its end.
+  document.addEventListener("input", (e) => {
+    const row = e.target.closest("[data-rows] > [data-row]:last-child");
+    if (!row || !e.target.value || e.target.type === "checkbox") return;
+    const fresh = row.cloneNode(true);
+    const n = row.parentElement.children.length;
+    for (const el of fresh.querySelectorAll("*")) {
+      for (const name of ["id", "for", "aria-describedby", "aria-label"]) if (el.hasAttribute(name)) el.setAttribute(name, el.getAttribute(name).replace(/\d+(?=(-err)?$)/, name === "aria-label" ? n + 1 : n));
+      if (el.type === "checkbox") Object.assign(el, { value: n, checked: false });
+      else if (el.tagName === "SELECT") el.selectedIndex = 0;
+      else if ("value" in el && el.tagName !== "BUTTON") el.value = "";
+      if (el.hasAttribute("aria-invalid")) el.setAttribute("aria-invalid", "false");
+    }
+    for (const el of fresh.querySelectorAll(".err")) el.remove();
+    row.after(fresh);
+  });
   // One press, one request: the button rests while its form is on the way.
   document.addEventListener("submit", (e) => {
     if (e.target.method !== "post" || e.defaultPrevented) return;
