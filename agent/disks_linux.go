@@ -13,9 +13,10 @@ import (
 	"slipway/agent/internal/toolpack"
 )
 
-// disks are the machine's disks; tools for them run like every command.
-func disks(log *slog.Logger) disk.Disks {
-	return &disk.Linux{Log: log, Run: func(ctx context.Context, args ...string) (string, error) {
+// disks are the machine's disks; tools for them run like every command. medium is the
+// id of the boot image when the machine was started from a medium.
+func disks(log *slog.Logger, medium string) disk.Disks {
+	return &disk.Linux{Log: log, Medium: medium, Run: func(ctx context.Context, args ...string) (string, error) {
 		var output strings.Builder
 		add := func(line string) { output.WriteString(line + "\n") }
 		code, err := steps.LinuxExec{}.Run(ctx, steps.Command{Args: args, Stdout: add, Stderr: add})

@@ -79,6 +79,11 @@ func work(ctx context.Context, log *ring, logger *slog.Logger) (boot.Way, error)
 
 	hw := startHardware(ctx, &parts, logger)
 	args := boot.ParseCmdline(string(cmdline))
+	medium := ""
+	if args.Medium != "" {
+		logger.Info("the machine was started from a medium", "medium", args.Medium)
+		medium = image.ID
+	}
 	manager := &network.Manager{System: network.LinuxSystem{Kinds: []string{"device"}, Resolve: "/etc/resolv.conf"},
 		Log: logger, BootIF: args.BootIF, Lease: args.Lease, Notify: hw.notify}
 	parts.Go(func() { _ = manager.Run(ctx) })
@@ -91,7 +96,7 @@ func work(ctx context.Context, log *ring, logger *slog.Logger) (boot.Way, error)
 	s := &session.Session{Display: display, Network: manager, Changed: hw.changed, Settled: hw.settled, Hardware: hw.troubles,
 		Rescan: hw.rescan, Image: image, ImageErr: imageErr, Args: args, Facts: gathered, Identity: identity, Version: version,
 		Now: time.Now, SetClock: boot.SetClock, Keyboard: keyboard.suggest, Log: logger,
-		Machine:  steps.Machine{Exec: steps.LinuxExec{}, Files: steps.LinuxFiles{Dir: filepath.Join(stateDir, "tmp")}, Disks: disks(logger)},
+		Machine:  steps.Machine{Exec: steps.LinuxExec{}, Files: steps.LinuxFiles{Dir: filepath.Join(stateDir, "tmp")}, Disks: disks(logger, medium)},
 		Target:   target{image: image, load: hw.load, log: logger},
 		StateDir: stateDir, Tools: toolPack(image)}
 	failed := make(chan error, 1)

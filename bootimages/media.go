@@ -32,7 +32,7 @@ const (
 )
 
 // mediaFormat is part of a medium's id, as builderFormat is of an image's.
-const mediaFormat = 1
+const mediaFormat = 2
 
 // consoleArguments are on the kernel command line of whatever boots an image without
 // the appliance's boot server. The last console= is where the kernel writes.
@@ -233,7 +233,7 @@ func (w mediumWriter) stage(ctx context.Context, o MediaOptions) (map[string]str
 		"boot/site.zst":         site,
 		"boot/efi.img":          efi,
 		"boot/grub/grub.cfg":    []byte(w.grubConfig()),
-		"isolinux/isolinux.cfg": []byte(isolinuxConfig),
+		"isolinux/isolinux.cfg": []byte(w.isolinuxConfig()),
 		".disk/info":            []byte("Slipway medium " + w.id + " of boot image " + w.image.ID + "\n"),
 		"slipway/" + w.id:       []byte(w.image.ID + "\n"),
 	} {
@@ -277,14 +277,19 @@ func (w mediumWriter) grubConfig() string {
 set timeout=0
 set timeout_style=hidden
 menuentry "Slipway" {
-  linux /boot/vmlinuz ` + consoleArguments + `
+  linux /boot/vmlinuz ` + w.arguments() + `
   initrd /boot/initrd.zst /boot/site.zst
 }
 `
 }
 
-const isolinuxConfig = "default slipway\nprompt 0\nlabel slipway\n  kernel /boot/vmlinuz\n" +
-	"  append initrd=/boot/initrd.zst,/boot/site.zst " + consoleArguments + "\n"
+func (w mediumWriter) isolinuxConfig() string {
+	return "default slipway\nprompt 0\nlabel slipway\n  kernel /boot/vmlinuz\n" +
+		"  append initrd=/boot/initrd.zst,/boot/site.zst " + w.arguments() + "\n"
+}
+
+// arguments tell the agent from which medium it was started: it never touches that.
+func (w mediumWriter) arguments() string { return consoleArguments + " slipway.medium=" + w.id }
 
 // mediaDate is the date of all files, and mediaTime the same as xorriso wants it for
 // the volume: the bytes must not depend on when they are made.

@@ -84,10 +84,11 @@ func TestMedium(t *testing.T) {
 				t.Errorf("no %q in\n%s", want, report)
 			}
 		}
-		if got := readISO(t, m.Path, "/isolinux/isolinux.cfg"); !strings.Contains(string(got), "initrd=/boot/initrd.zst,/boot/site.zst console=tty0") {
+		if got := readISO(t, m.Path, "/isolinux/isolinux.cfg"); !strings.Contains(string(got), "initrd=/boot/initrd.zst,/boot/site.zst console=tty0") || !strings.Contains(string(got), " slipway.medium="+m.ID+"\n") {
 			t.Errorf("isolinux.cfg: %s", got)
 		}
-		if got := readISO(t, m.Path, "/boot/grub/grub.cfg"); !strings.Contains(string(got), "/slipway/"+m.ID) || !strings.Contains(string(got), "initrd /boot/initrd.zst /boot/site.zst") {
+		if got := readISO(t, m.Path, "/boot/grub/grub.cfg"); !strings.Contains(string(got), "/slipway/"+m.ID) || !strings.Contains(string(got), "initrd /boot/initrd.zst /boot/site.zst") ||
+			!strings.Contains(string(got), " slipway.medium="+m.ID+"\n") {
 			t.Errorf("grub.cfg: %s", got)
 		}
 		kernel, err := os.ReadFile(filepath.Join(b.BootDir(), image.ID, "vmlinuz"))

@@ -12,6 +12,7 @@ type Args struct {
 	Server       string           // slipway.server=, "host:port" of the appliance's HTTPS
 	Installation string           // slipway.installation=, only for messages: the image's own id decides
 	Image        string           // slipway.image=
+	Medium       string           // slipway.medium=, the id of the medium that the machine was started from
 	Lease        netip.Addr       // slipway.lease=, the address the loader had
 	BootIF       net.HardwareAddr // BOOTIF=, the adapter the loader used
 	Passcode     string           // slipway.passcode=, honoured in lab images only
@@ -31,6 +32,8 @@ func ParseCmdline(text string) Args {
 			a.Installation = value
 		case "slipway.image":
 			a.Image = value
+		case "slipway.medium":
+			a.Medium = value
 		case "slipway.lease":
 			if addr, err := netip.ParseAddr(value); err == nil && addr.Is4() && !addr.IsUnspecified() {
 				a.Lease = addr

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"slipway/agent/internal/disk"
+	"slipway/agent/internal/fat"
 )
 
 // removablePath is where firmware looks for a boot loader on a disk that it has no
@@ -87,9 +88,9 @@ func (t RawTarget) holds(ctx context.Context, p disk.Partition, path string) (fo
 		return false, err
 	}
 	defer func() { err = errors.Join(err, part.Close()) }()
-	f, err := openFAT(part)
+	f, err := fat.Open(part)
 	if err != nil {
 		return false, err
 	}
-	return f.has(path)
+	return f.Has(path)
 }

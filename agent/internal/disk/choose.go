@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -82,7 +83,7 @@ func refuse(d Disk, r Rule) (Disk, error) {
 	why := ""
 	switch {
 	case d.Boot:
-		why = "the machine booted from it"
+		why = cmp.Or(d.bootWhy, "the machine booted from it")
 	case d.protectedBy(r.Protected):
 		why = "it is in the list of protected disks"
 	case d.ReadOnly:

@@ -35,7 +35,9 @@ type Disk struct {
 	Removable          bool   `json:"removable,omitempty"`
 	ReadOnly           bool   `json:"readOnly,omitempty"`
 	InUse              string `json:"inUse,omitempty"` // what uses it: "mounted at /x", "part of dm-0"; empty: nothing
-	Boot               bool   `json:"boot,omitempty"`  // the machine booted from it
+	Boot               bool   `json:"boot,omitempty"`  // it is or may be what the machine booted from
+
+	bootWhy string // why Boot is set
 }
 
 // External reports whether the disk is one that is plugged in and taken along.

@@ -21,6 +21,7 @@ type Linux struct {
 	Log    *slog.Logger
 	Target string // where Mount mounts; empty: TargetRoot
 	Loop   bool   // loop devices are disks too: for tests
+	Medium string // id of the boot image, when the machine was started from a Slipway medium
 
 	root fs.FS      // empty: the machine's "/"
 	mu   sync.Mutex // one change at a time
@@ -51,8 +52,8 @@ func (m *Linux) List(context.Context) ([]Disk, error) {
 	use := readUse(m.fs(), m.target())
 	for i := range list {
 		list[i].InUse = use.of(m.fs(), list[i].Name)
-		list[i].Boot = isBootMedium(list[i])
 	}
+	m.markMedia(list)
 	return list, nil
 }
 
@@ -68,21 +69,6 @@ func (m *Linux) find(id string) (Disk, error) {
 		}
 	}
 	return Disk{}, fmt.Errorf("disk %s: %w: was it taken out?", id, ErrNotFound)
-}
-
-// mediumLabel is the volume label of Slipway's own media (bootimages).
-const mediumLabel = "SLIPWAY"
-
-// isBootMedium recognises Slipway's own media: whatever of them the machine booted
-// from, none is ever formatted.
-func isBootMedium(d Disk) bool {
-	f, err := os.Open(d.Path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	c, err := Probe(f)
-	return err == nil && (c.FS == "iso9660" || c.FS == FSVFAT) && c.Label == mediumLabel
 }
 
 // use is what the kernel's lists say of devices, by "major:minor".

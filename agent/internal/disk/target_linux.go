@@ -52,6 +52,10 @@ func (m *Linux) Open(_ context.Context, id string, o OpenOptions) (Target, error
 	if d.InUse != "" {
 		return nil, fmt.Errorf("%s: %w: %s", d, ErrInUse, d.InUse)
 	}
+	if d.Boot && !o.ReadOnly {
+		_, err := refuse(d, Rule{})
+		return nil, err
+	}
 	return openTarget(d.Path, d.Size, d.SectorSize, o)
 }
 
