@@ -5,8 +5,9 @@ const FormatDisk = "format-disk"
 
 // Values of the option Layout of Format disk.
 const (
-	LayoutLinux  = "linux"
-	LayoutCustom = "custom"
+	LayoutLinux   = "linux"
+	LayoutWindows = "windows"
+	LayoutCustom  = "custom"
 )
 
 func formatDisk() Definition {
@@ -19,8 +20,9 @@ func formatDisk() Definition {
 		Interruption: VerifyFirst,
 		Executor:     FormatDisk,
 		Options: append(diskOptions(),
-			Option{Name: "Layout", Label: "Layout", Type: TypeChoice, Default: raw(`"linux"`), Rule: &Rule{Choices: []string{LayoutLinux, LayoutCustom}},
-				Help: "linux: an EFI system partition of 512 MiB where the firmware needs one, swap if wanted, and a root file system (ext4) on the rest."},
+			Option{Name: "Layout", Label: "Layout", Type: TypeChoice, Default: raw(`"linux"`), Rule: &Rule{Choices: []string{LayoutLinux, LayoutWindows, LayoutCustom}},
+				Help: "linux: an EFI system partition of 512 MiB where the firmware needs one, swap if wanted, and a root file system (ext4) on the rest. " +
+					"windows: an EFI system partition of 499 MiB (FAT32), a Microsoft reserved partition of 128 MiB on a GPT, Windows (NTFS) on the rest, and a recovery partition of 1 GiB (NTFS) at the end."},
 			Option{Name: "SwapSize", Label: "Swap", Type: TypeInteger, Unit: "MiB", Default: raw(`0`), Rule: between(0, 1<<20),
 				Help: "Size of the swap partition of the layout linux. 0: none."},
 			Option{Name: "BootsBothWays", Label: "Boots by UEFI and by BIOS", Type: TypeBoolean, Default: raw(`false`),
@@ -28,7 +30,7 @@ func formatDisk() Definition {
 			Option{Name: "PartitionTable", Label: "Partition table", Type: TypeChoice, Default: raw(`"auto"`), Rule: &Rule{Choices: []string{"auto", "gpt", "mbr"}},
 				Help: "auto: GPT on UEFI, MBR on BIOS unless the disk is larger than an MBR can describe."},
 			Option{Name: "Partitions", Label: "Partitions", Type: TypeLines, Rule: &Rule{Longest: 8 << 10},
-				Help: "Of the layout custom, a partition on each line: ROLE SIZE [fs=FS] [label=LABEL]. Roles are esp, biosboot, root, swap and data; " +
+				Help: "Of the layout custom, a partition on each line: ROLE SIZE [fs=FS] [label=LABEL]. Roles are esp, biosboot, root, swap, data, msr, windows and recovery; " +
 					"a size is 512MiB, 20GiB, 30% or rest. For example: root rest label=system"},
 		),
 	}

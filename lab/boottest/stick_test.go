@@ -39,11 +39,17 @@ func TestStickWithAnotherLabelIsNoTarget(t *testing.T) {
 	m, err := s.net.PowerOn(t.Context(), lab.MachineConfig{Name: "stick", Firmware: lab.UEFI, USB: stick})
 	must(t, err)
 	expect(t, m, 3*time.Minute, "Passcode")
-	s.slipway(t, "", "device", "assign", s.device(t).ID, stickSequence)
 	enter(t, m, lab.Passcode)
+	expect(t, m, time.Minute, "Choose a task sequence")
+	expect(t, m, time.Minute, "Wipe the stick") // behind the sample, by its name
+	must(t, m.Console.Type("\x1b[B\r"))
 	expect(t, m, 3*time.Minute, "Succeeded|Failed")
 	s.succeeds(t, m, time.Minute)
-	for _, r := range s.results(t) {
+	results := s.results(t)
+	if len(results) != 2 {
+		t.Fatalf("%d results: %+v", len(results), results)
+	}
+	for _, r := range results {
 		t.Logf("%s: %s", r.Status, r.Message)
 		if r.Status != "failed" || !strings.Contains(r.Message, "it is a Slipway medium") {
 			t.Errorf("the stick was to be refused: %s, %q", r.Status, r.Message)

@@ -40,7 +40,8 @@ func (l *Layout) Identify(disk, seed string) {
 			n := short(what)
 			p.UUID = fmt.Sprintf("%04X-%04X", n>>16, n&0xffff)
 		case FSNTFS:
-			p.UUID = "" // mkntfs draws it
+			u := id(what)
+			p.UUID = fmt.Sprintf("%016X", max(1, binary.BigEndian.Uint64(u[:8])))
 		default:
 			p.UUID = id(what).String()
 		}

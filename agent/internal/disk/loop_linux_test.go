@@ -3,6 +3,7 @@ package disk
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -77,13 +78,17 @@ func TestPrepareOnALoopDevice(t *testing.T) {
 		name   string
 		spec   Spec
 		sector int
+		size   int64
 	}{
-		{"GPT, both firmwares, swap", Spec{Layout: LayoutLinux, Firmware: UEFI, BothWays: true, SwapMiB: 16}, 512},
-		{"GPT, sectors of 4096 bytes", Spec{Layout: LayoutLinux, Firmware: UEFI}, 4096},
-		{"MBR", Spec{Layout: LayoutLinux, Firmware: BIOS}, 512},
+		{"GPT, both firmwares, swap", Spec{Layout: LayoutLinux, Firmware: UEFI, BothWays: true, SwapMiB: 16}, 512, 1300 * mib},
+		{"GPT, sectors of 4096 bytes", Spec{Layout: LayoutLinux, Firmware: UEFI}, 4096, 1300 * mib},
+		{"MBR", Spec{Layout: LayoutLinux, Firmware: BIOS}, 512, 1300 * mib},
+		{"Windows, UEFI", Spec{Layout: LayoutWindows, Firmware: UEFI}, 512, 24 * gib},
+		{"Windows, UEFI, sectors of 4096 bytes", Spec{Layout: LayoutWindows, Firmware: UEFI}, 4096, 24 * gib},
+		{"Windows, BIOS", Spec{Layout: LayoutWindows, Firmware: BIOS}, 512, 24 * gib},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m, d := loopDisk(t, 1300*mib, tt.sector)
+			m, d := loopDisk(t, tt.size, tt.sector)
 			l, err := Plan(tt.spec, d.Geometry())
 			if err != nil {
 				t.Fatal(err)
@@ -107,6 +112,9 @@ func TestPrepareOnALoopDevice(t *testing.T) {
 			}
 			for _, p := range l.Partitions {
 				check(t, partitionPath(d, p.Number), p.FS)
+				if p.FS == FSNTFS {
+					checkNTFS(t, partitionPath(d, p.Number), p)
+				}
 			}
 		})
 	}
@@ -128,6 +136,48 @@ func check(t *testing.T, path, fs string) {
 	}
 	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 		t.Errorf("%s: %v: %s", args[0], err, out)
+	}
+}
+
+// checkNTFS lets the programs of ntfs-3g judge an NTFS, and mounts and fills it by that.
+func checkNTFS(t *testing.T, path string, p Partition) {
+	t.Helper()
+	tool := func(args ...string) string {
+		out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v: %s", strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	if out := tool("ntfsfix", "--no-action", path); !strings.Contains(out, "processed successfully") {
+		t.Errorf("ntfsfix: %s", out)
+	}
+	if out := tool("ntfslabel", path); strings.TrimSpace(out) != p.Label {
+		t.Errorf("ntfslabel: %q", out)
+	}
+	at := t.TempDir()
+	tool("ntfs-3g", path, at)
+	big := bytes.Repeat([]byte("windows"), mib)
+	if err := os.WriteFile(filepath.Join(at, "file"), big, 0o600); err != nil {
+		t.Error(err)
+	}
+	tool("umount", at)
+	tool("ntfs-3g", "-o", "ro", path, at)
+	if got, err := os.ReadFile(filepath.Join(at, "file")); err != nil || !bytes.Equal(got, big) {
+		t.Errorf("a file of NTFS: %d bytes, %v", len(got), err)
+	}
+	tool("umount", at)
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	boot := make([]byte, 512)
+	if _, err := f.ReadAt(boot, 0); err != nil {
+		t.Fatal(err)
+	}
+	if hidden := int64(binary.LittleEndian.Uint32(boot[0x1c:])); hidden*int64(binary.LittleEndian.Uint16(boot[11:])) != p.Start {
+		t.Errorf("the boot sector says that the partition begins at sector %d", hidden)
 	}
 }
 

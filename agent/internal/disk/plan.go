@@ -108,6 +108,10 @@ func tooSmall(wants []Want, g Geometry) error {
 	return fmt.Errorf("%w: it has %d MiB, this layout needs %d MiB at least", ErrTooSmall, g.Size/mib, need)
 }
 
+// dataMBR are the types in an MBR of data partitions that Windows reads; in a GPT they
+// all have one.
+var dataMBR = map[string]string{FSVFAT: "0c", FSNTFS: "07"}
+
 func partition(number int, w Want, table TableKind, g Geometry, start, size int64) Partition {
 	role := roles[w.Role]
 	p := Partition{Number: number, Role: w.Role, Start: start, Size: size, FS: fsOf(w), Label: w.Label}
@@ -119,8 +123,8 @@ func partition(number int, w Want, table TableKind, g Geometry, start, size int6
 	}
 	if table == MBR {
 		p.Type = role.mbr
-		if w.Role == RoleData && p.FS == FSVFAT {
-			p.Type = "0c"
+		if other := dataMBR[p.FS]; w.Role == RoleData && other != "" {
+			p.Type = other
 		}
 		return p
 	}
@@ -128,7 +132,7 @@ func partition(number int, w Want, table TableKind, g Geometry, start, size int6
 	switch {
 	case w.Role == RoleRoot && g.Architecture == "arm64":
 		p.Type = typeRootARM64
-	case w.Role == RoleData && p.FS == FSVFAT:
+	case w.Role == RoleData && dataMBR[p.FS] != "":
 		p.Type = typeBasicData
 	}
 	return p

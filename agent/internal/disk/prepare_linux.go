@@ -140,6 +140,9 @@ func (m *Linux) makeFS(ctx context.Context, p Partition, path string) error {
 	if err != nil {
 		return err
 	}
+	if p.FS == FSNTFS {
+		return m.makeNTFS(ctx, tool, p, path)
+	}
 	args := map[string][]string{
 		FSVFAT: {"-F", "32", "-n", p.Label, "-i", strings.ReplaceAll(p.UUID, "-", "")},
 		// -M: the kernel notes where it mounted a file system only some time later, and

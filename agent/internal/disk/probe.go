@@ -29,7 +29,11 @@ func Probe(r io.ReaderAt) (Content, error) {
 		return Content{}, err
 	}
 	clear(b[n:])
-	return probe(b), nil
+	c := probe(b)
+	if c.FS == FSNTFS {
+		c.Label = ntfsLabel(r, b)
+	}
+	return c, nil
 }
 
 func probe(b []byte) Content {

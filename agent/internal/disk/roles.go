@@ -47,7 +47,7 @@ var roles = map[Role]roleInfo{
 	RoleMSR:      {gpt: typeMSR, name: "Microsoft reserved partition", fs: []string{""}, least: 16},
 	RoleWindows:  {gpt: typeBasicData, mbr: "07", name: "Windows", fs: []string{FSNTFS}, label: "Windows", least: 20 << 10},
 	RoleRecovery: {gpt: typeRecovery, mbr: "27", name: "Recovery", fs: []string{FSNTFS}, label: "Recovery", least: 300, attributes: gptRequired | gptNoDriveLetter},
-	RoleData:     {gpt: typeLinux, mbr: "83", name: "data", fs: []string{FSExt4, FSVFAT, "none"}, least: 16},
+	RoleData:     {gpt: typeLinux, mbr: "83", name: "data", fs: []string{FSExt4, FSVFAT, FSNTFS, "none"}, least: 16},
 }
 
 // leastESP is the least size in MiB of a FAT32 file system whose clusters are
@@ -71,7 +71,7 @@ func fsOf(w Want) string {
 }
 
 // tools are the programs that make file systems; swap areas are made without one.
-var tools = map[string]string{FSVFAT: "mkfs.vfat", FSExt4: "mkfs.ext4"}
+var tools = map[string]string{FSVFAT: "mkfs.vfat", FSExt4: "mkfs.ext4", FSNTFS: "mkfs.ntfs"}
 
 // ToolsFor names the programs that Prepare needs for a layout.
 func ToolsFor(l Layout) []string {
