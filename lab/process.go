@@ -79,6 +79,9 @@ func (r *Run) Start(name string, ns *Namespace, argv ...string) (*Process, error
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
+// Signal sends the process a signal, e.g. SIGSTOP: it does not go on until SIGCONT.
+func (p *Process) Signal(s syscall.Signal) error { return syscall.Kill(-p.cmd.Process.Pid, s) }
+
 // Kill ends the process at once (SIGKILL) and waits for its end.
 func (p *Process) Kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
