@@ -5,6 +5,7 @@ package boottest
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -145,8 +146,10 @@ func (v *trial) running(t *testing.T, step int, after int64) fleet.Deployment {
 // whileItWorks cuts at a random moment of a step.
 func (v *trial) whileItWorks(t *testing.T, at fleet.Deployment) {
 	t.Helper()
-	into := v.wait(0, 8*time.Second)
-	v.off(t, fmt.Sprintf("step %d, %s, %.1f s after it began", at.StepNumber, at.CurrentName, into.Seconds()))
+	// Some steps take a second, others a minute: a twentieth of a second to eight seconds.
+	into := lab.Timeout(time.Duration(math.Pow(10, -1.3+2.2*v.random.Float64()) * float64(time.Second)))
+	time.Sleep(into)
+	v.off(t, fmt.Sprintf("step %d, %s, %.2f s after it began", at.StepNumber, at.CurrentName, into.Seconds()))
 }
 
 // beforeItsResult cuts when the step that is taken up has worked. Shortly before that
