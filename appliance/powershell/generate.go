@@ -116,9 +116,9 @@ func (d document) members(c cmdlet, op operation) (list []input, err error) {
 	if len(s.Properties) == 0 {
 		return nil, errors.New("the body has no members")
 	}
-	for _, name := range c.hide {
+	for _, name := range c.only {
 		if _, ok := s.Properties[name]; !ok {
-			return nil, fmt.Errorf("the body has no member %s to hide", name)
+			return nil, fmt.Errorf("the body has no member %s", name)
 		}
 	}
 	for name := range c.fixed {
@@ -127,7 +127,7 @@ func (d document) members(c cmdlet, op operation) (list []input, err error) {
 		}
 	}
 	for name, p := range s.Properties {
-		if _, fixed := c.fixed[name]; fixed || slices.Contains(c.hide, name) {
+		if _, fixed := c.fixed[name]; fixed || c.only != nil && !slices.Contains(c.only, name) {
 			continue
 		}
 		list = append(list, input{name: title(name), member: name, kind: d.kind(p), mandatory: slices.Contains(s.Required, name)})

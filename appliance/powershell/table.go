@@ -11,7 +11,7 @@ type cmdlet struct {
 	fixed  map[string]string // members of the body that are always the same
 	file   bool              // the body is a file that is named by LiteralPath
 	export bool              // the answer is a document that can be written to a file
-	hide   []string          // members of the body that are not offered
+	only   []string          // members of the body that are offered; nil: all
 }
 
 // cmdlets are all, by areas.
@@ -31,7 +31,7 @@ func cmdlets() []cmdlet {
 		{name: "Get-SlipwayContent", method: "GET", path: a + "/content"},
 		{name: "Get-SlipwayContentItem", method: "GET", path: a + "/content/{item}", example: "-Item Editor"},
 		{name: "Add-SlipwayContent", method: "POST", path: a + "/content", example: "-Name Editor -Purpose application -Command 'setup.exe /quiet' -Uploads (Send-SlipwayFile .\\setup.exe)",
-			text: "The bytes are those of an address (Url) or of files that Send-SlipwayFile sent (Uploads). The answer is a job: see Get-SlipwayContentJob.", hide: []string{"path"}},
+			text: "The bytes are those of an address (Url) or of files that Send-SlipwayFile sent (Uploads). The answer is a job: see Get-SlipwayContentJob.", only: []string{"name", "description", "purpose", "tags", "manufacturer", "models", "command", "status", "url", "sha256", "uploads", "asIs", "keepOriginal"}},
 		{name: "Set-SlipwayContent", method: "PATCH", path: a + "/content/{item}", example: "-Item 'Latitude drivers' -Manufacturer 'Dell Inc.' -Models 'Latitude 5440'"},
 		{name: "Set-SlipwayContentStatus", method: "PUT", path: a + "/content/{item}/versions/{version}/status", example: "-Item Editor -Version 2 -Status deprecated"},
 		{name: "Remove-SlipwayContent", method: "DELETE", path: a + "/content/{item}", example: "-Item Editor"},
@@ -45,7 +45,7 @@ func cmdlets() []cmdlet {
 		{name: "Get-SlipwayBootImageBuildList", method: "GET", path: a + "/images/builds"},
 		{name: "Get-SlipwayBootImageBuild", method: "GET", path: a + "/images/builds/{id}", example: "-Id $build.id"},
 		{name: "Start-SlipwayBootImageBuild", method: "POST", path: a + "/images/builds", example: "-Kind linux -Profile client",
-			text: "Folders of the appliance are named on the appliance itself only: slipway image build.", hide: []string{"packages", "firmware", "overlay", "allowSecrets"}},
+			text: "What names files of the appliance, as for Windows PE, is built on the appliance itself only: slipway image build.", only: []string{"kind", "profile", "keyboard", "lab"}},
 
 		{name: "Get-SlipwayDeviceList", method: "GET", path: a + "/devices"},
 		{name: "Get-SlipwayDevice", method: "GET", path: a + "/devices/{id}", example: "-Id 52:54:00:12:34:56"},

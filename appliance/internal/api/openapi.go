@@ -141,18 +141,7 @@ func (s schemas) structure(t reflect.Type) map[string]any {
 	}
 	s[name] = map[string]any{} // ends recursion
 	properties := map[string]any{}
-	var required []string
-	for i := range t.NumField() {
-		f := t.Field(i)
-		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if !f.IsExported() || tag == "-" || tag == "" {
-			continue
-		}
-		properties[tag] = s.of(f.Type)
-		if !strings.Contains(options, "omit") {
-			required = append(required, tag)
-		}
-	}
+	required := s.fields(t, properties)
 	schema := map[string]any{"type": "object", "properties": properties}
 	if len(required) > 0 {
 		sort.Strings(required)
@@ -160,6 +149,27 @@ func (s schemas) structure(t reflect.Type) map[string]any {
 	}
 	s[name] = schema
 	return ref
+}
+
+// fields adds the members that a struct has in JSON, those of embedded structs
+// included, and returns the required ones.
+func (s schemas) fields(t reflect.Type, properties map[string]any) (required []string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct:
+			required = append(required, s.fields(f.Type, properties)...)
+			continue
+		case !f.IsExported() || tag == "-" || tag == "":
+			continue
+		}
+		properties[tag] = s.of(f.Type)
+		if !strings.Contains(options, "omit") {
+			required = append(required, tag)
+		}
+	}
+	return required
 }
 
 // componentName tells wire.Device from fleet.Device.

@@ -51,11 +51,30 @@ func copyShare(t *testing.T, change func(name string, data []byte) (string, []by
 
 func read(t *testing.T, dir string) Plan {
 	t.Helper()
-	plan, err := Read(dir, Options{})
+	plan, err := Read(dir, Options{Catalogue: catalogue(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return plan
+}
+
+// catalogue are the step definitions as they once were, so that what the tests expect
+// does not change with the steps of the product.
+func catalogue(t *testing.T) *ts.Catalogue {
+	t.Helper()
+	data, err := os.ReadFile("testdata/definitions.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var definitions []ts.Definition
+	if err := json.Unmarshal(data, &definitions); err != nil {
+		t.Fatal(err)
+	}
+	c, err := ts.NewCatalogue(definitions...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // documents are the sequences of a plan as JSON, one after the other.
@@ -113,7 +132,7 @@ func TestEverySequenceIsValidAndInDevelopment(t *testing.T) {
 	plan := read(t, "testdata/share")
 	im := &importer{items: plan.Items, sequences: plan.Sequences, ruleBook: plan.Rules}
 	for _, s := range append([]Sequence{*plan.Rules}, plan.Sequences...) {
-		problems := ts.Validate(s.Document, ts.Sources{Catalogue: ts.BuiltinCatalogue(), Content: im.content, Sequences: im.lookup}).Sure()
+		problems := ts.Validate(s.Document, ts.Sources{Catalogue: catalogue(t), Content: im.content, Sequences: im.lookup}).Sure()
 		if len(problems) > 0 || s.Refused || s.Document.Status != ts.InDevelopment || s.Steps == 0 {
 			t.Errorf("%s: %v, refused %v, %s", s.ID, problems, s.Refused, s.Document.Status)
 		}
@@ -253,7 +272,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		seen += string(i.Data)
 	}
 	// In the documents they may stand in secret settings only: those are sealed.
-	catalogue := ts.BuiltinCatalogue()
+	catalogue := catalogue(t)
 	variables := map[string]string{}
 	for _, s := range append([]Sequence{*plan.Rules}, plan.Sequences...) {
 		masked, err := s.Document.MapSettings(func(x ts.Setting) (json.RawMessage, error) {
@@ -397,7 +416,7 @@ func TestSectionsThatLeadToOneAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	im := &importer{catalogue: ts.BuiltinCatalogue(), compared: map[string]bool{}}
+	im := &importer{catalogue: catalogue(t), compared: map[string]bool{}}
 	im.inis = append(im.inis, ini)
 	b := &ruleBook{im: im, ini: ini, visited: map[string]bool{}}
 	nodes := b.priority()

@@ -19,5 +19,5 @@ function Get-SlipwayContentItem {
     )
     $path = '/admin/content/{0}' -f [uri]::EscapeDataString($Item)
     $query = @{}
-    Invoke-SlipwayCall -Method 'GET' -Path $path -Query $query -Member 'versions'
+    Invoke-SlipwayCall -Method 'GET' -Path $path -Query $query
 }

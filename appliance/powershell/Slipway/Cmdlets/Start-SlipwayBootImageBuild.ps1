@@ -5,7 +5,7 @@ function Start-SlipwayBootImageBuild {
     Build a boot image, or join the build under way
 
     .DESCRIPTION
-    Folders of the appliance are named on the appliance itself only: slipway image build.
+    What names files of the appliance, as for Windows PE, is built on the appliance itself only: slipway image build.
     Calls POST /api/v1/admin/images/builds and needs an API token of the role administrator.
 
     .PARAMETER Kind
