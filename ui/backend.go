@@ -197,6 +197,8 @@ const (
 	ChangeLog        = "log"        // ID: deployment id; new log lines
 	ChangeImage      = "image"      // ID: boot image id
 	ChangeBuild      = "build"      // ID: build id; state, percent, stage or log
+	ChangeContent    = "content"    // ID: content item id; the item, or a version of it
+	ChangeContentJob = "contentjob" // ID: job id; stage, bytes, state
 	ChangeSequence   = "sequence"   // ID: sequence id
 	ChangeSecurity   = "security"   // passcodes, sign-in settings, held list
 	ChangeAccess     = "access"     // accounts, API tokens, device tokens

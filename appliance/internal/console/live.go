@@ -2,8 +2,10 @@ package console
 
 import (
 	"context"
+	"strings"
 	"sync"
 
+	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/engine"
 	"slipway/ui"
 )
@@ -22,6 +24,7 @@ var tables = map[string]string{
 	"devices": ui.ChangeDevice, "deployments": ui.ChangeDeployment, "results": ui.ChangeDeployment,
 	"sequences": ui.ChangeSequence, "images": ui.ChangeImage, "passcodes": ui.ChangeSecurity,
 	"signin": ui.ChangeSecurity, "accounts": ui.ChangeAccess, "tokens": ui.ChangeAccess,
+	"contentitems": ui.ChangeContent, "contentversions": ui.ChangeContent,
 }
 
 // Subscribe implements ui.Live.
@@ -50,7 +53,7 @@ func (l live) Subscribe(ctx context.Context) <-chan ui.Change {
 	changes := l.s.Store.Subscribe(ctx, names...)
 	wg.Go(func() {
 		for c := range changes {
-			send(ui.Change{Kind: tables[c.Table], ID: deploymentOf(c.Table, c.Key), Lost: c.Lost})
+			send(ui.Change{Kind: tables[c.Table], ID: ownerOf(c.Table, c.Key), Lost: c.Lost})
 		}
 	})
 	updates := l.s.Engine.Subscribe(ctx)
@@ -69,6 +72,7 @@ func (l live) Subscribe(ctx context.Context) <-chan ui.Change {
 			send(ui.Change{Kind: ui.ChangeBuild, ID: b.ID})
 		}
 	})
+	wg.Go(func() { jobChanges(ctx, l.s.Content, send) })
 	entries := l.s.Audit.Subscribe(ctx)
 	wg.Go(func() {
 		for range entries {
@@ -92,15 +96,19 @@ func (l live) Subscribe(ctx context.Context) <-chan ui.Change {
 	return out
 }
 
-// deploymentOf takes the deployment out of a result's key.
-func deploymentOf(table, key string) string {
-	if table != "results" {
-		return key
+// jobChanges sends a change for each state of a job on content, until ctx ends.
+func jobChanges(ctx context.Context, service *content.Service, send func(ui.Change)) {
+	for j := range service.Subscribe(ctx) {
+		send(ui.Change{Kind: ui.ChangeContentJob, ID: j.ID})
 	}
-	for i := range key {
-		if key[i] == '/' {
-			return key[:i]
-		}
+}
+
+// ownerOf takes the deployment out of a result's key, and the item out of a content
+// version's.
+func ownerOf(table, key string) string {
+	mark := map[string]string{"results": "/", "contentversions": ":"}[table]
+	if mark != "" {
+		key, _, _ = strings.Cut(key, mark)
 	}
 	return key
 }

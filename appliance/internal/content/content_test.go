@@ -235,6 +235,29 @@ func TestWhatIsNeededIsNotDeleted(t *testing.T) {
 	refused("the last active one", 1, true)
 	put(sequence(v.Item, "deprecated"))
 	refused("a deprecated sequence", 1, false)
+	definition := func(reference string) func(tx *state.Tx) error {
+		return func(tx *state.Tx) error {
+			return tx.Definitions().Put(fleet.StepDefinition{ID: "own-step", Version: 3, Name: "Own step", Body: []byte(fmt.Sprintf(`{"options":[{"name":"Tool","type":"content","default":%q}]}`, reference))})
+		}
+	}
+	put(definition(v.Reference()))
+	refused("a step definition names it", 1, true)
+	refused("a step definition names the other", 2, false)
+	refused("a step definition names one", 0, true)
+	put(definition(v.Item))
+	refused("a step definition names the item, which has one active version", 1, true)
+	if err := s.Delete(t.Context(), someone, "A", 0); err == nil || !strings.Contains(err.Error(), `the step definition "Own step" (own-step), version 3`) {
+		t.Errorf("it is not said what names it: %v", err)
+	}
+	put(func(tx *state.Tx) error {
+		return tx.Definitions().Put(fleet.StepDefinition{ID: "own-step", Version: 4, Name: "Own step", Body: []byte(`{}`)})
+	})
+	refused("a newer version of the step definition does not name it", 1, false)
+	put(func(tx *state.Tx) error {
+		return tx.Sequences().Put(fleet.Sequence{ID: "s", Version: 1, Name: "S", Status: "active", Body: []byte(`{"steps":[{"steps":[{"definition":"own-step","definitionVersion":3}]}]}`)})
+	})
+	refused("a task sequence asks for the older version of the step definition", 1, true)
+	put(sequence(v.Item, "deprecated"))
 	put(func(tx *state.Tx) error {
 		return errors.Join(tx.Deployments().Put(fleet.Deployment{ID: "d", Status: fleet.DeploymentRunning, Document: "h"}),
 			tx.Documents().Put(fleet.Document{Hash: "h", Body: []byte(fmt.Sprintf(`{"content":{%q:{}}}`, v.Reference()))}))

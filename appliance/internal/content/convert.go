@@ -166,7 +166,7 @@ func (k *intake) pipable(ctx context.Context, f source) (bool, error) {
 	if err := errors.Join(tmp.Close(), os.Remove(tmp.Name())); err != nil { // the tool makes it itself
 		return false, full(err)
 	}
-	k.job.stage(stageMake, 0)
+	k.job.stage(stageMake, f.size)
 	if err := k.exportWIM(ctx, tool, f, tmp.Name()); err != nil {
 		return false, err
 	}
@@ -186,9 +186,11 @@ func (k *intake) exportWIM(ctx context.Context, tool string, f source, to string
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, tool, "export", from, "all", to, "--pipable", "--quiet")
+	cmd := exec.CommandContext(ctx, tool, "export", from, "all", to, "--pipable")
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LANG=C.UTF-8"}
-	out, err := cmd.CombinedOutput()
+	said := &wimOutput{reached: func(percent int64) { k.job.reached(f.size*percent/100, f.size) }}
+	cmd.Stdout, cmd.Stderr = said, said
+	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -197,10 +199,5 @@ func (k *intake) exportWIM(ctx context.Context, tool string, f source, to string
 	case k.s.blobs.room(1) != nil:
 		return k.s.blobs.room(1)
 	}
-	return invalid("%s: %s cannot read it: %s", f.name, wimTool, lastLine(out))
-}
-
-func lastLine(out []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return lines[len(lines)-1]
+	return invalid("%s: %s cannot read it: %s", f.name, wimTool, said.last())
 }

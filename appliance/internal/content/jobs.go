@@ -51,8 +51,9 @@ const (
 )
 
 type jobs struct {
-	mu   sync.Mutex
-	list []*running // oldest first
+	mu       sync.Mutex
+	list     []*running // oldest first
+	watchers watchers
 }
 
 // running is a job at work.
@@ -61,6 +62,9 @@ type running struct {
 	job  Job
 	stop context.CancelFunc
 	over chan struct{}
+
+	watchers *watchers
+	told     time.Time // when watchers were told of progress
 }
 
 func (r *running) snapshot() Job {
@@ -76,18 +80,28 @@ func (r *running) stage(name string, total int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.job.Stage, r.job.Done, r.job.Total = name, 0, total
+	r.tell(true)
 }
 
 func (r *running) add(n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.job.Done += n
+	r.tell(false)
+}
+
+// reached says how far a part of the work is, of total bytes.
+func (r *running) reached(done, total int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.job.Done, r.job.Total = done, total
+	r.tell(false)
 }
 
 // start runs work as a job. It ends with the service, or when it is cancelled.
 func (s *Service) start(kind, name string, by Actor, work func(ctx context.Context, r *running) error) (Job, error) {
 	ctx, stop := context.WithCancel(s.ctx)
-	r := &running{stop: stop, over: make(chan struct{}), job: Job{ID: s.o.NewID(), Kind: kind, Name: name, Status: JobRunning, StartedAt: s.o.Now(), Actor: by.Name}}
+	r := &running{stop: stop, over: make(chan struct{}), watchers: &s.jobs.watchers, job: Job{ID: s.o.NewID(), Kind: kind, Name: name, Status: JobRunning, StartedAt: s.o.Now(), Actor: by.Name}}
 	if err := s.jobs.add(r); err != nil {
 		stop()
 		return Job{}, err
@@ -103,6 +117,7 @@ func (s *Service) start(kind, name string, by Actor, work func(ctx context.Conte
 			r.job.Status, r.job.Error = JobFailed, strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ")
 			s.o.Logger.WarnContext(ctx, "work on content failed", "kind", kind, "name", name, "error", err)
 		}
+		r.tell(true)
 	})
 	return r.snapshot(), nil
 }

@@ -93,6 +93,7 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{o: o, blobs: b, locker: locker, proofs: proofs{now: o.Now}}
+	s.jobs.watchers.every = progressEvery
 	s.uploads.dir = filepath.Join(o.Dir, "uploads")
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s, nil
