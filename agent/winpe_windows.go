@@ -67,8 +67,9 @@ func workInWinPE(ctx context.Context) (boot.Way, error) {
 	log := newLog(file)
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	image, imageErr := boot.LoadImage(os.DirFS(drive))
-	parts := machine(logger)
+	parts := machine(temporary(state), logger)
 	gathered := facts.GatherWindows()
+	diskFacts(ctx, parts.disks, gathered, logger)
 	logger.Info("agent starts", "version", version, "image", image.ID, "model", gathered["Model"])
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -88,9 +89,10 @@ func workInWinPE(ctx context.Context) (boot.Way, error) {
 	s := &session.Session{Display: display, Network: parts.network, Settled: hw.settled, Hardware: hw.troubles, Rescan: func() {},
 		Image: image, ImageErr: imageErr, Facts: gathered, Identity: identity, Version: version, Environment: wire.WinPE,
 		Now: time.Now, SetClock: parts.setClock, Keyboard: func(string) {}, Log: logger, StateDir: state,
-		Machine: steps.Machine{Exec: steps.WindowsExec{}, Files: steps.LocalFiles{Dir: filepath.Join(state, "tmp")}}}
+		Machine: steps.Machine{Exec: steps.WindowsExec{}, Files: steps.LocalFiles{Dir: temporary(state)}, Disks: parts.disks}}
 	failed := make(chan error, 1)
 	running.Go(func() {
+		<-hw.settled // devices and network are WinPE's to set up first
 		way, err := s.Run(ctx)
 		if err != nil {
 			failed <- err

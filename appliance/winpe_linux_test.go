@@ -34,7 +34,7 @@ func bootWinPE(t *testing.T) *winPE {
 	w := &winPE{running: start(t, t.TempDir()), prefix: winetest.New(t)}
 	w.must("slipway-lab\n", "passcode", "set")
 	w.prefix.WinPE(t)
-	winetest.Build(t, filepath.Join(w.prefix.C, "slipway/slipway-agent.exe"), "build", "-tags", "winetest", "slipway/agent")
+	winetest.Build(t, filepath.Join(w.prefix.C, "slipway/slipway-agent.exe"), "build", "-tags", "winetest", "-ldflags=-checklinkname=0", "slipway/agent")
 	var config struct{ Installation, CA string }
 	if err := json.Unmarshal([]byte(w.must("", "agent-config")), &config); err != nil {
 		t.Fatal(err)
@@ -88,7 +88,8 @@ func (w *winPE) power() {
 func (w *winPE) sees(words string) {
 	w.t.Helper()
 	for deadline := time.Now().Add(90 * time.Second); !strings.Contains(w.screen.String(), words); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) || len(w.ended) > 0 && !strings.Contains(w.screen.String(), words) {
+		failed := words == "Succeeded" && strings.Contains(w.screen.String(), " Failed ")
+		if time.Now().After(deadline) || failed || len(w.ended) > 0 && !strings.Contains(w.screen.String(), words) {
 			log, _ := os.ReadFile(filepath.Join(w.prefix.C, "slipway/agent.log"))
 			w.t.Fatalf("%q does not come. The screen:\n%q\nthe log:\n%s", words, w.tail(), log)
 		}

@@ -16,7 +16,7 @@ func formatDisk() Definition {
 		Name: "Format disk", Category: "Disks",
 		Description: "Chooses a disk, writes a partition table and makes file systems. Everything on that disk is lost; " +
 			"other disks, the medium the device started from and protected disks are left alone.",
-		Environments: []string{LinuxPE},
+		Environments: []string{LinuxPE, WinPE},
 		Interruption: VerifyFirst,
 		Executor:     FormatDisk,
 		Options: append(diskOptions(),

@@ -15,7 +15,7 @@ func injectDrivers() Definition {
 		Name: "Inject drivers", Category: "Drivers",
 		Description: "Adds the driver packs of this model: those that match MakeAlias and ModelAlias, else Make and Model, else Make and SystemAlias, " +
 			"else MakeAlias and SystemAlias. A model without a pack is no failure. " + injectHelp,
-		Environments: []string{LinuxPE, FullOS},
+		Environments: allEnvironments(),
 		Interruption: RunAgain,
 		Executor:     InjectDrivers,
 	}
@@ -26,7 +26,7 @@ func injectDriverPack() Definition {
 		Format: Format, ID: InjectDriverPack, Version: 1,
 		Name: "Inject driver pack", Category: "Drivers",
 		Description:  "Adds one driver pack. " + injectHelp,
-		Environments: []string{LinuxPE, FullOS},
+		Environments: allEnvironments(),
 		Interruption: RunAgain,
 		Executor:     InjectDriverPack,
 		Options: []Option{

@@ -54,6 +54,19 @@ func (p *Prefix) WinPE(t *testing.T) {
 	p.Run(t, "reg", "add", `HKLM\SYSTEM\CurrentControlSet\Control\MiniNT`)
 }
 
+// Drive makes a drive letter of the prefix, over a new folder, and returns the folder.
+func (p *Prefix) Drive(t *testing.T, letter string) string {
+	t.Helper()
+	dir := filepath.Join(p.Dir, "drive_"+letter)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(dir, filepath.Join(p.Dir, "prefix/dosdevices", strings.ToLower(letter)+":")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // Command is a program for Windows, to be started by the caller.
 func (p *Prefix) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, wine, append([]string{name}, args...)...)

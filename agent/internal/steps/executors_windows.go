@@ -11,5 +11,12 @@ func Executors() map[string]Executor {
 		tasksequence.RunPowerShellScript: runPowerShellScript,
 		tasksequence.Reboot:              reboot,
 		tasksequence.ExecutorScript:      script,
+
+		tasksequence.FormatDisk:                 formatDisk,
+		tasksequence.ApplyOperatingSystem:       applyOperatingSystem,
+		tasksequence.InjectDrivers:              injectDrivers,
+		tasksequence.InjectDriverPack:           injectDriverPack,
+		tasksequence.ConfigureOperatingSystem:   configureOperatingSystem,
+		tasksequence.EnableAdministratorAccount: enableAdministratorAccount,
 	}
 }

@@ -32,7 +32,7 @@ const killWait = 3 * time.Second
 // with ctx.
 func (WindowsExec) Run(ctx context.Context, c Command) (int, error) {
 	if c.Root != "" {
-		return -1, errors.New("Windows cannot run a program in another system")
+		return -1, errors.New("a program cannot be run in another system on Windows")
 	}
 	job, err := newJob()
 	if err != nil {

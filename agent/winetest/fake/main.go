@@ -79,7 +79,7 @@ func inputs(call script.Call, args []string) error {
 		if err != nil {
 			return err
 		}
-		if got := script.Plain(string(text)); got != script.Plain(call.Input) {
+		if got := script.Plain(string(text)); !script.Like(script.Plain(call.Input), got) {
 			return fmt.Errorf("its file holds\n%s", got)
 		}
 	}

@@ -21,7 +21,7 @@ const (
 type Call struct {
 	Program  string            `json:"program"`            // without .exe
 	Args     []string          `json:"args"`               // * stands for anything
-	Input    string            `json:"input,omitempty"`    // what the file that Args[InputAt] names has to hold; line ends do not count
+	Input    string            `json:"input,omitempty"`    // what the file that Args[InputAt] names has to hold, with * for anything; line ends do not count
 	InputAt  int               `json:"inputAt,omitempty"`  //
 	Stdin    string            `json:"stdin,omitempty"`    // what standard input has to hold
 	Output   string            `json:"output,omitempty"`   // what the tool says
@@ -39,12 +39,17 @@ func (c Call) Fits(program string, args []string) string {
 		return fmt.Sprintf("expected: %s", c)
 	}
 	for i, want := range c.Args {
-		pattern := "(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(want), `\*`, ".*") + "$"
-		if !regexp.MustCompile(pattern).MatchString(args[i]) {
+		if !Like(want, args[i]) {
 			return fmt.Sprintf("argument %d is to be %q", i+1, want)
 		}
 	}
 	return ""
+}
+
+// Like compares a text with what is wanted, in which * stands for anything.
+func Like(want, text string) bool {
+	pattern := "(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(want), `\*`, ".*") + "$"
+	return regexp.MustCompile(pattern).MatchString(text)
 }
 
 // Plain leaves out what does not count in a text.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 
 	"slipway/agent/internal/disk"
@@ -91,7 +92,9 @@ func planDisk(s *Step, d disk.Disk) (disk.Layout, error) {
 // setTarget mounts a layout as the target and tells the later steps.
 func setTarget(ctx context.Context, s *Step, l disk.Layout) error {
 	set := map[string]string{disk.LayoutVariable: l.Text(), disk.TargetVariable: l.Disk}
-	if _, ok := l.Find(disk.RoleRoot); ok {
+	_, linux := l.Find(disk.RoleRoot)
+	_, windows := l.Find(disk.RoleWindows)
+	if linux || windows && runtime.GOOS == "windows" {
 		root, err := s.Machine.Disks.Mount(ctx, l)
 		if err != nil {
 			return fmt.Errorf("mount the target: %w", err)

@@ -1,0 +1,328 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Drives is how Windows tells of its disks. Nothing of them is read or written by it.
+type Drives interface {
+	// Disks lists the disks with their numbers, which diskpart and
+	// \\.\PhysicalDrive<number> have for them.
+	Disks() ([]Drive, error)
+	// Layout reads the table of a disk: its kind and id, and where partitions lie.
+	Layout(number int) (Layout, error)
+	// Letters says which partition each drive letter stands for.
+	Letters() (map[string]Place, error)
+}
+
+// Drive is a disk of Windows.
+type Drive struct {
+	Disk
+	Number int `json:"number"`
+}
+
+// Place is a partition of a disk.
+type Place struct {
+	Disk      int `json:"disk"`
+	Partition int `json:"partition"`
+}
+
+// Windows implements Disks: diskpart makes partitions and file systems. Disks are only
+// looked at otherwise; what streams to disks is the Linux boot image's to do.
+type Windows struct {
+	Drives Drives
+	// Run runs a tool and returns its output; its error says that it ended with
+	// something else than 0.
+	Run func(ctx context.Context, args ...string) (output string, err error)
+	// Script keeps a text for as long as a tool reads it, and returns its path.
+	Script func(text string) (path string, remove func(), err error)
+	System string // letter of the drive that the running Windows lies on
+
+	mu sync.Mutex // one change at a time
+}
+
+var _ Disks = (*Windows)(nil)
+
+// errNotOnWindows says that an operation is the Linux boot image's.
+var errNotOnWindows = errors.New("this is not done from Windows: use the Linux boot image for it")
+
+// letters are those that the target's partitions get, if they are free.
+var letters = map[Role]string{RoleESP: "S", RoleWindows: "W", RoleRecovery: "R"}
+
+// List implements Disks.
+func (m *Windows) List(context.Context) ([]Disk, error) {
+	list, err := m.drives()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Disk, len(list))
+	for i, d := range list {
+		out[i] = d.Disk
+	}
+	return out, nil
+}
+
+func (m *Windows) drives() ([]Drive, error) {
+	list, err := m.Drives.Disks()
+	if err != nil {
+		return nil, fmt.Errorf("list the disks: %w", err)
+	}
+	used, err := m.Drives.Letters()
+	if err != nil {
+		return nil, fmt.Errorf("list the drives: %w", err)
+	}
+	if place, ok := used[m.System]; ok {
+		for i := range list {
+			if list[i].Number == place.Disk {
+				list[i].InUse = "Windows runs from it"
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Drive) int {
+		if nvme := b2i(b.Bus == BusNVMe) - b2i(a.Bus == BusNVMe); nvme != 0 {
+			return nvme
+		}
+		return a.Number - b.Number
+	})
+	return list, nil
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (m *Windows) find(id string) (Drive, error) {
+	list, err := m.drives()
+	if err != nil {
+		return Drive{}, err
+	}
+	for _, d := range list {
+		if d.ID == id {
+			return d, nil
+		}
+	}
+	return Drive{}, fmt.Errorf("disk %s: %w: was it taken out?", id, ErrNotFound)
+}
+
+// Prepare implements Disks.
+func (m *Windows) Prepare(ctx context.Context, l Layout, progress Progress) (Layout, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d, err := m.find(l.Disk)
+	if err != nil {
+		return l, err
+	}
+	if _, err := refuse(d.Disk, Rule{}); err != nil {
+		return l, err
+	}
+	free, err := m.free()
+	if err != nil {
+		return l, err
+	}
+	give := map[Role]string{}
+	for _, role := range []Role{RoleWindows, RoleESP} {
+		if give[role], err = free.take(letters[role], d.Number); err != nil {
+			return l, err
+		}
+	}
+	script, err := diskpartScript(l, d.Number, give)
+	if err != nil {
+		return l, err
+	}
+	progress(-1, "partitioning "+d.String())
+	if err := m.diskpart(ctx, script); err != nil {
+		return l, err
+	}
+	return m.compare(l, d.Number)
+}
+
+// compare reads the disk back and takes over the ids that Windows gave.
+func (m *Windows) compare(l Layout, number int) (Layout, error) {
+	found, err := m.Drives.Layout(number)
+	if err != nil {
+		return l, fmt.Errorf("read the new partitions back: %w", err)
+	}
+	if why := otherwise(l, found); why != "" {
+		return l, fmt.Errorf("the disk does not hold what diskpart was told: %s", why)
+	}
+	l.Partitions = slices.Clone(l.Partitions)
+	for i := range l.Partitions {
+		if id := found.Partitions[i].PartUUID; id != "" {
+			l.Partitions[i].PartUUID = id
+		}
+		if l.Partitions[i].FS != "" {
+			l.Partitions[i].UUID = "" // Windows drew it, and does not name file systems so
+		}
+	}
+	return l, nil
+}
+
+// otherwise says in what a disk is not as planned.
+func otherwise(l, found Layout) string {
+	switch {
+	case found.Table != l.Table:
+		return fmt.Sprintf("its table is %s, not %s", found.Table, l.Table)
+	case !strings.EqualFold(found.TableID, l.TableID):
+		return fmt.Sprintf("its id is %s, not %s", found.TableID, l.TableID)
+	case len(found.Partitions) != len(l.Partitions):
+		return fmt.Sprintf("it has %d partitions, not %d", len(found.Partitions), len(l.Partitions))
+	}
+	for i, p := range l.Partitions {
+		if f := found.Partitions[i]; f.Start != p.Start || f.Size != p.Size {
+			return fmt.Sprintf("partition %d begins at %d and has %d bytes, not %d and %d", p.Number, f.Start, f.Size, p.Start, p.Size)
+		}
+	}
+	return ""
+}
+
+// Holds implements Disks. The disk's id follows from the step: nobody else made it.
+func (m *Windows) Holds(_ context.Context, l Layout) (bool, error) {
+	d, err := m.find(l.Disk)
+	if err != nil {
+		return false, err
+	}
+	found, err := m.Drives.Layout(d.Number)
+	if errors.Is(err, ErrNoTable) {
+		return false, nil
+	}
+	return err == nil && otherwise(l, found) == "", err
+}
+
+// Mount implements Disks: the target's Windows partition has a drive letter afterwards.
+func (m *Windows) Mount(ctx context.Context, l Layout) (root string, err error) {
+	p, ok := l.Find(RoleWindows)
+	if !ok {
+		return "", errors.New("the target disk has no partition for Windows: Format disk with the layout windows makes one")
+	}
+	return m.Device(ctx, l, p.Number)
+}
+
+// Device implements Disks: the partition's drive, such as `W:\`.
+func (m *Windows) Device(ctx context.Context, l Layout, number int) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := l.Partition(number)
+	if !ok {
+		return "", fmt.Errorf("the target disk has no partition %d", number)
+	}
+	d, err := m.find(l.Disk)
+	if err != nil {
+		return "", err
+	}
+	used, err := m.Drives.Letters()
+	if err != nil {
+		return "", fmt.Errorf("list the drives: %w", err)
+	}
+	for letter, place := range used {
+		if place == (Place{d.Number, number}) {
+			return letter + `:\`, nil
+		}
+	}
+	free, err := m.free()
+	if err != nil {
+		return "", err
+	}
+	letter, err := free.take(letters[p.Role], -1)
+	if err != nil {
+		return "", err
+	}
+	if err := m.diskpart(ctx, assignScript(d.Number, number, letter)); err != nil {
+		return "", err
+	}
+	return letter + `:\`, nil
+}
+
+// freeLetters are drive letters that can be given.
+type freeLetters map[string]Place
+
+func (m *Windows) free() (freeLetters, error) {
+	used, err := m.Drives.Letters()
+	if err != nil {
+		return nil, fmt.Errorf("list the drives: %w", err)
+	}
+	return freeLetters(used), nil
+}
+
+// take takes the wanted letter, or another one that is free. Letters of the disk clean
+// are free too: it is about to be made anew.
+func (f freeLetters) take(want string, clean int) (string, error) {
+	for _, letter := range strings.Split(want+"WVUTSRQPONMLKJIHGFE", "") {
+		if place, used := f[letter]; !used || clean >= 0 && place.Disk == clean {
+			f[letter] = Place{-1, -1}
+			return letter, nil
+		}
+	}
+	return "", errors.New("no drive letter is left")
+}
+
+func (m *Windows) diskpart(ctx context.Context, script string) error {
+	path, remove, err := m.Script(script)
+	if err != nil {
+		return fmt.Errorf("write the script for diskpart: %w", err)
+	}
+	defer remove()
+	output, err := m.Run(ctx, "diskpart.exe", "/s", path)
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, lastLines(output))
+	}
+	return nil
+}
+
+// lastLines is the end of what a tool said, in one line.
+func lastLines(output string) string {
+	words := strings.Join(strings.Fields(output), " ")
+	return strings.ToValidUTF8(words[max(0, len(words)-300):], "")
+}
+
+// Unmount implements Disks: Windows writes what is not on the disk before a restart.
+func (m *Windows) Unmount(context.Context) error { return nil }
+
+// Reread implements Disks.
+func (m *Windows) Reread(context.Context, string) (Layout, error) { return Layout{}, errNotOnWindows }
+
+// Grow implements Disks.
+func (m *Windows) Grow(context.Context, string, bool) (Layout, error) {
+	return Layout{}, errNotOnWindows
+}
+
+// Open implements Disks.
+func (m *Windows) Open(context.Context, string, OpenOptions) (Target, error) {
+	return nil, errNotOnWindows
+}
+
+// OpenPartition implements Disks.
+func (m *Windows) OpenPartition(context.Context, Layout, int, OpenOptions) (Target, error) {
+	return nil, errNotOnWindows
+}
+
+// Wipe implements Disks.
+func (m *Windows) Wipe(context.Context, string, WipeMethod, Progress) (WipeReport, error) {
+	return WipeReport{}, errNotOnWindows
+}
+
+// ScriptFile keeps scripts as files in dir.
+func ScriptFile(dir string) func(text string) (string, func(), error) {
+	return func(text string) (string, func(), error) {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", nil, err
+		}
+		f, err := os.CreateTemp(dir, "diskpart-*.txt")
+		if err != nil {
+			return "", nil, err
+		}
+		_, err = f.WriteString(text)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return "", nil, errors.Join(err, os.Remove(f.Name()))
+		}
+		return f.Name(), func() { _ = os.Remove(f.Name()) }, nil
+	}
+}
