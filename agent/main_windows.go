@@ -1,5 +1,5 @@
-// Command slipway-agent runs in the device. In WinPE it is what winpeshl.ini starts,
-// without arguments: it brings up the network, signs in and runs task sequences. In an
+// Command slipway-agent runs in the device. In WinPE it is what the boot image's
+// script starts, as `slipway-agent winpe`: it signs in and runs task sequences. In an
 // installed Windows `slipway-agent start` does so.
 package main
 
@@ -16,9 +16,8 @@ var version = "dev"
 
 const help = `slipway-agent runs task sequences on this computer.
 
+slipway-agent winpe                 in a Slipway boot image (WinPE), whose start.cmd calls it
 slipway-agent version               tells its version
-
-In a Slipway boot image (WinPE) it is started by winpeshl.ini and needs no command.
 `
 
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
@@ -30,7 +29,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		command = args[1]
 	}
 	switch command {
-	case "":
+	case "winpe":
 		if facts.IsWinPE() {
 			return winPE(stderr)
 		}

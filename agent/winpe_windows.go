@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,12 +20,11 @@ import (
 	"slipway/agent/wire"
 )
 
-// What a WinPE boot image holds for the agent, below its system drive (X:\). Its
-// description lies in etc\slipway, as in a Linux boot image (boot.LoadImage).
+// What the agent writes in WinPE, below its system drive (X:\), which is in memory.
+// The image's own script has set up drivers and network before it starts the agent.
 const (
-	peDrivers = `slipway\drivers` // folders of drivers, loaded before the network
-	peState   = `slipway\state`   // in memory, as all of WinPE
-	peLog     = `slipway\agent.log`
+	peState = `slipway\state`
+	peLog   = `slipway\agent.log`
 )
 
 // winPE is the agent in WinPE. It ends with a restart of the computer, or with an exit
@@ -66,7 +61,7 @@ func workInWinPE(ctx context.Context) (boot.Way, error) {
 	defer file.Close()
 	log := newLog(file)
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	image, imageErr := boot.LoadImage(os.DirFS(drive))
+	image, imageErr := boot.LoadWinPE(os.DirFS(drive))
 	parts := machine(temporary(state), logger)
 	gathered := facts.GatherWindows()
 	diskFacts(ctx, parts.disks, gathered, logger)
@@ -79,20 +74,19 @@ func workInWinPE(ctx context.Context) (boot.Way, error) {
 	ways := make(chan boot.Way, 2)
 	display := peDisplay(image, gathered, log, logger, ways)
 	running.Go(func() { display.Run(ctx) })
-	hw := &peHardware{log: logger, settled: make(chan struct{})}
-	running.Go(func() { hw.bringUp(ctx, filepath.Join(drive, peDrivers)) })
+	settled := make(chan struct{})
+	close(settled)
 
 	identity, err := client.KeepIdentity(filepath.Join(state, "identity.pem"))
 	if err != nil {
 		return boot.Restart, err
 	}
-	s := &session.Session{Display: display, Network: parts.network, Settled: hw.settled, Hardware: hw.troubles, Rescan: func() {},
+	s := &session.Session{Display: display, Network: parts.network, Settled: settled, Hardware: func() []string { return nil }, Rescan: func() {},
 		Image: image, ImageErr: imageErr, Facts: gathered, Identity: identity, Version: version, Environment: wire.WinPE,
 		Now: time.Now, SetClock: parts.setClock, Keyboard: func(string) {}, Log: logger, StateDir: state,
 		Machine: steps.Machine{Exec: steps.WindowsExec{}, Files: steps.LocalFiles{Dir: temporary(state)}, Disks: parts.disks}}
 	failed := make(chan error, 1)
 	running.Go(func() {
-		<-hw.settled // devices and network are WinPE's to set up first
 		way, err := s.Run(ctx)
 		if err != nil {
 			failed <- err
@@ -129,61 +123,9 @@ func peDisplay(image boot.Image, f facts.Facts, log *ring, logger *slog.Logger, 
 	if f["IsUEFI"] == "True" {
 		firmware = "UEFI"
 	}
-	start := screen.NewNotice("Starting", "Looking for network adapters", screen.Calm)
-	start.Next = "Loading drivers"
+	start := screen.NewNotice("Starting", "Looking for the network", screen.Calm)
 	return screen.NewDisplay(o, start, screen.Facts{
 		Product: "Slipway " + version, Model: modelLine(f), Serial: f["SerialNumber"], Firmware: firmware,
 		Memory: f["Memory"] + " MiB", Image: image.ShortID(), Lab: image.Lab,
 	}, t)
-}
-
-// peHardware brings up what WinPE does not by itself.
-type peHardware struct {
-	log     *slog.Logger
-	settled chan struct{} // closed when bringUp is over
-
-	mu      sync.Mutex
-	trouble []string
-}
-
-// bringUp loads the image's drivers and then has WinPE set up devices and network
-// (wpeinit), which a winpeshl.ini of one's own leaves to the program it names.
-func (h *peHardware) bringUp(ctx context.Context, drivers string) {
-	defer close(h.settled)
-	for _, inf := range driverFiles(drivers) {
-		if err := winsys.Run(ctx, "drvload.exe", inf); err != nil {
-			h.fail("driver "+filepath.Base(inf)+" was not loaded", err)
-		}
-	}
-	if err := winsys.Run(ctx, "wpeinit.exe"); err != nil {
-		h.fail("WinPE did not set up its devices (wpeinit)", err)
-	}
-}
-
-func (h *peHardware) fail(what string, err error) {
-	h.log.Warn(what, "error", err)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.trouble = append(h.trouble, what)
-}
-
-// troubles lists what was not brought up.
-func (h *peHardware) troubles() []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Clone(h.trouble)
-}
-
-// driverFiles lists the .inf files below a folder, in the order of their paths.
-func driverFiles(folder string) (list []string) {
-	err := filepath.WalkDir(folder, func(name string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && strings.EqualFold(filepath.Ext(name), ".inf") {
-			list = append(list, name)
-		}
-		return err
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return list
 }

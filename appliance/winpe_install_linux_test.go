@@ -79,14 +79,14 @@ func TestWindowsFromWinPE(t *testing.T) {
 		{"id":"admin","name":"Administrator","definition":"enable-administrator-account","settings":{"Password":"hunter2 & more"}},
 		{"id":"off","name":"End","definition":"set-variable","settings":{"VariableName":"FinishAction","VariableValue":"shutdown"}}]}`))
 	injected := []string{"/English", `/Image:W:\`, "/Add-Driver", `/Driver:W:\slipway\` + pack, "/Recurse"}
-	fakes := w.prefix.Fakes(t, append(started(),
+	fakes := w.prefix.Fakes(t,
 		script.Call{Program: "diskpart", Args: []string{"/s", "*.txt"}, InputAt: 1, Input: windowsScript},
 		script.Call{Program: "dism", Args: []string{"/English", "/Apply-Image", `/ImageFile:W:\slipway\image\image.wim`, "/Index:2", `/ApplyDir:W:\`, `/ScratchDir:W:\slipway\image\scratch`},
 			Output: "\r[===    10.0%   ]\r\n[====100.0%====]\r\nThe operation completed successfully.\r\n", Make: map[string]string{`W:\Windows\System32\ntdll.dll`: "x"}},
 		script.Call{Program: "bcdboot", Args: []string{`W:\Windows`, "/s", "S:", "/f", "UEFI"}, Make: map[string]string{`S:\EFI\Microsoft\Boot\bootmgfw.efi`: "x"}},
 		script.Call{Program: "dism", Args: injected},
 		script.Call{Program: "dism", Args: injected, Exit: 50, Output: "Error: 50\r\n"},
-		script.Call{Program: "wpeutil", Args: []string{"shutdown"}})...)
+		script.Call{Program: "wpeutil", Args: []string{"shutdown"}})
 	w.power()
 	w.signsIn()
 	w.sees("Choose a task sequence")

@@ -43,8 +43,7 @@ func bootWinPE(t *testing.T) *winPE {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"etc/slipway/image.json": string(image), "etc/slipway/installation": config.Installation, "etc/slipway/ca.pem": config.CA,
-		"slipway/drivers/net/e1000.inf": "; a driver"} {
+	for name, text := range map[string]string{"slipway/image.json": string(image), "slipway/installation": config.Installation, "slipway/ca.pem": config.CA} {
 		w.put(name, text)
 	}
 	return w
@@ -61,17 +60,12 @@ func (w *winPE) put(name, text string) {
 	}
 }
 
-// started is what WinPE's start calls, before the steps.
-func started() []script.Call {
-	return []script.Call{{Program: "drvload", Args: []string{`C:\slipway\drivers\net\e1000.inf`}}, {Program: "wpeinit"}}
-}
-
-// power starts the agent, as winpeshl.ini does.
+// power starts the agent, as the image's start.cmd does.
 func (w *winPE) power() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	w.t.Cleanup(cancel)
-	w.agent = w.prefix.Command(ctx, `C:\slipway\slipway-agent.exe`)
+	w.agent = w.prefix.Command(ctx, `C:\slipway\slipway-agent.exe`, "winpe")
 	in, err := w.agent.StdinPipe()
 	if err != nil {
 		w.t.Fatal(err)
@@ -158,10 +152,10 @@ func TestWinPEFromSignInToSucceeded(t *testing.T) {
 		{"id":"ps","name":"PowerShell","definition":"run-powershell-script","settings":{"Script":"Write-Output 'é'","Parameters":"-Name \"two words\""}},
 		{"id":"only","name":"Only here","definition":"set-variable","environments":["winpe"],"settings":{"VariableName":"Seen","VariableValue":"%Said%"}},
 		{"id":"off","name":"End quietly","definition":"set-variable","settings":{"VariableName":"FinishAction","VariableValue":"shutdown"}}]}`)
-	fakes := w.prefix.Fakes(t, append(started(),
+	fakes := w.prefix.Fakes(t,
 		script.Call{Program: "powershell", Args: []string{"-ExecutionPolicy", "Bypass", "-NoLogo", "-NoProfile", "-NonInteractive", "-File", "*.ps1", "-Name", "two words"},
 			InputAt: 6, Input: "\ufeffWrite-Output 'é'", Output: "from PowerShell\r\n"},
-		script.Call{Program: "wpeutil", Args: []string{"shutdown"}})...)
+		script.Call{Program: "wpeutil", Args: []string{"shutdown"}})
 	w.power()
 	w.signsIn()
 	w.sees("Choose a task sequence")

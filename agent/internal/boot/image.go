@@ -37,11 +37,22 @@ func (i Image) Pool() *x509.CertPool {
 	return pool
 }
 
+// The folders in which boot images describe themselves.
+const (
+	linuxFolder = "etc/slipway"
+	winPEFolder = "slipway" // of the drive X:
+)
+
 // LoadImage reads etc/slipway/ below root. What could be read is returned even
 // with an error, so that the screen can name the image that is damaged.
-func LoadImage(root fs.FS) (Image, error) {
+func LoadImage(root fs.FS) (Image, error) { return loadImage(root, linuxFolder) }
+
+// LoadWinPE is LoadImage in WinPE, where the folder is slipway.
+func LoadWinPE(root fs.FS) (Image, error) { return loadImage(root, winPEFolder) }
+
+func loadImage(root fs.FS, folder string) (Image, error) {
 	var img Image
-	text, err := fs.ReadFile(root, "etc/slipway/image.json")
+	text, err := fs.ReadFile(root, folder+"/image.json")
 	if err != nil {
 		return img, fmt.Errorf("read the boot image's description: %w", err)
 	}
@@ -51,14 +62,14 @@ func LoadImage(root fs.FS) (Image, error) {
 	if img.Format != 1 {
 		return img, fmt.Errorf("the boot image's description has format %d, this agent knows 1", img.Format)
 	}
-	id, err := fs.ReadFile(root, "etc/slipway/installation")
+	id, err := fs.ReadFile(root, folder+"/installation")
 	if err != nil {
 		return img, fmt.Errorf("read the installation id: %w", err)
 	}
 	if img.Installation = strings.TrimSpace(string(id)); img.Installation == "" {
 		return img, errors.New("the boot image names no installation")
 	}
-	ca, err := fs.ReadFile(root, "etc/slipway/ca.pem")
+	ca, err := fs.ReadFile(root, folder+"/ca.pem")
 	if err != nil {
 		return img, fmt.Errorf("read the pinned certificates: %w", err)
 	}
