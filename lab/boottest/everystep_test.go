@@ -65,9 +65,9 @@ func TestApplianceKilledInEveryStep(t *testing.T) {
 			t.Logf("step %d was over before the appliance was killed", step)
 			continue
 		}
-		into, away := v.wait(0, 4*time.Second), v.some(0, 10*time.Second)
+		into, away := v.moment(), v.some(0, 10*time.Second)
 		s.appliance.Kill()
-		t.Logf("step %d, %s: the appliance is killed after %.1f s and away for %.1f s", step, at.CurrentName, into.Seconds(), away.Seconds())
+		t.Logf("step %d, %s: the appliance is killed after %.2f s and away for %.1f s", step, at.CurrentName, into.Seconds(), away.Seconds())
 		time.Sleep(away)
 		must(t, s.appliance.Restart(t.Context()))
 	}
@@ -109,6 +109,14 @@ func (v *trial) wait(least, most time.Duration) time.Duration {
 	return d
 }
 
+// moment waits a twentieth of a second to eight seconds: some steps take a second,
+// others a minute.
+func (v *trial) moment() time.Duration {
+	d := lab.Timeout(time.Duration(math.Pow(10, -1.3+2.2*v.random.Float64()) * float64(time.Second)))
+	time.Sleep(d)
+	return d
+}
+
 // look returns the deployment. Its steps never go back.
 func (v *trial) look(t *testing.T) fleet.Deployment {
 	t.Helper()
@@ -146,9 +154,7 @@ func (v *trial) running(t *testing.T, step int, after int64) fleet.Deployment {
 // whileItWorks cuts at a random moment of a step.
 func (v *trial) whileItWorks(t *testing.T, at fleet.Deployment) {
 	t.Helper()
-	// Some steps take a second, others a minute: a twentieth of a second to eight seconds.
-	into := lab.Timeout(time.Duration(math.Pow(10, -1.3+2.2*v.random.Float64()) * float64(time.Second)))
-	time.Sleep(into)
+	into := v.moment()
 	v.off(t, fmt.Sprintf("step %d, %s, %.2f s after it began", at.StepNumber, at.CurrentName, into.Seconds()))
 }
 
