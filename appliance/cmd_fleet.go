@@ -91,7 +91,7 @@ func (a *app) deviceCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.call(c.Context(), "PUT", "/admin/devices/"+escape(args[0])+"/sequence", api.Assign{Sequence: args[1]}, nil)
 		}}
-	boot := &cobra.Command{Use: "boot DEVICE image|disk|silent", Short: "Set what a device boots", Args: usage(cobra.ExactArgs(2)),
+	boot := &cobra.Command{Use: "boot DEVICE image|winpe|disk|silent", Short: "Set what a device boots", Args: usage(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.call(c.Context(), "PUT", "/admin/devices/"+escape(args[0])+"/boot", api.SetBoot{Target: fleet.BootTarget(args[1]), Once: once}, nil)
 		}}

@@ -104,12 +104,14 @@ func peMachine(arch string) uint16 {
 // writeBootFiles writes the boot manager's files and the stores that name the image.
 func (w *winBuild) writeBootFiles(dir string) error {
 	files := append([]bootFile{}, w.boot...)
+	folder := `\Boot\` + w.id + `\`
 	for _, s := range []struct {
 		name     string
 		firmware bcd.Firmware
-	}{{BootStore, bcd.UEFI}, {BIOSStore, bcd.BIOS}} {
-		folder := `\Boot\` + w.id + `\`
-		content, err := bootStore(w.id, s.firmware, folder+BootWIM, folder+BootSDI)
+		wim, sdi string
+	}{{BootStore, bcd.UEFI, folder + BootWIM, folder + BootSDI}, {BIOSStore, bcd.BIOS, folder + BootWIM, folder + BootSDI},
+		{MediaStore, bcd.UEFI, `\sources\` + BootWIM, `\boot\` + BootSDI}} {
+		content, err := bootStore(w.id, s.firmware, s.wim, s.sdi)
 		if err != nil {
 			return err
 		}

@@ -16,15 +16,16 @@ import (
 )
 
 // winBuilderFormat is to Windows PE images what builderFormat is to Linux images.
-const winBuilderFormat = 1
+const winBuilderFormat = 2
 
 // The files of a Windows PE image. Fonts stand beside them under their own names.
 const (
 	BootWIM     = "boot.wim"
 	BootSDI     = "boot.sdi"
 	BootManager = "bootmgfw.efi"
-	BootStore   = "BCD"      // of UEFI machines that load by TFTP
-	BIOSStore   = "BCD.bios" // of BIOS machines
+	BootStore   = "BCD"       // of UEFI machines that load by TFTP
+	BIOSStore   = "BCD.bios"  // of BIOS machines
+	MediaStore  = "BCD.media" // of disks and of wimboot
 	BIOSLoader  = "pxeboot.n12"
 	BIOSManager = "bootmgr.exe"
 )

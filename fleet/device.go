@@ -13,6 +13,7 @@ type BootTarget string
 const (
 	BootImageTarget BootTarget = "image"  // the boot image with the agent
 	BootDisk        BootTarget = "disk"   // the device's own disk
+	BootWinPE       BootTarget = "winpe"  // the Windows PE image
 	BootSilent      BootTarget = "silent" // no answer at all, not even the loader
 )
 

@@ -40,7 +40,7 @@ func clientOfPath(name string, firmware Firmware) (Client, bool) {
 	folder, file := path.Split(name)
 	key, ok := strings.CutPrefix(path.Clean(folder), deviceFolder+"/")
 	parts := strings.Split(key, "_")
-	if !ok || file != deviceFile && file != shimFile || len(parts) != 3 {
+	if !ok || file != deviceFile && file != shimFile && !windowsName(file) || len(parts) != 3 {
 		return Client{}, false
 	}
 	mac, err := hex.DecodeString(parts[0])
@@ -82,6 +82,9 @@ func (c *Config) openDevice(ctx context.Context, client Client, final bool) (*Fi
 // program names what a client's firmware is given first: a path below the TFTP
 // root, empty when there is no loader for it.
 func (p *proxy) program(c Client, boot *Boot) (string, error) {
+	if boot.Windows != nil && boot.Target == TargetImage {
+		return p.windowsProgram(c, *boot.Windows)
+	}
 	if c.Loader || c.Firmware == BIOS || boot.Way == "" || boot.Way == WayIPXE {
 		return p.find(loaderNames(c))
 	}

@@ -109,7 +109,9 @@ func (h *httpHandler) send(w http.ResponseWriter, r *http.Request, name string, 
 	defer f.Close()
 	h.count.httpFiles.Add(1)
 	header := w.Header()
-	header.Set("Content-Type", contentType(name))
+	if header.Get("Content-Type") == "" {
+		header.Set("Content-Type", contentType(name))
+	}
 	header.Set("X-Content-Type-Options", "nosniff")
 	if f.SHA256 != "" {
 		header.Set("ETag", `"`+f.SHA256+`"`)
@@ -126,7 +128,8 @@ func (h *httpHandler) send(w http.ResponseWriter, r *http.Request, name string, 
 // consuming a one-time decision.
 func (h *httpHandler) device(w http.ResponseWriter, r *http.Request, name string) {
 	client, ok := clientOfPath(name, UEFIHTTP)
-	if !ok || path.Base(name) != deviceFile {
+	file := path.Base(name)
+	if !ok || file != deviceFile && file != windowsDisk {
 		h.refuse(w, http.StatusNotFound)
 		return
 	}
@@ -140,7 +143,14 @@ func (h *httpHandler) device(w http.ResponseWriter, r *http.Request, name string
 	case <-r.Context().Done():
 		return
 	}
-	f, err := h.cfg.openDevice(r.Context(), client, r.Method == http.MethodGet)
+	var f *File
+	var err error
+	if final := r.Method == http.MethodGet; file == windowsDisk {
+		f, _, err = h.cfg.openWindows(r.Context(), client, file, final)
+		w.Header().Set("Content-Type", "application/vnd.efi-img") // a disk, not a program
+	} else {
+		f, err = h.cfg.openDevice(r.Context(), client, final)
+	}
 	<-h.slots
 	h.send(w, r, name, f, err, false)
 }
@@ -208,6 +218,13 @@ func (h *httpHandler) render(ctx context.Context, r *http.Request, c Client, ask
 	if boot == nil {
 		return "", nil
 	}
+	if boot.Windows != nil {
+		windows := *boot.Windows
+		windows.wimboot = h.has(wimbootFile)
+		answer := *boot
+		answer.Windows = &windows
+		boot = &answer
+	}
 	text, err := renderScript(st, self, c.Firmware, *boot)
 	if err != nil {
 		return "", err
@@ -215,6 +232,12 @@ func (h *httpHandler) render(ctx context.Context, r *http.Request, c Client, ask
 	h.cfg.Logger.InfoContext(ctx, "boot script made", "mac", c.MAC.String(), "uuid", c.UUID,
 		"firmware", string(c.Firmware), "target", string(boot.Target), "kernel", boot.Kernel, "address", c.Address.String())
 	return text, nil
+}
+
+// has reports a file among the loaders.
+func (h *httpHandler) has(name string) bool {
+	f, err := h.cfg.Loaders.Open(name)
+	return err == nil && f.Close() == nil
 }
 
 // site is the address the loader should go on with: the configured one, else

@@ -61,8 +61,9 @@ type Boot struct {
 	// FastKernel is Kernel without signature, which starts faster: for BIOS. Empty when
 	// the image has none.
 	FastKernel string
-	Way        Way    // how UEFI firmware gets there; empty: WayIPXE
-	Message    string // shown by the loader, e.g. "no boot image has been built yet"; Kernel is then empty
+	Windows    *Windows // the image is Windows PE; Kernel is then empty
+	Way        Way      // how UEFI firmware gets there; empty: WayIPXE
+	Message    string   // shown by the loader, e.g. "no boot image has been built yet"; Kernel is then empty
 }
 
 // Policy decides what a client boots. It is owned by its caller, netboot.

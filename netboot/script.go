@@ -103,10 +103,13 @@ func (s *script) text() string { return "#!ipxe\n" + strings.Join(s.lines, "\n")
 // renderScript makes the boot script for a decision.
 func renderScript(st site, self string, fw Firmware, boot Boot) (string, error) {
 	s := &script{site: st, self: self, fw: fw}
+	if boot.Windows != nil && boot.Message == "" {
+		boot.Message = boot.Windows.message(fw)
+	}
 	switch {
 	case boot.Target == TargetDisk:
 		s.disk()
-	case boot.Target == TargetImage && boot.Kernel != "":
+	case boot.Target == TargetImage && (boot.Kernel != "" || boot.Windows != nil && boot.Message == ""):
 		if err := s.image(boot); err != nil {
 			return "", err
 		}
@@ -180,6 +183,9 @@ func (s *script) image(b Boot) error {
 // loadLines are the kernel and initrd commands. EFI kernels find an initrd by
 // the names on the command line (`initrd=`); BIOS ignores them.
 func (s *script) loadLines(b Boot) ([]string, error) {
+	if b.Windows != nil {
+		return s.windowsLines(*b.Windows)
+	}
 	file := b.Kernel
 	if s.fw == BIOS && b.FastKernel != "" {
 		file = b.FastKernel // nobody checks signatures there

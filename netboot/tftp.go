@@ -31,6 +31,7 @@ type tftpServer struct {
 	guard      *tftpGuard
 	transfers  *transferSockets
 	grub       grubWatch
+	windows    windowsClients
 
 	mu    sync.Mutex
 	byKey map[netip.AddrPort]*tftpTransfer // by the address the library knows

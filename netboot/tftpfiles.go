@@ -40,11 +40,17 @@ func (s *tftpServer) resolve(ctx context.Context, name string, at peers, final b
 	}
 	if c, ok := clientOfPath(clean, UEFI); ok {
 		c.Server = s.reachedAt(at.local)
+		if file := path.Base(clean); windowsName(file) {
+			return s.openManager(ctx, c, file, at, final)
+		}
 		if path.Base(clean) == shimFile {
 			c.Address = at.remote.Addr()
 			return s.cfg.openShim(ctx, c)
 		}
 		return s.cfg.openDevice(ctx, c, final)
+	}
+	if f, ok, err := s.openForManager(clean, at); ok {
+		return f, err
 	}
 	if f, ok, err := s.openSigned(ctx, clean, at, final); ok {
 		return f, err

@@ -119,9 +119,9 @@ func (c *Console) assignSequence(v *visit) error {
 func (c *Console) setBoot(v *visit) error {
 	target, once := fleet.BootTarget(v.form("target")), v.form("when") == "next"
 	switch {
-	case target == fleet.BootImageTarget, target == fleet.BootDisk, target == fleet.BootSilent, target == "" && once:
+	case target == fleet.BootImageTarget, target == fleet.BootWinPE, target == fleet.BootDisk, target == fleet.BootSilent, target == "" && once:
 	default:
-		return c.deviceProblem(v, &Refused{Reason: "Choose what the device boots: the boot image, its local disk, or no answer."})
+		return c.deviceProblem(v, &Refused{Reason: "Choose what the device boots: the boot image, the Windows PE image, its local disk, or no answer."})
 	}
 	err := c.backend.Devices.SetBoot(v.ctx(), v.actor(), v.param("id"), target, once)
 	if err == nil {

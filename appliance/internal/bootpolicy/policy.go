@@ -30,6 +30,7 @@ import (
 // implements it.
 type Images interface {
 	Current(arch string) (fleet.BootImage, bool)
+	CurrentWinPE(arch string) (fleet.BootImage, bool)
 }
 
 // Options of a Policy. Store, Devices and Images must be set.
@@ -217,11 +218,15 @@ func (p *Policy) answer(ctx context.Context, c netboot.Client, d fleet.Device, t
 	case fleet.BootDisk:
 		return &netboot.Boot{Target: netboot.TargetDisk}, nil
 	}
-	image, ok := p.o.Images.Current(c.Arch)
-	if !ok {
-		return &netboot.Boot{Target: netboot.TargetImage, Message: noImage(c.Arch)}, nil
+	find, make, missing := p.o.Images.Current, p.imageBoot, noImage
+	if t == fleet.BootWinPE {
+		find, make, missing = p.o.Images.CurrentWinPE, p.windowsBoot(d), noWinPE
 	}
-	b, err := p.imageBoot(c, image)
+	image, ok := find(c.Arch)
+	if !ok {
+		return &netboot.Boot{Target: netboot.TargetImage, Message: missing(c.Arch)}, nil
+	}
+	b, err := make(c, image)
 	if err != nil {
 		return nil, err
 	}
@@ -235,6 +240,26 @@ func (p *Policy) answer(ctx context.Context, c netboot.Client, d fleet.Device, t
 
 func noImage(arch string) string {
 	return "no boot image for " + arch + " has been built yet. Build one in the console, or with: slipway image build linux"
+}
+
+func noWinPE(arch string) string {
+	return "no Windows PE image for " + arch + " has been built yet. Build one with: slipway image build winpe --source FILE"
+}
+
+// windowsBoot makes the answer of a Windows PE image for a device. UEFI firmware is
+// given Microsoft's own boot manager, unless the device is set to iPXE itself.
+func (p *Policy) windowsBoot(d fleet.Device) func(netboot.Client, fleet.BootImage) (*netboot.Boot, error) {
+	return func(_ netboot.Client, image fleet.BootImage) (*netboot.Boot, error) {
+		has := map[string]bool{}
+		for _, f := range image.Files {
+			has[f.Name] = true
+		}
+		if !has[bootimages.BootWIM] || !has[bootimages.BootManager] {
+			return nil, fmt.Errorf("boot image %s has no boot.wim or no boot manager", image.ID)
+		}
+		return &netboot.Boot{Target: netboot.TargetImage, Windows: &netboot.Windows{Image: image.ID, ByIPXE: d.Boot.Way == fleet.BootByIPXE,
+			BIOS: has[bootimages.BIOSLoader] && has[bootimages.BIOSManager]}}, nil
+	}
 }
 
 // imageBoot names the files and the kernel command line.

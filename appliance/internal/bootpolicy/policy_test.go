@@ -20,6 +20,11 @@ type imageList map[string]fleet.BootImage
 
 func (l imageList) Current(arch string) (fleet.BootImage, bool) { i, ok := l[arch]; return i, ok }
 
+func (l imageList) CurrentWinPE(arch string) (fleet.BootImage, bool) {
+	i, ok := l["winpe "+arch]
+	return i, ok
+}
+
 const imageID = "0123456789abcdef0123456789abcdef"
 
 // bench is a policy over a real store, with a clock that the test moves.

@@ -137,9 +137,9 @@ func knownSequence(tx *state.Tx, sequence string) bool {
 // back to the default. Errors: ErrNotFound, ErrInvalid.
 func (s *Service) SetBoot(ctx context.Context, key string, target fleet.BootTarget, once bool) error {
 	switch target {
-	case "", fleet.BootImageTarget, fleet.BootDisk, fleet.BootSilent:
+	case "", fleet.BootImageTarget, fleet.BootWinPE, fleet.BootDisk, fleet.BootSilent:
 	default:
-		return fmt.Errorf("%w: boot target %q is not image, disk or silent", ErrInvalid, target)
+		return fmt.Errorf("%w: boot target %q is not image, winpe, disk or silent", ErrInvalid, target)
 	}
 	return s.change(ctx, key, func(_ *state.Tx, d *fleet.Device) error {
 		if once {

@@ -23,15 +23,16 @@ func (s *Service) Loaders() netboot.Files {
 	b := s.c.Builder
 	data := filepath.Dir(b.BootDir())
 	return loaderFiles{
-		Dir:    netboot.NewDir(b.LoadersDir()),
-		parts:  netboot.NewDir(filepath.Join(b.BootDir(), bootimages.PartsFolder)),
-		signed: netboot.NewDir(filepath.Join(data, netboot.SignedFolder)),
+		Dir:     netboot.NewDir(b.LoadersDir()),
+		parts:   netboot.NewDir(filepath.Join(b.BootDir(), bootimages.PartsFolder)),
+		windows: netboot.NewDir(filepath.Join(data, netboot.WindowsFolder)),
+		signed:  netboot.NewDir(filepath.Join(data, netboot.SignedFolder)),
 	}
 }
 
 type loaderFiles struct {
 	*netboot.Dir
-	parts, signed *netboot.Dir
+	parts, signed, windows *netboot.Dir
 }
 
 // Open implements netboot.Files.
@@ -40,6 +41,8 @@ func (l loaderFiles) Open(name string) (*netboot.File, error) {
 		return l.signed.Open(rest)
 	}
 	switch name {
+	case "wimboot": // the administrator's
+		return l.windows.Open(name)
 	case "shimx64.efi":
 		return l.parts.Open(name)
 	case "grubx64.efi": // the name that shim asks for

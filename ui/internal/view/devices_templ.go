@@ -1240,7 +1240,7 @@ func bootForm(p Page, d fleet.Device, when, label string, now fleet.BootTarget) 
 				return templ_7745c5c3_Err
 			}
 		}
-		for _, t := range []fleet.BootTarget{fleet.BootImageTarget, fleet.BootDisk, fleet.BootSilent} {
+		for _, t := range []fleet.BootTarget{fleet.BootImageTarget, fleet.BootWinPE, fleet.BootDisk, fleet.BootSilent} {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 115, "<option value=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

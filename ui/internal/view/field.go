@@ -182,6 +182,8 @@ func TargetText(t fleet.BootTarget) string {
 	switch t {
 	case fleet.BootImageTarget:
 		return "Boot image"
+	case fleet.BootWinPE:
+		return "Windows PE image"
 	case fleet.BootDisk:
 		return "Local disk"
 	case fleet.BootSilent:

@@ -1,0 +1,48 @@
+package bootpolicy
+
+import (
+	"strings"
+	"testing"
+
+	"slipway/fleet"
+)
+
+// A device set to Windows PE is told its files, and how it gets there; others get the
+// Linux image.
+func TestWindowsPE(t *testing.T) {
+	b := newBench(t)
+	if _, err := b.policy.Decide(t.Context(), client()); err != nil {
+		t.Fatal(err)
+	}
+	device := client().UUID
+	if err := b.devices.SetBoot(t.Context(), device, fleet.BootWinPE, true); err != nil {
+		t.Fatal(err)
+	}
+	boot, err := b.policy.Peek(t.Context(), client())
+	if err != nil || !strings.Contains(boot.Message, "no Windows PE image for x64") {
+		t.Fatalf("%+v, %v", boot, err)
+	}
+	const id = "fedcba98765432100123456789abcdef"
+	b.images["winpe x64"] = fleet.BootImage{ID: id, Kind: "winpe", Architecture: "x64", Files: []fleet.ImageFile{{Name: "boot.wim"}, {Name: "bootmgfw.efi"}, {Name: "pxeboot.n12"}, {Name: "bootmgr.exe"}}}
+	if boot, err = b.policy.Peek(t.Context(), client()); err != nil || boot.Windows == nil || boot.Windows.Image != id || !boot.Windows.BIOS || boot.Windows.ByIPXE || boot.Kernel != "" {
+		t.Fatalf("%+v, %v", boot, err)
+	}
+	if err := b.devices.SetWay(t.Context(), device, fleet.BootByIPXE); err != nil {
+		t.Fatal(err)
+	}
+	if boot, err = b.policy.Decide(t.Context(), client()); err != nil || boot.Windows == nil || !boot.Windows.ByIPXE {
+		t.Fatalf("%+v, %v", boot, err)
+	}
+	d, known, err := b.devices.Find(claim(client()))
+	if err != nil || !known || d.ImageID != id || d.Boot.Next != "" {
+		t.Errorf("recorded %+v, %v, %v", d, known, err)
+	}
+	b.images["winpe x64"] = fleet.BootImage{ID: id, Files: []fleet.ImageFile{{Name: "boot.wim"}}}
+	if err := b.devices.SetBoot(t.Context(), device, fleet.BootWinPE, false); err != nil {
+		t.Fatal(err)
+	}
+	b.now = b.now.Add(24 * 3600e9)
+	if boot, err := b.policy.Peek(t.Context(), client()); err == nil {
+		t.Errorf("an image without boot manager: %+v", boot)
+	}
+}
