@@ -257,7 +257,7 @@ func (p *Policy) windowsBoot(d fleet.Device) func(netboot.Client, fleet.BootImag
 		if !has[bootimages.BootWIM] || !has[bootimages.BootManager] {
 			return nil, fmt.Errorf("boot image %s has no boot.wim or no boot manager", image.ID)
 		}
-		return &netboot.Boot{Target: netboot.TargetImage, Windows: &netboot.Windows{Image: image.ID, ByIPXE: d.Boot.Way == fleet.BootByIPXE,
+		return &netboot.Boot{Target: netboot.TargetImage, Windows: &netboot.Windows{Image: image.ID, Disk: has[bootimages.BootSDI], ByIPXE: d.Boot.Way == fleet.BootByIPXE,
 			BIOS: has[bootimages.BIOSLoader] && has[bootimages.BIOSManager]}}, nil
 	}
 }

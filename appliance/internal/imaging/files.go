@@ -75,5 +75,12 @@ func (f imageFiles) Open(name string) (*netboot.File, error) {
 		}
 		return &netboot.File{ReadSeekCloser: h, Size: known.Size, ModTime: image.BuiltAt, SHA256: known.SHA256}, nil
 	}
+	if file == bootimages.WinPEDisk && image.Kind == bootimages.KindWinPE {
+		disk, size, err := f.s.c.Builder.OpenDisk(image)
+		if err != nil {
+			return nil, err
+		}
+		return &netboot.File{ReadSeekCloser: disk, Size: size, ModTime: image.BuiltAt}, nil
+	}
 	return nil, missing
 }

@@ -32,6 +32,7 @@ var (
 type Builder interface {
 	BuildLinux(context.Context, bootimages.Options, bootimages.Report) (fleet.BootImage, error)
 	BuildWinPE(context.Context, bootimages.Options, bootimages.Report) (fleet.BootImage, error)
+	OpenDisk(fleet.BootImage) (io.ReadSeekCloser, int64, error)
 	Report(id string) (bootimages.WinPEReport, error)
 	EnsureLoaders(ctx context.Context, packages string) (bootimages.Loaders, error)
 	EnsureMediaParts(ctx context.Context, packages string) error
