@@ -18,7 +18,7 @@ func command(args ...string) (code int, out, errText string) {
 }
 
 func TestPartsThatDoNotExistYetSaySo(t *testing.T) {
-	for _, line := range []string{"backup --content /tmp/x", "image build winpe --source x.iso --media iso"} {
+	for _, line := range []string{"image build winpe --source x.iso --media iso"} {
 		code, _, errText := command(strings.Fields(line)...)
 		if code != exitNotInThisVersion || !strings.Contains(errText, "not in this version") {
 			t.Errorf("%s: exit %d, %q", line, code, errText)
