@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
 	"slipway/ui/browsertest"
@@ -85,5 +87,92 @@ func TestUploadGoesOnAfterTheTabWasClosed(t *testing.T) {
 		if !bytes.Equal(u.data, body) {
 			t.Errorf("%d of %d bytes came, or others", len(u.data), len(body))
 		}
+	}
+}
+
+// TestUploadOverACutLine cuts the connection itself, for everything, in the middle of
+// a piece; once the line is whole again, the upload goes on by itself.
+func TestUploadOverACutLine(t *testing.T) {
+	browser := browsertest.Start(t)
+	s := startSite(t, true)
+	s.breakAt, s.onBreak = 2, func() { s.line.cut(true) }
+	body := bytes.Repeat([]byte("0123456789abcdef"), 9<<16)
+	path := filepath.Join(t.TempDir(), "rescue.tar.gz")
+	if err := os.WriteFile(path, body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tb := openTab(t, browser, s, 390, 844, "light")
+	tb.signIn()
+	tb.open("/content/add")
+	tb.do(chromedp.SetUploadFiles(chromedp.CSS("#files"), []string{path}), setSelect("#purpose", "other"))
+	tb.press("form[data-upload] .primary")
+	tb.until("the second try to fail too", `document.querySelector(".uploads .lost")?.textContent.includes("next try in 2 s")`)
+	tb.shot("upload-cut-390-light")
+	s.line.cut(false)
+	tb.until("the item", `document.querySelector("h1")?.textContent === "rescue"`)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.uploads) != 1 || s.pieces != 3 {
+		t.Errorf("%d uploads, %d pieces", len(s.uploads), s.pieces)
+	}
+	for _, u := range s.uploads {
+		if !bytes.Equal(u.data, body) {
+			t.Errorf("%d of %d bytes came, or others", len(u.data), len(body))
+		}
+	}
+}
+
+// TestContentJobsLive: bytes move while one looks, what is typed in the filter stays,
+// and what was taken in comes into the list without a reload.
+func TestContentJobsLive(t *testing.T) {
+	browser := browsertest.Start(t)
+	s := startSite(t, true)
+	job := ContentJob{ID: "j1", Kind: "import", Name: "Ubuntu 24.04 root file system", Stage: "Fetching", Total: 2_000_000_000, State: "running", StartedAt: time.Now()}
+	s.jobs = []ContentJob{job}
+	for _, look := range []struct {
+		width, height int64
+		scheme        string
+	}{{390, 844, "dark"}, {1280, 800, "light"}} {
+		tb := openTab(t, browser, s, look.width, look.height, look.scheme)
+		tb.signIn()
+		tb.open("/content")
+		s.change(Change{Kind: ChangeContentJob, ID: "j1"}, func() { s.jobs[0].Done = 640_000_000 })
+		tb.until("its progress", `document.querySelector("[data-job] progress").value === 32 && document.querySelector("[data-job]").textContent.includes("32 %, 640.0 MB of 2.0 GB")`)
+		tb.shot(shotName("content-job", look.width, look.scheme))
+		for _, problem := range eval[[]string](tb, accessibility) {
+			t.Errorf("at %d: %s", look.width, problem)
+		}
+		if look.width < 720 {
+			continue
+		}
+		tb.do(chromedp.SendKeys(chromedp.CSS("main [name=q]"), "ubuntu"))
+		s.change(Change{Kind: ChangeContentJob, ID: "j1"}, func() { s.jobs[0].Stage, s.jobs[0].Done, s.jobs[0].Total = "Converting", 10, 0 })
+		tb.until("the next stage", `document.querySelector("[data-job]").textContent.includes("Converting") && !document.querySelector("[data-job] progress").hasAttribute("value")`)
+		if got := eval[string](tb, `document.querySelector("main [name=q]").value`); got != "ubuntu" {
+			t.Errorf("the filter holds %q", got)
+		}
+		tb.mouse(input.DispatchMouseEventTypeMouseMoved, 5, 700) // out of the table
+		began := time.Now()
+		s.change(Change{Kind: ChangeContentJob, ID: "j1"}, func() {
+			s.jobs[0].State, s.jobs[0].Error = "failed", "the address answered 404: look whether it is spelled right"
+		})
+		tb.until("why it failed", `document.querySelector(".banner.bad")?.textContent.includes("was not taken in: the address answered 404")`)
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("it took %s: that was not live", took)
+		}
+		job.ID = "j2"
+		s.change(Change{Kind: ChangeContentJob, ID: "j2"}, func() { s.jobs = []ContentJob{job} })
+		tb.until("another one", `document.querySelector("[data-job]") !== null`)
+		s.change(Change{Kind: ChangeContentJob, ID: "j2"}, func() {
+			s.jobs[0].State = "done"
+			item := s.content[0]
+			item.ID, item.Name = "c0099", "Ubuntu 24.04 root file system"
+			s.content = append(s.content, item)
+		})
+		tb.until("the item in the list", `document.querySelector('a[href="/content/c0099"]') !== null && document.querySelector("[data-job], .banner.bad") === null`)
+		if got := eval[string](tb, `document.querySelector("main [name=q]").value`); got != "ubuntu" {
+			t.Errorf("the filter holds %q", got)
+		}
+		tb.noComplaints("content")
 	}
 }

@@ -162,6 +162,9 @@ func (f fakeContent) ServeUpload(w http.ResponseWriter, r *http.Request, account
 			if f.pieces == f.breakAt { // the connection breaks in the middle of a piece
 				u.data = append(u.data, body[:len(body)/2]...)
 				f.down = f.staysDown
+				if f.onBreak != nil {
+					f.onBreak()
+				}
 				panic(http.ErrAbortHandler)
 			}
 			u.data = append(u.data, body...)

@@ -46,6 +46,7 @@ type fake struct {
 	pieces      int  // of uploads
 	breakAt     int  // the piece at which the connection breaks
 	staysDown   bool // ... and does not come back
+	onBreak     func()
 	down        bool
 	uploads     map[string]*fakeUpload
 	drafts      map[string][]byte // by account and sequence

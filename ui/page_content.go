@@ -16,7 +16,7 @@ import (
 )
 
 func (c *Console) showContent(v *visit) error {
-	p, err := c.page(v, "Content", "content", "")
+	p, err := c.page(v, "Content", "content", "jobs")
 	if err != nil {
 		return err
 	}
@@ -50,13 +50,13 @@ func (c *Console) contentJobs(v *visit) (out []view.JobRow, err error) {
 		if j.State == "done" || j.State != "running" && c.now().Sub(j.StartedAt) > jobMemory {
 			continue
 		}
-		row := view.JobRow{Name: j.Name, Stage: j.Stage, Running: j.State == "running", Error: j.Error, Percent: -1}
-		if j.Total > 0 {
-			row.Percent = int(j.Done * 100 / j.Total)
-		}
-		out = append(out, row)
+		out = append(out, jobRow(j))
 	}
 	return out, err
+}
+
+func jobRow(j ContentJob) view.JobRow {
+	return view.JobRow{ID: j.ID, Kind: j.Kind, Name: j.Name, Running: j.State == "running", Error: j.Error, F: view.JobFields(j.State, j.Stage, j.Done, j.Total)}
 }
 
 func (c *Console) showAddContent(v *visit) error {

@@ -34,6 +34,7 @@ func (b batch) empty() bool { return len(b.Patches)+len(b.Kinds)+len(b.Lines) ==
 // topics is what one page wants to hear of.
 type topics struct {
 	devices, deployments, builds bool
+	jobs                         bool   // work on content
 	device, deployment, log      string // ids
 	kinds                        map[string]bool
 }
@@ -51,6 +52,8 @@ func parseTopics(text string) topics {
 			t.deployments = true
 		case "builds":
 			t.builds = true
+		case "jobs":
+			t.jobs = true
 		case "device":
 			t.device = id
 		case "deployment":
@@ -97,7 +100,8 @@ func (c *Console) patches(ctx context.Context, t topics, keys []changeKey, now t
 // wantsKind: a page with a list hears of every kind in it, so that parts of the
 // page that are drawn by the server can be fetched anew.
 func (t topics) wantsKind(kind string) bool {
-	return t.kinds[kind] || kind == ChangeDeployment && t.deployments || kind == ChangeBuild && t.builds
+	return t.kinds[kind] || kind == ChangeDeployment && t.deployments || kind == ChangeBuild && t.builds ||
+		t.jobs && (kind == ChangeContentJob || kind == ChangeContent)
 }
 
 func (c *Console) patchOf(ctx context.Context, t topics, k changeKey, now time.Time) ([]patch, error) {
@@ -110,6 +114,8 @@ func (c *Console) patchOf(ctx context.Context, t topics, k changeKey, now time.T
 		return c.listedDeployment(ctx, t, k.id, now)
 	case k.kind == ChangeBuild && t.builds:
 		return c.buildPatch(ctx, k.id, now)
+	case k.kind == ChangeContentJob && t.jobs:
+		return c.jobPatch(ctx, k.id)
 	}
 	return nil, nil
 }
@@ -168,6 +174,20 @@ func (c *Console) buildPatch(ctx context.Context, id string, now time.Time) ([]p
 	for _, b := range builds {
 		if b.ID == id {
 			return []patch{{Key: "build:" + id, F: view.BuildFields(b, now), Born: view.Stamp(b.StartedAt)}}, nil
+		}
+	}
+	return nil, ErrNotFound
+}
+
+// jobPatch is work on content; that it has ended shows in what the page draws anew.
+func (c *Console) jobPatch(ctx context.Context, id string) ([]patch, error) {
+	jobs, err := c.backend.Content.Jobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range jobs {
+		if j.ID == id {
+			return []patch{{Key: "job:" + id, F: jobRow(j).F, Born: view.Stamp(j.StartedAt), Final: j.State != "running"}}, nil
 		}
 	}
 	return nil, ErrNotFound

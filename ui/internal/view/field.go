@@ -219,6 +219,20 @@ func BuildFields(b fleet.ImageBuild, now time.Time) Fields {
 	}
 }
 
+// JobFields are the changing values of work on content: done of total bytes, total 0
+// when that is not known. The state is not drawn as a field; it makes the end a change.
+func JobFields(state, stage string, done, total int64) Fields {
+	percent := -1
+	text := ""
+	if total > 0 {
+		percent = int(min(100, done*100/total))
+		text = itoa(percent) + " %, " + Bytes(done) + " of " + Bytes(total)
+	} else if done > 0 {
+		text = Bytes(done)
+	}
+	return Fields{"state": {Text: state}, "stage": {Text: stage}, "progress": {Percent: &percent, Text: text}}
+}
+
 func buildStatus(b fleet.ImageBuild) Field {
 	switch b.State {
 	case "done":

@@ -135,7 +135,7 @@ function busy(region) {
   if (region.querySelector("dialog[open], dialog:popover-open")) return true;
   const selection = getSelection();
   if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
-  return region.matches(":hover");
+  return region.matches(":hover:not([data-eager])");
 }
 
 function replace(names) {
@@ -192,6 +192,12 @@ function offer(region) {
   const bar = region.querySelector("[data-fresh]");
   if (bar) bar.hidden = false;
 }
+
+// A job that is not heard of is asked for.
+setInterval(() => {
+  const job = document.querySelector("[data-job]");
+  if (job && !document.hidden) stale(job.closest("[data-region]"));
+}, 5000);
 
 document.addEventListener("click", (e) => {
   const button = e.target.closest("[data-apply]");
@@ -328,6 +334,9 @@ export function startLive(log) {
 function needsRedraw(region, b, kind) {
   if (kind === "build") {
     return (b.p || []).some((p) => p.k.startsWith("build:") && p.f.status && p.f.status.s !== "running");
+  }
+  if (kind === "contentjob") { // rows come and go; bytes are patched
+    return (b.p || []).some((p) => p.k.startsWith("job:") && (p.final || region.dataset.region === "jobs" && !document.querySelector(`[data-k="${CSS.escape(p.k)}"]`)));
   }
   if (kind !== "deployment") return true;
   const rows = [...region.querySelectorAll('[data-k^="deployment:"]')].map((r) => r.dataset.k);

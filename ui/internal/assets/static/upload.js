@@ -39,18 +39,29 @@ async function begin(form, file) {
   return { id, offset: 0 };
 }
 
+// rate says how fast it goes and how long it will take, once that can be told.
+function rate(offset, size, from) {
+  const seconds = (performance.now() - from.at) / 1000;
+  if (seconds < 2 || offset <= from.offset || offset >= size) return "";
+  const perSecond = (offset - from.offset) / seconds;
+  const left = (size - offset) / perSecond;
+  return `, ${words(perSecond)}/s, about ${left < 90 ? Math.ceil(left) + " s" : Math.ceil(left / 60) + " min"} left`;
+}
+
 async function send(form, file, row) {
   let wait = 1000;
+  let from = null; // where and when sending began, to tell the rate
   for (;;) {
     try {
       let { id, offset } = await begin(form, file);
       row.show(offset, "");
+      from = { offset, at: performance.now() };
       while (offset < file.size) {
         const res = await call(form, "PATCH", form.dataset.upload + "/" + id, { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(offset) }, file.slice(offset, offset + piece));
         if (res.status !== 204) throw new Error("not taken: " + res.status);
         offset = Number(res.headers.get("Upload-Offset"));
         wait = 1000;
-        row.show(offset, "");
+        row.show(offset, rate(offset, file.size, from));
       }
       return id;
     } catch (e) {
@@ -77,14 +88,13 @@ function addRow(list, file) {
   li.append(name, bar, note);
   list.append(li);
   return {
-    show(offset) { bar.value = file.size ? offset : 1; note.textContent = words(offset) + " of " + words(file.size); li.classList.remove("lost"); },
+    show(offset, more) { bar.value = file.size ? offset : 1; note.textContent = words(offset) + " of " + words(file.size) + more; li.classList.remove("lost"); },
     full() { return bar.value === bar.max; },
     say(text) { note.textContent = text; li.classList.add("lost"); announce(text); },
   };
 }
 
 export function startUpload() {
-  if (document.querySelector("[data-job]")) setTimeout(() => location.reload(), 2000);
   const form = document.querySelector("form[data-upload]");
   if (!form) return;
   const input = form.querySelector("input[type=file]");
@@ -103,9 +113,11 @@ export function startUpload() {
     if (files.length && name && !name.value) name.value = files[0].name.replace(/(\.tar)?\.[a-z0-9]+$/i, "");
   };
   input.addEventListener("change", () => choose(input.files));
-  for (const kind of ["dragenter", "dragover"]) drop.addEventListener(kind, (e) => { e.preventDefault(); drop.classList.add("over"); });
-  for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (e) => { e.preventDefault(); choose(e.dataTransfer.files); });
+  // The whole window takes files: a browser that is let go of one beside the frame
+  // would leave the page for it.
+  for (const kind of ["dragenter", "dragover"]) document.addEventListener(kind, (e) => { e.preventDefault(); drop.classList.add("over"); });
+  document.addEventListener("dragleave", (e) => { if (!e.relatedTarget) drop.classList.remove("over"); });
+  document.addEventListener("drop", (e) => { e.preventDefault(); drop.classList.remove("over"); choose(e.dataTransfer.files); });
   addEventListener("beforeunload", (e) => { if (busy) e.preventDefault(); });
 
   form.addEventListener("submit", async (e) => {
