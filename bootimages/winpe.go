@@ -16,7 +16,7 @@ import (
 )
 
 // winBuilderFormat is to Windows PE images what builderFormat is to Linux images.
-const winBuilderFormat = 2
+const winBuilderFormat = 3
 
 // The files of a Windows PE image. Fonts stand beside them under their own names.
 const (
@@ -121,7 +121,9 @@ func (w *winBuild) resolve(ctx context.Context) (err error) {
 	}
 	w.lines = append(w.lines, w.in.lines()...)
 	w.id = imageID(w.lines)
-	w.report.Notes = append(w.report.Notes, "the agent on Windows is not in this version: the image starts, loads drivers and the network, and the agent says so")
+	if len(w.in.run[hookAfterSignIn]) > 0 {
+		w.report.Notes = append(w.report.Notes, "the hooks after the sign-in are in the image, and the agent of this version does not run them")
+	}
 	return nil
 }
 

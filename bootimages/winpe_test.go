@@ -211,7 +211,7 @@ func TestWinPEHoldsWhatWasAskedFor(t *testing.T) {
 		t.Errorf("image.json: %+v, %v", about, err)
 	}
 	start := strings.Split(files["/slipway/start.cmd"], "\r\n")
-	order := []string{`drvload "%SLIPWAY%\drivers\nic\e1.inf"`, `reg import "%SLIPWAY%\roots.reg"`, `call "%SLIPWAY%\hooks\before-network\10-first.cmd"`, "wpeinit ",
+	order := []string{`drvload "%SLIPWAY%\drivers\nic\e1.inf"`, `reg import "%SLIPWAY%\roots.reg"`, `cmd.exe /d /c ""%SLIPWAY%\hooks\before-network\10-first.cmd""`, "wpeinit ",
 		`powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File "%SLIPWAY%\hooks\after-network\net.ps1"`, `"%SLIPWAY%\slipway-agent.exe" winpe`}
 	at := -1
 	for _, want := range order {

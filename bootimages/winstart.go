@@ -35,10 +35,10 @@ func (in *winInputs) startCommand(id string, lab bool) []byte {
 		lines = append(lines, "echo Slipway: loading drivers")
 	}
 	for _, inf := range in.infs {
-		lines = append(lines, `drvload "%SLIPWAY%\drivers\`+backslashes(inf)+`" >>"%LOG%" 2>&1 || echo Slipway: the driver `+backslashes(inf)+` was not loaded`)
+		lines = append(lines, tried(`drvload "%SLIPWAY%\drivers\`+backslashes(inf)+`"`, "the driver "+backslashes(inf)+" was not loaded")...)
 	}
 	if len(in.roots) > 0 {
-		lines = append(lines, `reg import "%SLIPWAY%\roots.reg" >>"%LOG%" 2>&1 || echo Slipway: root certificates were not added`)
+		lines = append(lines, tried(`reg import "%SLIPWAY%\roots.reg"`, "root certificates were not added")...)
 	}
 	lines = append(lines, in.hookLines(hookBeforeNetwork)...)
 	lines = append(lines, "echo Slipway: starting the network", `wpeinit >>"%LOG%" 2>&1`)
@@ -46,7 +46,7 @@ func (in *winInputs) startCommand(id string, lab bool) []byte {
 	lines = append(lines,
 		":agent",
 		`"%SLIPWAY%\slipway-agent.exe" winpe`,
-		`if not errorlevel 1 exit /b 0`,
+		`if "%errorlevel%"=="0" exit /b 0`,
 		"echo Slipway: the agent ended with %errorlevel%. It starts again in 10 seconds.")
 	if lab {
 		lines = append(lines, "start cmd.exe")
@@ -61,11 +61,16 @@ func (in *winInputs) hookLines(moment string) (out []string) {
 		p := `"%SLIPWAY%\hooks\` + backslashes(name) + `"`
 		command := map[string]string{".ps1": "powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File " + p, ".exe": p}[strings.ToLower(path.Ext(name))]
 		if command == "" {
-			command = "call " + p
+			command = `cmd.exe /d /c "` + p + `"` // one of its own: it cannot end or change this one
 		}
-		out = append(out, command+` >>"%LOG%" 2>&1 || echo Slipway: the hook `+backslashes(name)+` failed`)
+		out = append(out, tried(command, "the hook "+backslashes(name)+" failed")...)
 	}
 	return out
+}
+
+// tried are the lines that run a command, keep what it says, and name it when it fails.
+func tried(command, failed string) []string {
+	return []string{command + ` >>"%LOG%" 2>&1`, `if not "%errorlevel%"=="0" echo Slipway: ` + failed}
 }
 
 func backslashes(p string) string { return strings.ReplaceAll(p, "/", `\`) }

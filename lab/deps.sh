@@ -7,10 +7,10 @@ set -euo pipefail
 packages_of() {
   case $1 in
     build) echo git ca-certificates ;;
-    check) { command -v npm >/dev/null || echo nodejs npm; } | tr "\n" " "; echo systemd sbsigntool vagrant curl tftp-hpa atftp cpio kmod iproute2 busybox-static ipxe dpkg zstd rsyslog rsyslog-gnutls zbar-tools wine64 xorriso mtools dosfstools ntfs-3g grub-common grub-pc-bin grub-efi-amd64-bin qemu-utils wimtools xz-utils p7zip-full genisoimage libhivex-bin libwin-hivex-perl ;;
+    check) { command -v npm >/dev/null || echo nodejs npm; } | tr "\n" " "; echo systemd sbsigntool vagrant curl tftp-hpa atftp cpio kmod iproute2 busybox-static ipxe dpkg zstd rsyslog rsyslog-gnutls zbar-tools wine64 xorriso mtools dosfstools fdisk ntfs-3g grub-common grub-pc-bin grub-efi-amd64-bin qemu-utils wimtools xz-utils p7zip-full genisoimage libhivex-bin libwin-hivex-perl ;;
     lab) echo qemu-system-x86 ovmf seabios ipxe ipxe-qemu dnsmasq-base iproute2 tcpdump udhcpc kmod \
               busybox-static mtools mmdebstrap e2fsprogs fdisk dpkg cpio zstd xz-utils zbar-tools xorriso \
-              libpq5 libmariadb3 liblog4cplus-2.0.5 ;;
+              wimtools gcc binutils libc6-dev gnu-efi libpq5 libmariadb3 liblog4cplus-2.0.5 ;;
     bench) echo dnsmasq-base iproute2 curl zstd dpkg libwrap0 libpcre2-8-0 ;;
     ui) echo chromium fonts-dejavu-core ;;
     *) echo "lab/deps.sh: no group $1 (build, check, lab, ui, bench)" >&2; exit 2 ;;
