@@ -859,7 +859,7 @@ func stepTree(v EditorView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 83, "<p class=\"muted small moves\" data-moves hidden>Drag to move, or <kbd>Alt</kbd> with the arrow keys.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 83, "<p class=\"muted small moves\" data-moves hidden>Drag to move<span>, or <kbd>Alt</kbd> with the arrow keys</span>.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
