@@ -16,6 +16,9 @@ import (
 	"testing/fstest"
 
 	"github.com/klauspost/compress/zstd"
+
+	"slipway/agent/internal/client"
+	"slipway/agent/wire"
 )
 
 func packOf(t *testing.T, headers ...tar.Header) []byte {
@@ -45,6 +48,7 @@ func packOf(t *testing.T, headers ...tar.Header) []byte {
 
 type appliance struct {
 	body  []byte
+	err   error
 	calls int
 }
 
@@ -52,6 +56,9 @@ func (a *appliance) Stream(_ context.Context, _, path string, _ io.Reader, _ int
 	a.calls++
 	if path != "/api/v1/tools/image1" {
 		return nil, errors.New("asked for " + path)
+	}
+	if a.err != nil {
+		return nil, a.err
 	}
 	return &http.Response{Body: io.NopCloser(bytes.NewReader(a.body))}, nil
 }
@@ -90,6 +97,17 @@ func TestOtherPacksAreRefused(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(f.Pack.Root); len(left) > 0 {
 		t.Errorf("unpacked all the same: %v", left)
+	}
+}
+
+// An appliance that does not keep the image any more says so: the step fails with its
+// words, at once.
+func TestAPackThatIsGone(t *testing.T) {
+	f, a := pinned(t, packOf(t, tar.Header{Name: "usr/sbin/mke2fs", Mode: 0o755}))
+	a.err = &client.Error{Status: http.StatusNotFound, Problem: wire.Problem{Detail: "The boot image is not kept any more."}}
+	err := f.Need(t.Context(), none, "mke2fs")
+	if err == nil || !strings.Contains(err.Error(), "not kept any more") || a.calls != 1 {
+		t.Errorf("%v after %d calls", err, a.calls)
 	}
 }
 

@@ -33,6 +33,7 @@ func (a *API) startDeployment(c *call) (any, error) {
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
+	a.noteImage(c)
 	return a.Engine.Start(c.ctx(), c.Token, in)
 }
 
@@ -62,6 +63,7 @@ func (a *API) resumeDeployment(c *call) (any, error) {
 			return nil, err
 		}
 	}
+	a.noteImage(c)
 	return a.Engine.Resume(c.ctx(), c.Token, c.Param("id"), in.Environment)
 }
 

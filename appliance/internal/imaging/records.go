@@ -162,9 +162,14 @@ func (s *Service) replace(ctx context.Context, bad fleet.BootImage, images []fle
 // deployment under way, still counts as using it.
 const idleAfter = 7 * 24 * time.Hour
 
-// Collect removes images that are neither served nor used by a device, and returns
-// their ids. A device uses the image it booted last while it has an unfinished
-// deployment, or was seen within the last seven days.
+// keptMedia is of how many images, those of the newest media, the files stay for the
+// machines that boot from these.
+const keptMedia = 10
+
+// Collect removes images that are neither served nor used, and returns their ids. A
+// device uses the image it booted last while it has an unfinished deployment, or was
+// seen within the last seven days. The images of the newest media are used too: a
+// machine that boots from one fetches its tools here.
 func (s *Service) Collect(ctx context.Context) ([]string, error) {
 	release, err := s.takeTurn(ctx)
 	if err != nil {
@@ -179,6 +184,12 @@ func (s *Service) Collect(ctx context.Context) ([]string, error) {
 		for d := range tx.Devices().All() {
 			if d.Deployment != "" || now.Sub(d.LastSeen) < idleAfter {
 				used[d.ImageID] = true
+			}
+		}
+		media := map[string]bool{}
+		for _, m := range slices.SortedFunc(tx.Media().All(), func(a, b fleet.Medium) int { return oldest(b, a) }) {
+			if len(media) < keptMedia {
+				media[m.Image], used[m.Image] = true, true
 			}
 		}
 		for _, i := range slices.Collect(tx.Images().All()) {

@@ -243,6 +243,46 @@ func TestUnusedImagesAreCollected(t *testing.T) {
 	}
 }
 
+// The image of a medium stays for the machines that boot from it, until the medium is
+// forgotten, or ten newer media are of other images.
+func TestImagesOfMediaAreKept(t *testing.T) {
+	w := newWorld(t)
+	old := w.build(nil)
+	medium := func(image string, at time.Duration) fleet.Medium {
+		return fleet.Medium{ID: image, Kind: "iso", Image: image, MadeAt: w.started.Add(at)}
+	}
+	store := func(m fleet.Medium) {
+		t.Helper()
+		if err := w.store.Update(t.Context(), func(tx *state.Tx) error { return recordMedium(tx, m) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := func(what string, want bool) {
+		t.Helper()
+		if _, err := w.Collect(t.Context()); err != nil || w.exists(old) != want {
+			t.Errorf("%s: it exists: %v, %v", what, w.exists(old), err)
+		}
+	}
+	store(medium(old, 0))
+	w.build(func(o *bootimages.Options) { o.Keyboard = "de" }) // a build collects too
+	w.passed.Add(int64(365 * 24 * time.Hour))
+	kept("a year later", true)
+	for n := range keptMedia - 1 {
+		store(medium(strings.Repeat(string(rune('0'+n)), 32), time.Duration(n+1)*time.Hour))
+	}
+	kept("nine newer media", true)
+	store(medium(strings.Repeat("e", 32), 100*time.Hour))
+	kept("ten newer media", false)
+	old = w.build(nil)
+	store(medium(old, 200*time.Hour))
+	w.build(func(o *bootimages.Options) { o.Keyboard = "de" })
+	kept("built again, with a medium", true)
+	if err := w.ForgetMedium(t.Context(), Actor{}, old); err != nil {
+		t.Fatal(err)
+	}
+	kept("its medium is forgotten", false)
+}
+
 func TestStartReconcilesRecordsWithFiles(t *testing.T) {
 	w := newWorld(t)
 	old := w.build(nil)
