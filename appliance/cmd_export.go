@@ -130,8 +130,8 @@ func mediumOfBuild(m *mediumRequest, kind string) error {
 		}
 		return nil
 	}
-	if kind != bootKindLinux {
-		return fmt.Errorf("image build %s --media: %w", kind, config.ErrNotInThisVersion)
+	if kind == bootKindWinPE && m.kind != "usb" {
+		return fmt.Errorf("image build %s --media %s: %w", kind, m.kind, config.ErrNotInThisVersion)
 	}
 	if m.file == "" {
 		m.file = "slipway." + m.kind

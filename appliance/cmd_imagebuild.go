@@ -53,6 +53,9 @@ image, which is only read. The image is public: keep secrets out of what you add
 		if err := kindOfBuild(c, o); err != nil {
 			return err
 		}
+		if o.Kind == bootKindWinPE {
+			o.Servers, m.servers = m.servers, nil // they go into the image itself
+		}
 		if err := mediumOfBuild(&m, o.Kind); err != nil {
 			return err
 		}

@@ -7,11 +7,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"slipway/appliance/internal/api"
 	"slipway/bootimages/bootimagetest"
+	"slipway/fleet"
 )
 
 // winpeSource is a folder with a synthetic boot.wim, in which the agent for Windows is
@@ -71,11 +73,23 @@ func TestWinPEImageByCommand(t *testing.T) {
 	for line, want := range map[string]string{
 		"image build winpe --source none.wim":              "none.wim",
 		"image build winpe --source boot.wim --arch arm64": "it is for x64, an image for arm64 was asked for",
-		"image media --kind iso x.iso --image " + i.ID:     "makes media and exports of linux x64 images",
+		"image media --kind iso x.iso --image " + i.ID:     "not written as iso in this version",
+		"image export x --image " + i.ID:                   "makes media and exports of linux x64 images",
 	} {
 		if code, _, errText := r.cli("", strings.Fields(line)...); code == 0 || !strings.Contains(errText, want) || strings.Count(errText, "\n") != 1 {
 			t.Errorf("%s: exit %d, %q", line, code, errText)
 		}
+	}
+	if !slices.ContainsFunc(i.Inputs, func(l string) bool { return strings.HasPrefix(l, "server ") }) {
+		t.Errorf("no address is in the image: %q", i.Inputs)
+	}
+	if out := r.must("", "image", "build", "winpe", "--source", "boot.wim", "--server", "192.0.2.10", "--media", "usb", "-o", "stick.img"); !strings.Contains(out, "stick.img: medium ") {
+		t.Errorf("build with a stick:\n%s", out)
+	}
+	if err := json.Unmarshal([]byte(r.must("", "image", "list", "--json")), &list); err != nil || !slices.ContainsFunc(list.Images, func(i fleet.BootImage) bool {
+		return i.Served && slices.ContainsFunc(i.Inputs, func(l string) bool { return strings.HasPrefix(l, "server 192.0.2.10:") })
+	}) {
+		t.Errorf("the address is not in the image: %+v, %v", list, err)
 	}
 	if after, err := os.ReadFile(source); err != nil || len(after) == 0 {
 		t.Error("the source is gone")

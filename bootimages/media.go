@@ -84,6 +84,9 @@ func (b *Builder) MakeMedium(ctx context.Context, image fleet.BootImage, o Media
 	if err := o.Validate(); err != nil {
 		return MadeMedium{}, err
 	}
+	if image.Kind == KindWinPE {
+		return b.makeWinPEMedium(ctx, image, o)
+	}
 	kernel, initrd, err := b.bootFiles(image)
 	if err != nil {
 		return MadeMedium{}, err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"slipway/bootimages/bootimagetest"
@@ -36,6 +37,20 @@ func TestWinPEDisk(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", path, len(got), err)
 		}
 	}
+	m, err := w.MakeMedium(t.Context(), i, MediaOptions{Kind: MediaUSB, Servers: []string{"192.0.2.99:8443"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum, _, err := hashFile(disk); err != nil || m.SHA256 != sum || m.Size != size || len(m.Servers) != 1 || m.Servers[0] != w.o.Servers[0] {
+		t.Errorf("the stick is not the disk: %+v, %v", m, err)
+	}
+	if err := m.Remove(); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.MakeMedium(t.Context(), i, MediaOptions{Kind: MediaISO}); !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), "not written as iso in this version") {
+		t.Errorf("a CD: %v", err)
+	}
+	w.noRemains()
 	if _, _, err := w.OpenDisk(fleet.BootImage{ID: i.ID, Kind: KindLinux}); !errors.Is(err, ErrOption) {
 		t.Errorf("a Linux image as this disk: %v", err)
 	}

@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"slipway/bootimages/internal/wim"
 	"slipway/fleet"
 )
@@ -235,12 +233,5 @@ func (w *winBuild) room(dir string) error {
 			need += 3 * f.size
 		}
 	}
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return err
-	}
-	if int64(s.Bavail)*s.Bsize < need {
-		return fmt.Errorf("%w that holds %s: the build takes %d MB", ErrNoSpace, w.b.Data, need/1e6)
-	}
-	return nil
+	return roomFor(dir, need, w.b.Data)
 }

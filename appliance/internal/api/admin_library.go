@@ -143,10 +143,20 @@ func (a *API) buildImage(c *call) (any, error) {
 		return nil, &Problem{Status: http.StatusForbidden, Code: "local-only",
 			Detail: "Files and folders of the appliance can only be named on the appliance itself: slipway image build."}
 	}
+	var servers []string
+	switch {
+	case in.Kind == bootimages.KindWinPE:
+		var err error
+		if servers, err = a.serverList(in.Servers); err != nil {
+			return nil, err
+		}
+	case len(in.Servers) > 0:
+		return nil, badRequest("Addresses are given to Windows PE images and to media; a Linux image is told by its loader.", nil)
+	}
 	by := imaging.Actor{Name: c.Actor, Address: addressOf(c)}
 	id, err := a.Images.Build(c.ctx(), by, in.Kind, bootimages.Options{Packages: in.Packages, Firmware: in.Firmware,
 		Overlay: in.Overlay, Profile: in.Profile, Keyboard: in.Keyboard, Lab: in.Lab, AllowSecrets: in.AllowSecrets,
-		Architecture: in.Architecture, Windows: windows})
+		Architecture: in.Architecture, Servers: servers, Windows: windows})
 	if err != nil {
 		return nil, err
 	}

@@ -57,9 +57,10 @@ func imageID(c *call) string {
 
 // servers are the addresses the caller names, or the one that installed systems are
 // told. A port may be left out.
-func (a *API) servers(c *call) ([]string, error) {
+func (a *API) servers(c *call) ([]string, error) { return a.serverList(c.QueryArray("server")) }
+
+func (a *API) serverList(named []string) ([]string, error) {
 	own := a.Agent().Server
-	named := c.QueryArray("server")
 	if len(named) == 0 {
 		return []string{own}, nil
 	}

@@ -204,6 +204,8 @@ type BuildImage struct {
 	RootCertificates string `json:"rootCertificates,omitempty"` // file or folder of certificates
 	Wallpaper        string `json:"wallpaper,omitempty"`        // JPEG
 	Hooks            string `json:"hooks,omitempty"`            // folder with before-network, after-network, after-sign-in
+	// Servers are the addresses at which devices look for the appliance; default: its own.
+	Servers []string `json:"servers,omitempty"`
 }
 
 // ImageReport says what a Windows PE image is made of and can do.
