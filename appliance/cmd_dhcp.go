@@ -12,6 +12,7 @@ import (
 
 	"slipway/appliance/internal/config"
 	"slipway/appliance/internal/dhcpoptions"
+	"slipway/fleet"
 )
 
 // dhcpOptionsCommand reads only the configuration: the appliance need not run.
@@ -34,6 +35,9 @@ func (a *app) dhcpOptionsCommand() *cobra.Command {
 			text, err := dhcpoptions.Write(server, v)
 			if err != nil {
 				return err
+			}
+			if way := cfg.Boot.UEFI; way != "" && way != string(fleet.BootByIPXE) {
+				fmt.Fprintf(a.err, "Note: boot.uefi is %s, but these settings give UEFI machines iPXE, for which Secure Boot has to be off.\n", way)
 			}
 			if a.json {
 				return a.printJSON(map[string]string{"server": server, "address": v.Address.String(), "settings": text})
