@@ -152,13 +152,13 @@ func switchedOff(t *testing.T, m *lab.Machine) {
 // minutes later it runs from its own disk, configured; nothing of the agent is left.
 // Power is lost once on the way. BIOS machines are deployed by TestRedeployAndCapture.
 func TestDeployLinux(t *testing.T) {
+	t.Parallel()
 	firmwares := []lab.Firmware{lab.UEFI}
 	if soaking() {
 		firmwares = append(firmwares, lab.BIOS)
 	}
 	for _, firmware := range firmwares {
 		t.Run(string(firmware), func(t *testing.T) {
-			t.Parallel()
 			s := deployScene(t)
 			disk := emptyDisk(t, s, "target.img", 6)
 			m := s.begin(t, lab.MachineConfig{Name: string(firmware), Firmware: firmware, NoIPv6: true, Disks: []lab.Disk{{Path: disk}}}, deploySequence)

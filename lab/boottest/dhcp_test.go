@@ -73,6 +73,7 @@ func TestAuthoritativeDHCP(t *testing.T) {
 
 // Beside another DHCP server the appliance does not start, and says who it is.
 func TestAuthoritativeDHCPRefuses(t *testing.T) {
+	t.Parallel()
 	run, net := newRun(t)
 	_, err := net.StartDHCP(lab.DHCPOptions{})
 	must(t, err)

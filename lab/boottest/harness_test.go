@@ -16,6 +16,7 @@ import (
 // The lab itself: a guest boots, gets an address from the ordinary server, is
 // typed to over both keyboards, shows a picture, and nothing of it is left.
 func TestLabGuest(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	run, net := newRun(t)
 	dhcp, err := net.StartDHCP(lab.DHCPOptions{RouterAdvertisements: true})

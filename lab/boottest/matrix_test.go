@@ -39,6 +39,7 @@ func combinations() (out []combination) {
 // the boot: the machine gets to its challenge all the same. The short form
 // tries one combination, the long form all of them.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	seed := uint64(5) // the short form is the same each time; the long one looks for surprises
 	if os.Getenv("SLIPWAY_SOAK") != "" {
 		seed = uint64(time.Now().UnixNano())

@@ -29,13 +29,13 @@ import (
 // deployed anew, built, and captured. A second machine with an empty disk and the
 // other firmware is deployed with the capture.
 func TestRedeployAndCapture(t *testing.T) {
+	t.Parallel()
 	ways := []redeployment{{first: lab.UEFI, second: lab.BIOS, kind: "qcow2"}}
 	if soaking() {
 		ways = append(ways, redeployment{first: lab.BIOS, second: lab.UEFI, kind: "raw"})
 	}
 	for _, r := range ways {
 		t.Run(fmt.Sprintf("%s-%s", r.first, r.second), func(t *testing.T) {
-			t.Parallel()
 			r.scene = newScene(t, "", nil)
 			r.prepare(t)
 			for _, stage := range []struct {

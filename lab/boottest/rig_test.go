@@ -13,6 +13,7 @@ import (
 // Pulling the plug really loses what was not synced, and nothing else: without
 // that TestPowerCut would prove nothing.
 func TestLabPowerCutLosesTheUnsynced(t *testing.T) {
+	t.Parallel()
 	run, net := newRun(t)
 	disk := run.Path("disk.ext4")
 	must(t, lab.MakeExt4(disk, 64, ""))
