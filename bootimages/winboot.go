@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"slipway/bootimages/internal/sevenzip"
-	"slipway/windows/bcd"
+	"slipway/images/windows/bcd"
 )
 
 // bootFile is a file of the boot manager.

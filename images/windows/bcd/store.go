@@ -15,7 +15,7 @@ import (
 	"slices"
 	"time"
 
-	"slipway/windows/hive"
+	"slipway/images/windows/hive"
 )
 
 // ErrStore: what was asked for cannot stand in a store.
