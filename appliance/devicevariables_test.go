@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/agent/wire"
+	"slipway/appliance/internal/api"
+	"slipway/fleet"
+	"slipway/tasksequence"
+)
+
+// Variables of a device over the API: a technician sets all of them at once, what is
+// wrong is named by its place and changes nothing, a secret value is kept without being
+// sent again, and it stands in no answer and no file.
+func TestVariablesOfADeviceOverTheAPI(t *testing.T) {
+	const secret = "correct-horse-battery"
+	dir := t.TempDir()
+	r := start(t, dir)
+	r.must("slipway-lab\n", "passcode", "set")
+	if code := r.boot(testDevice).signIn("slipway-lab"); code != http.StatusOK {
+		t.Fatalf("the device signs in: %d", code)
+	}
+	client := insecure(nil, "")
+	token := func(role string) string {
+		return strings.TrimSpace(r.must("", "token", "add", "script-"+role, "--role", role))
+	}
+	viewer, technician := token("viewer"), token("technician")
+	var list struct{ Devices []fleet.Device }
+	if r.request(client, "GET", "/api/v1/admin/devices", viewer, nil, &list); len(list.Devices) != 1 {
+		t.Fatalf("%d devices", len(list.Devices))
+	}
+	path := "/api/v1/admin/devices/" + list.Devices[0].ID
+	set := func(token string, out any, variables ...api.SetVariable) int {
+		return r.request(client, "PUT", path+"/variables", token, api.SetVariables{Variables: variables}, out)
+	}
+	text := func(s string) *tasksequence.Value { return &tasksequence.Value{Text: s} }
+	password := api.SetVariable{Name: "AdminPassword", Value: text(secret), Secret: true}
+
+	if code := set(viewer, nil, password); code != http.StatusForbidden {
+		t.Errorf("a viewer sets variables: %d", code)
+	}
+	if code := set(technician, nil, api.SetVariable{Name: "ComputerName", Value: text("pc-1")}, password); code >= 300 {
+		t.Fatalf("set: %d", code)
+	}
+	var problem wire.Problem
+	if code := set(technician, &problem, api.SetVariable{Name: "_Make", Value: text("x")}); code != http.StatusUnprocessableEntity ||
+		len(problem.Errors) != 1 || !strings.HasPrefix(problem.Errors[0].Field, "variables.0.") {
+		t.Errorf("a read-only variable: %d, %+v", code, problem)
+	}
+	// The secret one stays without its value; the other one goes.
+	if code := set(technician, nil, api.SetVariable{Name: "AdminPassword", Secret: true}); code >= 300 {
+		t.Fatalf("keep: %d", code)
+	}
+	var answer json.RawMessage
+	var device fleet.Device
+	r.request(client, "GET", path, viewer, nil, &answer)
+	if err := json.Unmarshal(answer, &device); err != nil {
+		t.Fatal(err)
+	}
+	if v := device.Variables; len(v) != 1 || v[0].Name != "AdminPassword" || !v[0].Secret || len(v[0].Value) > 0 {
+		t.Errorf("the variables are %s", answer)
+	}
+	if bytes.Contains(answer, []byte(secret)) {
+		t.Error("the answer tells the secret")
+	}
+	if err := filepath.WalkDir(dir, func(file string, e os.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(file)
+		if bytes.Contains(content, []byte(secret)) {
+			t.Errorf("%s holds the secret", e.Name())
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
