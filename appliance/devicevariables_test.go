@@ -23,7 +23,8 @@ func TestVariablesOfADeviceOverTheAPI(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, dir)
 	r.must("slipway-lab\n", "passcode", "set")
-	if code := r.boot(testDevice).signIn("slipway-lab"); code != http.StatusOK {
+	machine := r.boot(testDevice)
+	if code := machine.signIn("slipway-lab"); code != http.StatusOK {
 		t.Fatalf("the device signs in: %d", code)
 	}
 	client := insecure(nil, "")
@@ -68,6 +69,15 @@ func TestVariablesOfADeviceOverTheAPI(t *testing.T) {
 	}
 	if bytes.Contains(answer, []byte(secret)) {
 		t.Error("the answer tells the secret")
+	}
+	var begins []wire.Variable
+	for _, v := range machine.start(sampleID(t, r)).Variables {
+		if v.Name == "AdminPassword" || v.Name == "ComputerName" {
+			begins = append(begins, v)
+		}
+	}
+	if len(begins) != 1 || string(begins[0].Value) != `"`+secret+`"` || !begins[0].Secret {
+		t.Errorf("the device's deployment begins with %+v", begins)
 	}
 	if err := filepath.WalkDir(dir, func(file string, e os.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
