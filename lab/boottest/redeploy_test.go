@@ -29,12 +29,11 @@ import (
 // deployed anew, built, and captured. A second machine with an empty disk and the
 // other firmware is deployed with the capture.
 func TestRedeployAndCapture(t *testing.T) {
-	t.Parallel()
-	ways := []redeployment{{first: lab.UEFI, second: lab.BIOS, kind: "qcow2"}}
-	if soaking() {
-		ways = append(ways, redeployment{first: lab.BIOS, second: lab.UEFI, kind: "raw"})
+	if !soaking() {
+		t.Skip("a quarter of an hour, by `make soak`; TestDeployLinux is the short form")
 	}
-	for _, r := range ways {
+	t.Parallel()
+	for _, r := range []redeployment{{first: lab.UEFI, second: lab.BIOS, kind: "qcow2"}, {first: lab.BIOS, second: lab.UEFI, kind: "raw"}} {
 		t.Run(fmt.Sprintf("%s-%s", r.first, r.second), func(t *testing.T) {
 			r.scene = newScene(t, "", nil)
 			r.prepare(t)
