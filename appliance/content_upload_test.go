@@ -143,6 +143,7 @@ func TestContentOnAFullDisk(t *testing.T) {
 	if code, _ := r.tus("POST", "https://"+r.https+"/api/v1/admin/content-uploads", token, nil, "Upload-Length", fmt.Sprint(400<<20)); code != http.StatusInsufficientStorage {
 		t.Errorf("an upload that cannot fit: %d", code)
 	}
+	r.uploadsOverAFullDisk(dir, token)
 	base := "/deployments/" + d.ID + "/uploads"
 	var u wire.UploadState
 	if code := b.call("POST", base, wire.ContentUpload{Key: "k", Name: "C", Purpose: "other", File: "f"}, &u); code != http.StatusOK {
@@ -170,4 +171,40 @@ func TestContentOnAFullDisk(t *testing.T) {
 		t.Errorf("with space again: %+v, %v", v, err)
 	}
 	r.stop()
+}
+
+// uploadsOverAFullDisk: a person's upload meets the full disk in a piece, and goes on.
+func (r *running) uploadsOverAFullDisk(dir, token string) {
+	r.t.Helper()
+	where := "https://" + r.https + "/api/v1/admin/content-uploads"
+	data := bytesOf(6, 20<<20)
+	code, h := r.tus("POST", where, token, nil, "Upload-Length", fmt.Sprint(len(data)))
+	if code != http.StatusCreated {
+		r.t.Fatalf("begin: %d", code)
+	}
+	id := where + "/" + filepath.Base(h.Get("Location"))
+	piece := func(at, end int) int {
+		code, _ := r.tus("PATCH", id, token, data[at:end], "Upload-Offset", fmt.Sprint(at), "Content-Type", "application/offset+octet-stream")
+		return code
+	}
+	at := 5 << 20
+	if code := piece(0, at); code != http.StatusNoContent {
+		r.t.Fatalf("the first piece: %d", code)
+	}
+	ballast := fill(r.t, dir)
+	if code := piece(at, len(data)); code != http.StatusInsufficientStorage {
+		r.t.Errorf("a piece on a full disk: %d, want 507", code)
+	}
+	if err := os.Remove(ballast); err != nil {
+		r.t.Fatal(err)
+	}
+	if code, h := r.tus("HEAD", id, token, nil); code != http.StatusOK || h.Get("Upload-Offset") != fmt.Sprint(at) {
+		r.t.Errorf("after the full disk: %d, %s bytes are kept", code, h.Get("Upload-Offset"))
+	}
+	if code := piece(at, len(data)); code != http.StatusNoContent {
+		r.t.Errorf("with room again: %d", code)
+	}
+	if code, _ := r.tus("DELETE", id, token, nil); code != http.StatusNoContent {
+		r.t.Errorf("drop: %d", code)
+	}
 }

@@ -141,6 +141,9 @@ func (p *patience) moved() {
 
 // explain adds what to do to errors that people see.
 func explain(err error) error {
+	if noSpace(err) {
+		return fmt.Errorf("this device has no room for it where it is put, in memory or on its disk: %w", err)
+	}
 	if client.Word(err) == "damaged" {
 		return fmt.Errorf("%w (the appliance says: %w)", ErrDamaged, err)
 	}

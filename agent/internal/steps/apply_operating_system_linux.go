@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/agent/internal/bootable"
 	"slipway/agent/internal/disk"
 	"slipway/agent/internal/imaging"
@@ -81,7 +83,7 @@ func applyFiles(ctx context.Context, s *Step, ref tasksequence.Reference, img im
 	defer stream.Close()
 	m := newMeter(stream, img.Size, "applying "+img.Path, s)
 	if err := into(ctx, s, m, root); err != nil {
-		return fmt.Errorf("apply %s: %w", img.Path, err)
+		return fmt.Errorf("apply %s: %w", img.Path, whenFull(root, err))
 	}
 	if _, err := os.Lstat(root + "/etc"); err != nil {
 		return fmt.Errorf("%s is no root file system of an operating system: it holds no /etc", img.Path)
@@ -90,6 +92,16 @@ func applyFiles(ctx context.Context, s *Step, ref tasksequence.Reference, img im
 		return err
 	}
 	return s.Vars.SetSystem(targetDrive, tasksequence.Value{Text: root})
+}
+
+// whenFull says what to do when the target's file system ran full. Tools tell that in
+// their own words: it is asked for too.
+func whenFull(root string, err error) error {
+	var st unix.Statfs_t
+	if !errors.Is(err, unix.ENOSPC) && (unix.Statfs(root, &st) != nil || st.Bavail > 0 && st.Ffree > 0) {
+		return err
+	}
+	return fmt.Errorf("the target's file system is full: the image needs a larger disk or root partition (%w)", err)
 }
 
 func extractTar(ctx context.Context, s *Step, m *meter, root string) error {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -183,4 +184,39 @@ func TestASystemThatDoesNotFit(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `"etc/large": it has 754974720 bytes, but there is room for `) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A target that runs full while a system is put onto it says so and what to do, and
+// takes one that fits afterwards.
+func TestATargetThatRunsFull(t *testing.T) {
+	r := newReal(t, t.TempDir(), 600*mib)
+	small := systemTree(t)
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for i := range 35_000 { // each fits, all of them do not
+		r.must(w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: fmt.Sprintf("etc/many/%d", i), Mode: 0o644}))
+	}
+	r.must(w.Close())
+	large := t.TempDir()
+	for i := range 14 {
+		data := make([]byte, 40*mib)
+		data[0] = byte(i) // no two are one file to wimlib
+		r.must(os.WriteFile(filepath.Join(large, fmt.Sprint(i)), data, 0o644))
+	}
+	r.item("many", "root.tar.zst", zstdOf(t, b.Bytes()), nil)
+	r.item("large", "root.pipable", wimOf(t, large), func(f *wire.ContentFile) { f.Form, f.Original = wire.FormPipableWIM, "root.wim" })
+	r.item("small", "root.tar.zst", tarOf(t, small), nil)
+	r.must(r.run(tasksequence.FormatDisk, map[string]any{"PartitionTable": "gpt", "Layout": "custom", "Partitions": "biosboot 1\nroot 512"}))
+	for _, item := range []string{"many", "large"} {
+		err := r.run(tasksequence.ApplyOperatingSystem, map[string]any{"OperatingSystem": item + ":1"})
+		if err == nil || !strings.Contains(err.Error(), "the target's file system is full: the image needs a larger disk or root partition") {
+			t.Errorf("%s: %v", item, err)
+		}
+	}
+	r.must(r.run(tasksequence.ApplyOperatingSystem, map[string]any{"OperatingSystem": "small:1"}))
+	r.must(r.linux.Unmount(t.Context()))
+	root, _ := r.found("small").Find(disk.RoleRoot)
+	device, err := r.linux.Device(t.Context(), r.found("small"), root.Number)
+	r.must(err)
+	r.compare("small", device, small, root)
 }

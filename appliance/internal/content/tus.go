@@ -16,8 +16,6 @@ import (
 	"github.com/tus/tusd/v2/pkg/filestore"
 	"github.com/tus/tusd/v2/pkg/handler"
 	expslog "golang.org/x/exp/slog"
-
-	"slipway/agent/wire"
 )
 
 // ownerKey is under which an upload's record names who began it.
@@ -114,88 +112,6 @@ func (s *Service) beginTus(hook handler.HookEvent) (handler.HTTPResponse, handle
 	return none, handler.FileInfoChanges{MetaData: meta}, nil
 }
 
-// tusError makes a full disk the answer that says so.
-func tusError(err error) error {
-	if errors.Is(full(err), ErrFull) {
-		return handler.NewError("ERR_FULL", "The appliance's disk is full: free some space in its data folder; the upload can go on then.", http.StatusInsufficientStorage)
-	}
-	return err
-}
-
-// tusStore is the file store, with an eye on the disk and synced pieces.
-type tusStore struct {
-	filestore.FileStore
-	s *Service
-}
-
-// NewUpload implements handler.DataStore.
-func (t tusStore) NewUpload(ctx context.Context, info handler.FileInfo) (handler.Upload, error) {
-	u, err := t.FileStore.NewUpload(ctx, info)
-	if err != nil {
-		return nil, tusError(err)
-	}
-	return tusUpload{u, t.s}, nil
-}
-
-// GetUpload implements handler.DataStore.
-func (t tusStore) GetUpload(ctx context.Context, id string) (handler.Upload, error) {
-	u, err := t.FileStore.GetUpload(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return tusUpload{u, t.s}, nil
-}
-
-// AsTerminatableUpload implements handler.TerminaterDataStore.
-func (t tusStore) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload {
-	return t.FileStore.AsTerminatableUpload(u.(tusUpload).Upload)
-}
-
-type tusUpload struct {
-	handler.Upload
-	s *Service
-}
-
-// WriteChunk implements handler.Upload.
-func (u tusUpload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (int64, error) {
-	n, err := u.Upload.WriteChunk(ctx, offset, &roomReader{r: src, room: u.s.blobs.room})
-	info, e := u.GetInfo(ctx)
-	if e == nil {
-		e = syncFile(filepath.Join(u.s.tusDir(), info.ID))
-	}
-	if err == nil {
-		err = e
-	}
-	return n, tusError(err)
-}
-
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
-
-// roomReader ends with ErrFull when what it reads would not fit beside the reserve.
-type roomReader struct {
-	r    io.Reader
-	room func(int64) error
-	left int64 // bytes for which there was room
-}
-
-func (r *roomReader) Read(p []byte) (int, error) {
-	if r.left <= 0 {
-		if err := r.room(wire.ChunkSize); err != nil {
-			return 0, err
-		}
-		r.left = wire.ChunkSize
-	}
-	n, err := r.r.Read(p[:min(int64(len(p)), r.left)])
-	r.left -= int64(n)
-	return n, err
-}
-
 // fromUploads takes in finished uploads of the one who asks.
 func (k *intake) fromUploads(ctx context.Context) error {
 	var list []source
@@ -233,13 +149,12 @@ func (s *Service) sweepTus() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	for _, e := range entries {
-		id, ok := strings.CutSuffix(e.Name(), ".info")
-		if !ok {
-			continue
-		}
-		data := filepath.Join(s.tusDir(), id)
+	for _, e := range entries { // the data, the record, or the one that is left of both
+		data := filepath.Join(s.tusDir(), strings.TrimSuffix(e.Name(), ".info"))
 		info, statErr := os.Stat(data)
+		if errors.Is(statErr, fs.ErrNotExist) {
+			info, statErr = e.Info()
+		}
 		if statErr == nil && s.o.Now().Sub(info.ModTime()) <= uploadLife {
 			continue
 		}
