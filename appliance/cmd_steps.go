@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +42,7 @@ func (a *app) listSteps(c *cobra.Command) error {
 		if s.Executor == tasksequence.ExecutorScript {
 			by = "you"
 		}
-		rows = append(rows, []string{s.ID, fmt.Sprint(s.Version), printable(s.Name), strings.Join(s.Environments, " "), by})
+		rows = append(rows, []string{s.ID, fmt.Sprint(s.Version), printable(s.Name), s.Where(), by})
 	}
 	return a.table(rows)
 }

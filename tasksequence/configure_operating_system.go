@@ -11,6 +11,7 @@ func configureOperatingSystem() Definition {
 			"authority. An option that is left empty takes the variable of the same name; without one nothing is changed. " +
 			"In the boot image it changes the system on the target disk: in WinPE the answer file that Windows reads at its first start.",
 		Environments: allEnvironments(),
+		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     ConfigureOperatingSystem,
 		Options: []Option{

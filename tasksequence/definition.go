@@ -3,6 +3,8 @@ package tasksequence
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // The environments a step may run in.
@@ -10,6 +12,12 @@ const (
 	LinuxPE = "linuxpe" // the Linux boot image
 	WinPE   = "winpe"   // the Windows boot image
 	FullOS  = "fullos"  // an installed operating system
+)
+
+// The systems that an installed operating system may be.
+const (
+	Linux   = "linux"
+	Windows = "windows"
 )
 
 // Interruption says what follows when a step was running while the device lost
@@ -36,6 +44,7 @@ type Definition struct {
 	Category     string       `json:"category"` // where "Add" shows it
 	Description  string       `json:"description"`
 	Environments []string     `json:"environments"`
+	Systems      []string     `json:"systems,omitempty"` // in fullos: the systems in which it works; empty: all
 	Interruption Interruption `json:"interruption"`
 	Executor     string       `json:"executor,omitempty"` // the agent's executor; empty: the interpreter does it
 	Options      []Option     `json:"options,omitempty"`
@@ -105,7 +114,39 @@ func (d Definition) Option(name string) (Option, bool) {
 
 func allEnvironments() []string { return []string{LinuxPE, WinPE, FullOS} }
 
-// linuxEnvironments are those that have an agent with executors.
-func linuxEnvironments() []string { return []string{LinuxPE, FullOS} }
+// ownEnvironments are those in which steps of one's own run.
+func ownEnvironments() []string { return []string{LinuxPE, FullOS} }
+
+// onlyLinux is for steps that work in an installed Linux and in no installed Windows.
+func onlyLinux() []string { return []string{Linux} }
+
+// onlyWindows is for steps that work in an installed Windows and in no installed Linux.
+func onlyWindows() []string { return []string{Windows} }
+
+// RunsIn says whether the step works in an environment; of an installed system that is
+// Linux or Windows also whether in that one.
+func (d Definition) RunsIn(environment, system string) bool {
+	return slices.Contains(d.Environments, environment) &&
+		(environment != FullOS || system == "" || len(d.Systems) == 0 || slices.Contains(d.Systems, system))
+}
+
+// soleSystem is the one installed system in which it works; empty when there are more.
+func (d Definition) soleSystem() string {
+	if len(d.Systems) == 1 {
+		return d.Systems[0]
+	}
+	return ""
+}
+
+// Where tells people where the step runs.
+func (d Definition) Where() string {
+	names := slices.Clone(d.Environments)
+	for i, name := range names {
+		if system := d.soleSystem(); name == FullOS && system != "" {
+			names[i] = fmt.Sprintf("%s (%s)", name, systemName(system))
+		}
+	}
+	return strings.Join(names, ", ")
+}
 
 func between(least, most int) *Rule { return &Rule{Min: &least, Max: &most} }

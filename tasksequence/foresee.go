@@ -19,13 +19,20 @@ func erasing() []string {
 //
 // A restart from the boot image leads to the boot image, one from the disk to the
 // installed operating system, which goes on with the sequence if Prepare operating
-// system came before.
+// system came before. Whether that is Linux or Windows follows from what was done to
+// the disk; where it cannot be told, the first step that works in one of them decides.
 //
 // able says whether the agent that asks can execute a kind of step in that
 // environment; nil when it is not an agent that asks.
 func (p *Plan) Foresee(environment string, able func(Definition) bool) Problems {
+	return p.ForeseeOn(environment, "", able)
+}
+
+// ForeseeOn is Foresee for a run that begins in an installed system which is known:
+// Linux or Windows. In a boot image the system makes no difference.
+func (p *Plan) ForeseeOn(environment, system string, able func(Definition) bool) Problems {
 	f := foresight{plan: p, environment: environment, able: able}
-	f.members(0, len(p.Nodes), places{{environment: environment, prepared: environment == FullOS}: {}}, true, false)
+	f.members(0, len(p.Nodes), places{startingPoint(environment, system): {}}, true, false)
 	return f.problems
 }
 
@@ -37,8 +44,8 @@ func foreseen(doc *Document) Problems {
 		return nil // reported already
 	}
 	var fewest Problems
-	for i, environment := range []string{LinuxPE, FullOS, WinPE} {
-		sure := plan.Foresee(environment, nil).Sure()
+	for i, begin := range []struct{ environment, system string }{{LinuxPE, ""}, {FullOS, Linux}, {FullOS, Windows}, {WinPE, ""}} {
+		sure := plan.ForeseeOn(begin.environment, begin.system, nil).Sure()
 		if len(sure) == 0 {
 			return nil
 		}
@@ -47,24 +54,6 @@ func foreseen(doc *Document) Problems {
 		}
 	}
 	return fewest
-}
-
-// spot is a place in which a run may be.
-type spot struct {
-	environment string
-	prepared    bool // the disk's operating system goes on with the sequence
-}
-
-// places are all that are possible at a point of the sequence.
-type places map[spot]struct{}
-
-func (p places) environments() []string {
-	var names []string
-	for s := range p {
-		names = append(names, s.environment)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 type foresight struct {
@@ -90,7 +79,7 @@ func (f *foresight) members(first, end int, at places, sure, tolerated bool) pla
 func (f *foresight) node(i int, n *PlanNode, at places, sure, tolerated bool) places {
 	in, out := places{}, places{}
 	for s := range at {
-		verdict := n.Node.Condition.foresee(s.environment)
+		verdict := n.Node.Condition.foresee(s)
 		if wanted := n.Node.Environments; len(wanted) > 0 && !slices.Contains(wanted, s.environment) {
 			verdict = never
 		}
@@ -127,24 +116,24 @@ func (f *foresight) possible(n *PlanNode, at places, sure, tolerated bool) place
 	}
 	fits, wrong := places{}, places{}
 	for s := range at {
-		if slices.Contains(can, s.environment) {
+		if s, ok := s.narrowed(n.Define); ok {
 			fits[s] = struct{}{}
 		} else {
 			wrong[s] = struct{}{}
 		}
 	}
 	if len(wrong) == 0 {
-		return at
+		return fits
 	}
 	f.report(n, Problem{Field: "definition", Warning: !sure || tolerated || len(fits) > 0,
-		Detail: fmt.Sprintf("%s can only run in %s, and here the sequence is in %s", n.Define.Name, strings.Join(can, ", "), strings.Join(wrong.environments(), ", ")),
-		Remedy: remedyFor(can)})
+		Detail: fmt.Sprintf("%s can only run in %s, and here the sequence is in %s", n.Define.Name, n.Define.Where(), strings.Join(wrong.words(n.Define), ", ")),
+		Remedy: remedyFor(n.Define, wrong)})
 	switch {
 	case tolerated:
 		return at // the run goes on all the same
 	case sure && len(fits) == 0: // as if it had run, so that what is wrong later is reported as well
 		for _, environment := range can {
-			fits[spot{environment: environment, prepared: environment == FullOS}] = struct{}{}
+			fits[startingPoint(environment, n.Define.soleSystem())] = struct{}{}
 		}
 	}
 	return fits
@@ -161,7 +150,11 @@ func (f *foresight) executable(n *PlanNode, at places, sure bool) {
 	}
 }
 
-func remedyFor(can []string) string {
+func remedyFor(d Definition, wrong places) string {
+	can := d.Environments
+	if slices.Contains(can, FullOS) && slices.Equal(wrong.environments(), []string{FullOS}) {
+		return "Remove it from this task sequence, or give it a condition over " + VariableSystem + "."
+	}
 	if slices.Contains(can, FullOS) && !slices.Contains(can, LinuxPE) {
 		return "Put Prepare operating system and a Reboot from the disk before it, or choose where the step runs."
 	}
@@ -172,9 +165,9 @@ func remedyFor(can []string) string {
 func (f *foresight) step(n *PlanNode, at places) places {
 	switch {
 	case n.Define.ID == PrepareOperatingSystem:
-		return at.change(func(s spot) []spot { return []spot{{s.environment, true}} })
+		return at.change(func(s spot) []spot { s.prepared = true; return []spot{s} })
 	case slices.Contains(erasing(), n.Define.ID):
-		return at.change(func(s spot) []spot { return []spot{{s.environment, s.environment == FullOS}} })
+		return at.change(func(s spot) []spot { return []spot{s.written(n)} })
 	case n.Define.ID != Reboot:
 		return at
 	}
@@ -183,17 +176,13 @@ func (f *foresight) step(n *PlanNode, at places) places {
 		f.unprepared(n, at)
 	}
 	return at.change(func(s spot) []spot {
-		image := spot{LinuxPE, s.prepared}
-		if s.environment == WinPE {
-			image.environment = WinPE
-		}
 		switch target {
 		case RebootDisk:
-			return []spot{{FullOS, true}}
+			return []spot{s.onDisk()}
 		case RebootImage:
-			return []spot{image}
+			return s.inImage()
 		}
-		return []spot{image, {FullOS, true}}
+		return append(s.inImage(), s.onDisk())
 	})
 }
 
@@ -211,16 +200,6 @@ func (f *foresight) unprepared(n *PlanNode, at places) {
 
 // followed reports whether steps come after the node.
 func (f *foresight) followed(n *PlanNode) bool { return n.Number < f.plan.Steps }
-
-func (p places) change(to func(spot) []spot) places {
-	out := places{}
-	for s := range p {
-		for _, next := range to(s) {
-			out[next] = struct{}{}
-		}
-	}
-	return out
-}
 
 // rebootTarget returns disk, image, or nothing when a variable decides.
 func rebootTarget(n *PlanNode) string {
@@ -248,38 +227,46 @@ const (
 	never
 )
 
-// foresee evaluates a condition of which nothing but the environment is known.
-func (c *Condition) foresee(environment string) verdict {
+// foresee evaluates a condition of which nothing but the place is known.
+func (c *Condition) foresee(at spot) verdict {
 	switch {
 	case c == nil:
 		return always
 	case c.And != nil:
-		return foreseeAll(c.And, environment, always, never)
+		return foreseeAll(c.And, at, always, never)
 	case c.Or != nil:
-		return foreseeAll(c.Or, environment, never, always)
+		return foreseeAll(c.Or, at, never, always)
 	case c.Not != nil:
-		switch c.Not.foresee(environment) {
+		switch c.Not.foresee(at) {
 		case always:
 			return never
 		case never:
 			return always
 		}
 		return perhaps
-	case !strings.EqualFold(c.Variable, VariableEnvironment) || strings.Contains(c.Operand.String(), "%"):
+	}
+	known := ""
+	switch {
+	case strings.EqualFold(c.Variable, VariableEnvironment):
+		known = at.environment
+	case strings.EqualFold(c.Variable, VariableSystem):
+		known = at.running()
+	}
+	if known == "" || strings.Contains(c.Operand.String(), "%") {
 		return perhaps
 	}
 	vars := NewVariables()
-	if err := vars.SetSystem(VariableEnvironment, Value{Text: environment}); err == nil && c.Evaluate(vars).Met {
+	if err := vars.SetSystem(c.Variable, Value{Text: known}); err == nil && c.Evaluate(vars).Met {
 		return always
 	}
 	return never
 }
 
 // foreseeAll is all as long as no member decides otherwise.
-func foreseeAll(members []Condition, environment string, all, decides verdict) verdict {
+func foreseeAll(members []Condition, at spot, all, decides verdict) verdict {
 	out := all
 	for i := range members {
-		switch members[i].foresee(environment) {
+		switch members[i].foresee(at) {
 		case decides:
 			return decides
 		case perhaps:

@@ -10,9 +10,16 @@ import (
 func placesCatalogue(t testing.TB) *Catalogue {
 	t.Helper()
 	all := Builtin()
-	for id, environments := range map[string][]string{"pe": {LinuxPE}, "os": {FullOS}, "win": {WinPE}, "prepare-operating-system": {LinuxPE}, "format-disk": {LinuxPE}} {
+	for id, environments := range map[string][]string{"pe": {LinuxPE}, "os": {FullOS}, "win": {WinPE}, "lin": {FullOS}, "ntos": {FullOS}, "prepare-operating-system": {LinuxPE}, "format-disk": {LinuxPE}} {
 		if !slices.ContainsFunc(all, func(d Definition) bool { return d.ID == id }) {
-			all = append(all, Definition{Format: Format, ID: id, Version: 1, Name: "The " + id, Environments: environments, Executor: id})
+			d := Definition{Format: Format, ID: id, Version: 1, Name: "The " + id, Environments: environments, Executor: id}
+			switch id {
+			case "lin":
+				d.Systems = onlyLinux()
+			case "ntos":
+				d.Systems = onlyWindows()
+			}
+			all = append(all, d)
 		}
 	}
 	c, err := NewCatalogue(all...)
@@ -55,6 +62,10 @@ func nodesOf(short string) string {
 			more += `,"definition":"prepare-operating-system"`
 		case "format":
 			more += `,"definition":"format-disk"`
+		case "ntfs", "own":
+			more += `,"definition":"format-disk","settings":` + map[string]string{"ntfs": `{"Layout":"windows"}`, "own": `{"Layout":"custom","Partitions":"esp 500MiB\nwindows rest"}`}[name]
+		case "apply":
+			more += `,"definition":"apply-operating-system","settings":{"OperatingSystem":"os"}`
 		default:
 			more += `,"definition":"` + name + `"`
 		}
@@ -91,10 +102,24 @@ func TestWhereStepsWillRunIsForeseen(t *testing.T) {
 		"[ prepare disk ] os":                  "",
 		"[? prepare disk ] os":                 "warning os",
 		"pe! os? pe":                           "warning osc",
+
+		"format prepare disk lin":          "",
+		"format prepare disk ntos":         "error ntose",
+		"ntfs apply prepare disk ntos":     "",
+		"ntfs apply prepare disk lin":      "error linf",
+		"own apply prepare disk lin":       "error linf",
+		"apply prepare disk lin":           "", // an image that brings its own partitions may hold either
+		"apply prepare disk ntos lin":      "error linf",
+		"apply prepare disk ntos? lin":     "warning linf",
+		"ntfs prepare disk os image pe":    "",
+		"ntfs prepare disk image format %": "",
+		"format prepare disk lin? ntos":    "error ntosf",
+		"format? ntfs? prepare disk ntos":  "warning ntosf",
+		"format prepare disk [ ntos! ] os": "warning g",
 	} {
 		t.Run(short, func(t *testing.T) {
 			s := parse(t, sequenceOf(nodesOf(short)))
-			doc, err := Pin(s, Sources{Catalogue: placesCatalogue(t)})
+			doc, err := Pin(s, Sources{Catalogue: placesCatalogue(t), Content: anyContent})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,8 +159,58 @@ func TestASequenceThatCannotRunAnywhereIsRefused(t *testing.T) {
 	}
 }
 
+// anyContent has every item.
+func anyContent(ref Reference, purpose string) (Content, error) {
+	return Content{ID: ref.ID, Version: 1, Name: ref.ID, Purpose: purpose}, nil
+}
+
+// A sequence of Linux takes no step that works in Windows only, and the other way round,
+// wherever it begins.
+func TestAnInstalledWindowsIsNoLinux(t *testing.T) {
+	from := Sources{Catalogue: placesCatalogue(t), Content: anyContent}
+	const remedy = "Remove it from this task sequence, or give it a condition over _System."
+	for short, want := range map[string]string{
+		"lin": "", "ntos": "", // begins in the one or in the other
+		"lin ntos":                "step ntosc (ntosc): definition: The ntos can only run in fullos (Windows), and here the sequence is in fullos (Linux). " + remedy,
+		"win ntos":                "step ntosc (ntosc): definition: The ntos can only run in fullos (Windows), and here the sequence is in winpe. Put Prepare operating system and a Reboot from the disk before it, or choose where the step runs.",
+		"win disk ntos":           "",
+		"win apply disk lin":      "step line (line): definition: The lin can only run in fullos (Linux), and here the sequence is in fullos (Windows). " + remedy,
+		"win disk ntos image win": "", // back to the boot image of which it began
+		"win disk ntos image pe":  "step pef (pef): definition: The pe can only run in linuxpe, and here the sequence is in winpe. Put a Reboot from the boot image before it, or choose where the step runs.",
+	} {
+		if got := Validate(parse(t, sequenceOf(nodesOf(short))), from).Error(); got != want {
+			t.Errorf("%s: got %q", short, got)
+		}
+	}
+}
+
+func TestWhereTheRunIsDecidesWhetherAStepRuns(t *testing.T) {
+	doc, err := Pin(parse(t, sequenceOf(nodesOf("ntos"))), Sources{Catalogue: placesCatalogue(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for system, runs := range map[string]bool{"": true, Windows: true, Linux: false} {
+		vars := NewVariables()
+		for name, text := range map[string]string{VariableEnvironment: FullOS, VariableSystem: system} {
+			if err := vars.SetSystem(name, Value{Text: text}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := newRun(t, doc, vars)
+		plan, err := doc.Plan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := r.Next().(Execute); ok != runs || (len(plan.ForeseeOn(FullOS, system, nil)) == 0) != runs {
+			t.Errorf("in %q: %+v", system, r.Next())
+		}
+	}
+}
+
 func TestConditionsOnTheEnvironmentAreForeseen(t *testing.T) {
 	for text, want := range map[string]verdict{
+		`{"variable":"_System","equals":"linux"}`:                                                                   always,
+		`{"variable":"_system","equals":"windows"}`:                                                                 never,
 		`{"variable":"_environment","equals":"linuxpe"}`:                                                            always,
 		`{"variable":"_Environment","equals":"fullos"}`:                                                             never,
 		`{"variable":"_Environment","in":["fullos","winpe"]}`:                                                       never,
@@ -149,7 +224,7 @@ func TestConditionsOnTheEnvironmentAreForeseen(t *testing.T) {
 		`{"or":[{"variable":"_Environment","equals":"fullos"},{"variable":"_Environment","matches":"^linux"}]}`:     always,
 		`{"and":[{"not":{"variable":"_Environment","equals":"x"}},{"variable":"_Environment","contains":"linux"}]}`: always,
 	} {
-		if got := condition(t, text).foresee(LinuxPE); got != want {
+		if got := condition(t, text).foresee(startingPoint(LinuxPE, "")); got != want {
 			t.Errorf("%s: got %d, want %d", text, got, want)
 		}
 	}

@@ -16,6 +16,7 @@ func injectDrivers() Definition {
 		Description: "Adds the driver packs of this model: those that match MakeAlias and ModelAlias, else Make and Model, else Make and SystemAlias, " +
 			"else MakeAlias and SystemAlias. A model without a pack is no failure. " + injectHelp,
 		Environments: allEnvironments(),
+		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     InjectDrivers,
 	}
@@ -27,6 +28,7 @@ func injectDriverPack() Definition {
 		Name: "Inject driver pack", Category: "Drivers",
 		Description:  "Adds one driver pack. " + injectHelp,
 		Environments: allEnvironments(),
+		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     InjectDriverPack,
 		Options: []Option{

@@ -20,6 +20,7 @@ func installApplication() Definition {
 		Description: "Runs the installation command line of a content item in the folder of its files. An item without one is installed by " +
 			"what it holds: one .deb or .rpm package, or an install.sh. An installer that ends with 3010 or 1641 is followed by a restart.",
 		Environments: []string{FullOS},
+		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     InstallApplication,
 		Options: []Option{
@@ -40,6 +41,7 @@ func installMultipleApplications() Definition {
 		Description: "Installs what the list variable Applications names, one after the other: ids, ids with versions, or names of content items. " +
 			"An installer that ends with 3010 or 1641 is followed by a restart when all are through.",
 		Environments: []string{FullOS},
+		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     InstallMultipleApplications,
 		Options: []Option{

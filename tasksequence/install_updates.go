@@ -9,6 +9,7 @@ func installUpdates() Definition {
 		Name: "Install updates", Category: "Applications",
 		Description:  "Installs the updates of the system's own package sources (apt or dnf) and restarts where they ask for it, until none is left.",
 		Environments: []string{FullOS},
+		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     InstallUpdates,
 		Options: []Option{

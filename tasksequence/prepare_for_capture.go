@@ -11,7 +11,8 @@ func prepareForCapture() Definition {
 			"machine id, SSH host keys, random seed, the state of cloud-init, DHCP leases, names of network adapters, the root's shell history, and logs. " +
 			"Each thing removed stands in the deployment's log. The agent's own files stay; Capture image leaves them out. " +
 			"SSH host keys are made anew when the image is applied. Restart from the boot image before anything else is done in the system.",
-		Environments: linuxEnvironments(),
+		Environments: []string{LinuxPE, FullOS},
+		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     PrepareForCapture,
 	}

@@ -13,6 +13,10 @@ import (
 // agent runs in now: linuxpe, winpe or fullos. Without it every step may run.
 const VariableEnvironment = "_Environment"
 
+// VariableSystem names the read-only variable that holds the kind of system the agent
+// runs in now: linux (also in the Linux boot image) or windows (also in WinPE).
+const VariableSystem = "_System"
+
 const (
 	optionTimeout      = "Timeout"
 	optionSuccessCodes = "SuccessCodes"
@@ -163,7 +167,11 @@ func (r *Run) excluded(p *PlanNode) Action {
 	if can := p.Define.Environments; len(can) > 0 && !slices.Contains(can, environment) {
 		return Fail{Position: r.position(p), Message: fmt.Sprintf(
 			"%s can only run in %s, and this is %s. Put a Reboot step before it, or choose where the step runs.",
-			p.Define.Name, strings.Join(can, ", "), environment)}
+			p.Define.Name, p.Define.Where(), environment)}
+	}
+	if system := r.vars.Text(VariableSystem); len(p.Define.Environments) > 0 && !p.Define.RunsIn(environment, system) {
+		return Fail{Position: r.position(p), Message: fmt.Sprintf("%s can only run in %s, and this is %s. Remove it, or give it a condition over %s.",
+			p.Define.Name, p.Define.Where(), systemName(system), VariableSystem)}
 	}
 	return nil
 }

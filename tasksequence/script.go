@@ -57,7 +57,7 @@ func ParseDefinition(text []byte) (Definition, error) {
 		d.Category = "Own"
 	}
 	if d.Environments == nil {
-		d.Environments = linuxEnvironments()
+		d.Environments = ownEnvironments()
 	}
 	if d.Interruption == "" {
 		d.Interruption = AskFirst
@@ -83,7 +83,7 @@ func definitionShape() *shape {
 	}
 	option := leaf("name", "label", "type", "default", "required", "rule", "help", "unit", "purpose", "stream", "secret", "secretIf")
 	option.members["rule"] = leaf("choices", "pattern", "min", "max", "longest")
-	d := leaf("format", "id", "version", "name", "category", "description", "environments", "interruption", "executor", "options", "script")
+	d := leaf("format", "id", "version", "name", "category", "description", "environments", "systems", "interruption", "executor", "options", "script")
 	d.members["options"] = &shape{list: option}
 	d.members["script"] = leaf("interpreter", "text", "content", "file")
 	return d
@@ -105,8 +105,12 @@ func (d Definition) CheckOwn() Problems {
 	c.check(len(d.Description) > MaxDescription, "description", fmt.Sprintf("it is longer than %d bytes", MaxDescription), "Shorten it.")
 	c.check(len(d.Environments) == 0, "environments", "the step runs nowhere", "Name linuxpe, fullos or both.")
 	for _, e := range d.Environments {
-		c.check(!slices.Contains(linuxEnvironments(), e), "environments", fmt.Sprintf("scripts cannot run in %q", e), "Possible are "+strings.Join(linuxEnvironments(), ", ")+".")
+		c.check(!slices.Contains(ownEnvironments(), e), "environments", fmt.Sprintf("scripts cannot run in %q", e), "Possible are "+strings.Join(ownEnvironments(), ", ")+".")
 	}
+	for _, system := range d.Systems {
+		c.check(!slices.Contains([]string{Linux, Windows}, system), "systems", fmt.Sprintf("%q is not a system", system), "Possible are linux and windows; leave it out for both.")
+	}
+	c.check(len(d.Systems) > 0 && !slices.Contains(d.Environments, FullOS), "systems", "it is about the environment fullos, in which the step does not run", "Leave it out.")
 	c.check(!slices.Contains([]Interruption{RunAgain, AskFirst}, d.Interruption), "interruption", fmt.Sprintf("%q is not known", d.Interruption), "Use run-again or ask.")
 	c.check(d.Executor != ExecutorScript, "executor", fmt.Sprintf("%q cannot be chosen", d.Executor), "Leave it out: own steps run a script.")
 	c.script(d.Script)

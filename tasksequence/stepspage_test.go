@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -37,7 +36,9 @@ A step runs only in the environments of its row; anywhere else validation refuse
 
 - **linuxpe**: the Linux boot image.
 - **winpe**: a WinPE boot image.
-- **fullos**: an installed Linux in which the agent runs, after *Prepare operating system* and a restart from the disk, or started there.
+- **fullos**: an installed Linux or Windows in which the agent runs, after *Prepare operating system* and a restart from the disk, or started there.
+  Which of them it is, validation tells by the steps before: the layout of *Format disk*, and where *Apply operating system* runs. Where that says
+  nothing, the first step that works in one of them decides. Conditions may ask for the variable ` + "`_System`" + `: linux or windows.
 
 `
 
@@ -51,6 +52,7 @@ id: add-printer
 name: Add printer
 description: Adds a print queue.
 environments: [fullos]
+systems: [linux]               # of fullos; without it the script runs in an installed Windows too
 interruption: run-again        # harmless to do twice; without it a person is asked after a power loss
 options:
   - {name: Queue, type: text, required: true, help: The name of the queue.}
@@ -74,13 +76,17 @@ Types of options: ` + "%s" + `.
 func stepsPage() []byte {
 	var out bytes.Buffer
 	out.WriteString(stepsHead)
-	environments := allEnvironments()
-	fmt.Fprintf(&out, "| step | id | %s |\n|---|---|%s\n", strings.Join(environments, " | "), strings.Repeat("---|", len(environments)))
+	columns := []struct{ name, environment, system string }{{LinuxPE, LinuxPE, ""}, {WinPE, WinPE, ""}, {"fullos: Linux", FullOS, Linux}, {"fullos: Windows", FullOS, Windows}}
+	out.WriteString("| step | id |")
+	for _, c := range columns {
+		fmt.Fprintf(&out, " %s |", c.name)
+	}
+	fmt.Fprintf(&out, "\n|---|---|%s\n", strings.Repeat("---|", len(columns)))
 	for _, d := range Builtin() {
 		fmt.Fprintf(&out, "| [%s](#%s) | `%s` |", d.Name, slug(d.Name), d.ID)
-		for _, e := range environments {
+		for _, c := range columns {
 			mark := ""
-			if slices.Contains(d.Environments, e) {
+			if d.RunsIn(c.environment, c.system) {
 				mark = "yes"
 			}
 			fmt.Fprintf(&out, " %s |", mark)
@@ -102,7 +108,7 @@ func stepsPage() []byte {
 func stepSection(out *bytes.Buffer, d Definition) {
 	fmt.Fprintf(out, "\n## %s\n\n%s\n\n", d.Name, d.Description)
 	after := map[Interruption]string{RunAgain: "it runs again", VerifyFirst: "it looks first what is done already", AskFirst: "a person is asked"}[d.Interruption]
-	fmt.Fprintf(out, "Runs in %s. After an interruption %s.\n", strings.Join(d.Environments, ", "), after)
+	fmt.Fprintf(out, "Runs in %s. After an interruption %s.\n", d.Where(), after)
 	if len(d.Options) == 0 {
 		out.WriteString("It has no options.\n")
 		return

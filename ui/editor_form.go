@@ -28,7 +28,7 @@ func (c *Console) nodeForm(v *visit, b *bench, n *tasksequence.Node, problems ta
 		numbers(f, n, d, b.draft.Typed)
 	}
 	for _, e := range environments {
-		f.Environments = append(f.Environments, view.Option{Value: e, Label: environmentWords(e), Selected: len(n.Environments) == 0 || slices.Contains(n.Environments, e)})
+		f.Environments = append(f.Environments, view.Option{Value: e, Label: environmentWords(e, d.Systems), Selected: len(n.Environments) == 0 || slices.Contains(n.Environments, e)})
 	}
 	if known {
 		choices, err := c.choices(v, d)
@@ -256,7 +256,10 @@ func pick(list []view.Option, value, none string) []view.Option {
 	return out
 }
 
-func environmentWords(e string) string {
+func environmentWords(e string, systems []string) string {
+	if e == tasksequence.FullOS && len(systems) == 1 {
+		return "an installed " + map[string]string{tasksequence.Linux: "Linux", tasksequence.Windows: "Windows"}[systems[0]]
+	}
 	switch e {
 	case tasksequence.LinuxPE:
 		return "the Linux boot image"

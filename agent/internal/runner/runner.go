@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -120,7 +121,8 @@ func (r *Runner) prepare(d wire.Deployment) error {
 			}
 		}
 	}
-	if err := set(tasksequence.VariableEnvironment, tasksequence.Value{Text: cmp.Or(r.Environment, tasksequence.LinuxPE)}); err != nil {
+	if err := errors.Join(set(tasksequence.VariableEnvironment, tasksequence.Value{Text: cmp.Or(r.Environment, tasksequence.LinuxPE)}),
+		set(tasksequence.VariableSystem, tasksequence.Value{Text: runtime.GOOS})); err != nil { // linux and windows are called so
 		return err
 	}
 	results := make([]tasksequence.Result, 0, len(d.Results))
@@ -141,7 +143,7 @@ func (r *Runner) prepare(d wire.Deployment) error {
 // pass is told in the log.
 func (r *Runner) foresee(ctx context.Context) (Outcome, error) {
 	able := func(d tasksequence.Definition) bool { return r.Executors[d.Executor] != nil }
-	problems := r.run.Plan().Foresee(cmp.Or(r.Environment, tasksequence.LinuxPE), able)
+	problems := r.run.Plan().ForeseeOn(cmp.Or(r.Environment, tasksequence.LinuxPE), runtime.GOOS, able)
 	for _, p := range problems {
 		level := "error"
 		if p.Warning {
@@ -246,7 +248,7 @@ func (r *Runner) changes() []wire.Variable {
 	var list []wire.Variable
 	for _, name := range r.vars.TakeChanges() {
 		v, ok := r.vars.Get(name)
-		if !ok || name == tasksequence.VariableEnvironment { // that one is this agent's, at every start anew
+		if !ok || name == tasksequence.VariableEnvironment || name == tasksequence.VariableSystem { // those are this agent's, at every start anew
 			continue
 		}
 		text, err := json.Marshal(v)

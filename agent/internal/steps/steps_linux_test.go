@@ -29,14 +29,14 @@ func TestExecutorsMatchDefinitions(t *testing.T) {
 		executors    map[string]bool
 		environments []string
 	}{
-		{"linux", linux, []string{tasksequence.LinuxPE, tasksequence.FullOS}},
-		{"windows", windowsExecutors(t), []string{tasksequence.WinPE}},
+		{tasksequence.Linux, linux, []string{tasksequence.LinuxPE, tasksequence.FullOS}},
+		{tasksequence.Windows, windowsExecutors(t), []string{tasksequence.WinPE, tasksequence.FullOS}},
 	} {
 		wanted := map[string]bool{tasksequence.ExecutorScript: true} // of own definitions
 		catalogue := tasksequence.BuiltinCatalogue()
 		for _, id := range catalogue.IDs() {
 			d, _ := catalogue.Find(id, 0)
-			runs := slices.ContainsFunc(d.Environments, func(e string) bool { return slices.Contains(system.environments, e) })
+			runs := slices.ContainsFunc(system.environments, func(e string) bool { return d.RunsIn(e, system.name) })
 			if d.Executor == tasksequence.ExecutorNone || !runs {
 				continue
 			}
