@@ -122,10 +122,12 @@ type choice struct {
 
 // choose says what a known device boots.
 func (p *Policy) choose(d fleet.Device) (choice, error) {
-	deployment, err := p.unfinished(d)
+	deployment, windows, err := p.unfinished(d)
 	switch {
 	case err != nil:
 		return choice{}, err
+	case deployment.WaitsFor == fleet.BootImageTarget && windows:
+		return choice{target: fleet.BootWinPE}, nil
 	case deployment.WaitsFor != "":
 		return choice{target: deployment.WaitsFor}, nil
 	}
@@ -147,17 +149,20 @@ func (p *Policy) choose(d fleet.Device) (choice, error) {
 	if deployment.Environment == tasksequence.FullOS {
 		return choice{target: fleet.BootDisk}, nil // power was lost in the installed system: it goes on there
 	}
+	if deployment.Environment == tasksequence.WinPE && (d.Boot.Always == "" || d.Boot.Always == fleet.BootImageTarget) {
+		return choice{target: fleet.BootWinPE}, nil // also when Windows PE was the answer for once
+	}
 	if d.Boot.Always != "" {
 		return choice{target: d.Boot.Always}, nil
 	}
 	return choice{target: fleet.BootImageTarget}, nil
 }
 
-// unfinished returns the device's unfinished deployment; the zero value when it has
-// none.
-func (p *Policy) unfinished(d fleet.Device) (found fleet.Deployment, err error) {
+// unfinished returns the device's unfinished deployment, the zero value when it has
+// none, and whether its boot image is Windows PE.
+func (p *Policy) unfinished(d fleet.Device) (found fleet.Deployment, windows bool, err error) {
 	if d.Deployment == "" {
-		return found, nil
+		return found, false, nil
 	}
 	err = p.o.Store.View(func(tx *state.Tx) error {
 		deployment, err := tx.Deployments().Get(d.Deployment)
@@ -166,13 +171,15 @@ func (p *Policy) unfinished(d fleet.Device) (found fleet.Deployment, err error) 
 		}
 		if err == nil && !deployment.Status.Final() {
 			found = deployment
+			image, missing := tx.Images().Get(deployment.ImageID)
+			windows = deployment.Environment == tasksequence.WinPE || missing == nil && image.Kind == bootimages.KindWinPE
 		}
 		return err
 	})
 	if err != nil {
-		return found, fmt.Errorf("read deployment: %w", err)
+		return found, false, fmt.Errorf("read deployment: %w", err)
 	}
-	return found, nil
+	return found, windows, nil
 }
 
 // signedInSince reports that the agent has signed in after at: the boot attempt

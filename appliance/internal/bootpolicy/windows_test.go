@@ -1,11 +1,66 @@
 package bootpolicy
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"slipway/appliance/internal/state"
 	"slipway/fleet"
 )
+
+// A deployment that began in Windows PE goes back there, also when the device was set to
+// it for once, and from the installed system.
+func TestADeploymentGoesBackToItsWindowsPE(t *testing.T) {
+	b := newBench(t)
+	b.images["winpe x64"] = fleet.BootImage{ID: "fedc", Kind: "winpe", Architecture: "x64", Files: []fleet.ImageFile{{Name: "boot.wim"}, {Name: "bootmgfw.efi"}}}
+	if _, err := b.policy.Decide(t.Context(), client()); err != nil {
+		t.Fatal(err)
+	}
+	for _, is := range []struct {
+		environment, image string
+		waits, always      fleet.BootTarget
+		want               string
+	}{
+		{"winpe", "", fleet.BootImageTarget, "", "windows"},
+		{"winpe", "", "", "", "windows"}, // power was lost
+		{"winpe", "", "", fleet.BootDisk, "disk"},
+		{"winpe", "", fleet.BootDisk, "", "disk"},
+		{"fullos", "fedc", fleet.BootImageTarget, "", "windows"},
+		{"fullos", imageID, fleet.BootImageTarget, "", "linux"},
+		{"fullos", "gone", fleet.BootImageTarget, "", "linux"},
+		{"linuxpe", imageID, fleet.BootImageTarget, fleet.BootWinPE, "linux"},
+	} {
+		b.deployment(fleet.DeploymentRunning, is.waits)
+		if is.always != "" {
+			b.setBoot(is.always, false)
+		}
+		err := b.store.Update(t.Context(), func(tx *state.Tx) error {
+			d, err := tx.Deployments().Get("dep1")
+			d.Environment, d.ImageID = is.environment, is.image
+			return errors.Join(err, tx.Deployments().Put(d),
+				tx.Images().Put(fleet.BootImage{ID: "fedc", Kind: "winpe"}), tx.Images().Put(fleet.BootImage{ID: imageID, Kind: "linux"}))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		boot, err := b.policy.Decide(t.Context(), client())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := string(boot.Target)
+		switch {
+		case boot.Windows != nil:
+			got = "windows"
+		case boot.Kernel != "":
+			got = "linux"
+		}
+		if got != is.want {
+			t.Errorf("%+v: got %s", is, got)
+		}
+		b.setBoot(fleet.BootImageTarget, false)
+	}
+}
 
 // A device set to Windows PE is told its files, and how it gets there; others get the
 // Linux image.
