@@ -1,16 +1,13 @@
 package lab
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -41,6 +38,9 @@ type Run struct {
 func NewRun(o Options) (*Run, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("the lab makes network namespaces: run it as root")
+	}
+	if interrupted.Load() {
+		return nil, errors.New("this process was asked to end: it makes no lab any more")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -90,27 +90,6 @@ func (r *Run) Close() error {
 		r.closeErr = errors.Join(errs...)
 	})
 	return r.closeErr
-}
-
-// CloseOnSignal closes the run on SIGINT, SIGTERM or SIGHUP and then lets the
-// signal have its usual effect. The returned function ends the watch.
-func (r *Run) CloseOnSignal() (stop func()) {
-	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		select {
-		case <-ctx.Done():
-		case s := <-ch:
-			fmt.Fprintf(os.Stderr, "\nlab: %v: cleaning up\n", s)
-			if err := r.Close(); err != nil {
-				fmt.Fprintln(os.Stderr, "lab:", err)
-			}
-			signal.Stop(ch)
-			_ = syscall.Kill(os.Getpid(), s.(syscall.Signal))
-		}
-	}()
-	return func() { signal.Stop(ch); cancel() }
 }
 
 // Path returns the path of a file in the run's folder.

@@ -42,8 +42,9 @@ report() {
 }
 
 gotest() { # go test, with the packages' times noted
-  go test "$@" 2>&1 </dev/null | tee >(grep -E '^(ok|FAIL)\s' >>"$scratch/packages") \
-    >(grep -oE 'BOOT [^:]+: .*' >>"$scratch/times")
+  # Ctrl-C reaches the tests, which clean up and say so; those who listen go on until then.
+  go test "$@" 2>&1 </dev/null | (trap '' INT; exec tee >(grep -E '^(ok|FAIL)\s' >>"$scratch/packages") \
+    >(grep -oE 'BOOT [^:]+: .*' >>"$scratch/times"))
 }
 
 formatted() {

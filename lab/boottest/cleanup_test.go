@@ -4,6 +4,7 @@ package boottest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,22 +32,24 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// victim makes a lab with a server in it, tells its name, and waits.
+// victim makes two labs with a server in each, tells their names, and waits.
 func victim() error {
-	run, err := lab.NewRun(lab.Options{Label: "victim"})
-	if err != nil {
-		return err
+	for range 2 {
+		run, err := lab.NewRun(lab.Options{Label: "victim"})
+		if err != nil {
+			return err
+		}
+		run.CloseOnSignal()
+		net, err := run.NewNetwork()
+		if err != nil {
+			return err
+		}
+		if _, err := net.StartDHCP(lab.DHCPOptions{}); err != nil {
+			return err
+		}
+		fmt.Println(run.Name)
 	}
-	run.CloseOnSignal()
-	net, err := run.NewNetwork()
-	if err != nil {
-		return err
-	}
-	if _, err := net.StartDHCP(lab.DHCPOptions{}); err != nil {
-		return err
-	}
-	fmt.Println(run.Name)
-	_, err = io.Copy(io.Discard, os.Stdin)
+	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
 }
 
@@ -57,20 +60,26 @@ func TestLabCleansUp(t *testing.T) {
 	beside, _ := newRun(t)
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGKILL} {
 		t.Run(signal.String(), func(t *testing.T) {
-			name, end := startVictim(t)
-			if len(namespaces(t, name)) != 2 {
-				t.Fatalf("the lab has %v", namespaces(t, name))
+			names, end := startVictim(t)
+			for _, name := range names {
+				if len(namespaces(t, name)) != 2 {
+					t.Fatalf("the lab has %v", namespaces(t, name))
+				}
 			}
 			end(signal)
 			if signal == syscall.SIGKILL {
-				waitNoProcess(t, name)
+				for _, name := range names {
+					waitNoProcess(t, name)
+				}
 				must(t, lab.Reap(slog.New(slog.DiscardHandler)))
 			}
-			if left := namespaces(t, name); len(left) > 0 {
-				t.Errorf("left behind: %v", left)
-			}
-			if _, err := os.Stat(filepath.Join(os.TempDir(), name)); err == nil {
-				t.Error("the lab's folder was left behind")
+			for _, name := range names {
+				if left := namespaces(t, name); len(left) > 0 {
+					t.Errorf("left behind: %v", left)
+				}
+				if _, err := os.Stat(filepath.Join(os.TempDir(), name)); err == nil {
+					t.Error("the lab's folder was left behind")
+				}
 			}
 			if len(namespaces(t, beside.Name)) != 1 {
 				t.Error("the lab beside it was touched")
@@ -79,7 +88,9 @@ func TestLabCleansUp(t *testing.T) {
 	}
 }
 
-func startVictim(t *testing.T) (name string, end func(syscall.Signal)) {
+// startVictim starts two labs in one process whose error output nobody reads any more,
+// as when Ctrl-C has ended the reader too.
+func startVictim(t *testing.T) (names [2]string, end func(syscall.Signal)) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), victimVariable+"=1")
@@ -87,13 +98,20 @@ func startVictim(t *testing.T) (name string, end func(syscall.Signal)) {
 	must(t, err)
 	out, err := cmd.StdoutPipe()
 	must(t, err)
+	nobody, broken, err := os.Pipe()
+	must(t, err)
+	cmd.Stderr = broken
 	must(t, cmd.Start())
+	must(t, errors.Join(nobody.Close(), broken.Close()))
 	t.Cleanup(func() { in.Close() })
 	lines := bufio.NewScanner(out)
-	if !lines.Scan() || strings.HasPrefix(lines.Text(), "error") {
-		t.Fatalf("the other lab says %q", lines.Text())
+	for i := range names {
+		if !lines.Scan() || strings.HasPrefix(lines.Text(), "error") {
+			t.Fatalf("the other lab says %q", lines.Text())
+		}
+		names[i] = lines.Text()
 	}
-	return lines.Text(), func(s syscall.Signal) {
+	return names, func(s syscall.Signal) {
 		must(t, cmd.Process.Signal(s))
 		if err := cmd.Wait(); err == nil {
 			t.Errorf("the lab ended as if nothing had happened")
