@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +45,7 @@ func (p Placement) Into(root string) error {
 	if !hasSystemd(system) {
 		return ErrNoSystemd
 	}
-	config, err := p.config()
+	config, err := PlacedConfig(p.Server, p.Installation, p.Authorities)
 	if err != nil {
 		return err
 	}
@@ -74,22 +73,6 @@ func hasSystemd(system *os.Root) bool {
 		}
 	}
 	return false
-}
-
-// config is what Load reads there.
-func (p Placement) config() ([]byte, error) {
-	var ca bytes.Buffer
-	for _, c := range p.Authorities {
-		if err := pem.Encode(&ca, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}); err != nil {
-			return nil, fmt.Errorf("write the agent's configuration: %w", err)
-		}
-	}
-	text, err := json.MarshalIndent(map[string]any{
-		"Server": p.Server, "Installation": p.Installation, "CA": ca.String(), "Temporary": true}, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("write the agent's configuration: %w", err)
-	}
-	return append(text, '\n'), nil
 }
 
 // placeFile writes a file whole or not at all. It is on the disk afterwards.

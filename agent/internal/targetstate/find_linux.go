@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -64,51 +62,7 @@ func (f Finder) look(device, into string) (id string, err error) {
 		return "", fmt.Errorf("mount: %w", err)
 	}
 	defer func() { err = errors.Join(err, unmount()) }()
-	return take(f.At, into)
-}
-
-// take copies the state below root. The deployment's file decides: without it what
-// is there belongs to nothing.
-func take(root, into string) (string, error) {
-	system, err := os.OpenRoot(root)
-	if err != nil {
-		return "", err
-	}
-	defer system.Close()
-	dir := strings.TrimPrefix(Folder, "/")
-	text, err := read(system, filepath.Join(dir, DeploymentFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("read the kept state: %w", err)
-	}
-	entries, err := fs.ReadDir(system.FS(), dir)
-	if err != nil {
-		return "", fmt.Errorf("read the kept state: %w", err)
-	}
-	for _, e := range entries {
-		if !e.Type().IsRegular() || !kept(e.Name()) {
-			continue
-		}
-		content, err := read(system, filepath.Join(dir, e.Name()))
-		if err != nil {
-			return "", fmt.Errorf("read the kept state: %w", err)
-		}
-		if err := os.WriteFile(filepath.Join(into, e.Name()), content, 0o600); err != nil {
-			return "", fmt.Errorf("take over the kept state: %w", err)
-		}
-	}
-	return strings.TrimSpace(string(text)), nil
-}
-
-func read(root *os.Root, name string) ([]byte, error) {
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile))
+	return TakeFrom(f.At, Folder, into)
 }
 
 // MountExt4 mounts an ext4 file system read-only. The kernel replays its journal

@@ -6,22 +6,24 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // Save writes the files of from, the agent's state in memory, and the deployment's id
-// into the folder below root. It is on the disk when Save returns; what is there
+// into Folder below root. It is on the disk when Save returns; what is there
 // already with the same content is left alone. Links on the way are not followed.
-func Save(from, root, deployment string) error {
+func Save(from, root, deployment string) error { return SaveIn(from, root, Folder, deployment) }
+
+// SaveIn is Save into another folder below root; name has slashes.
+func SaveIn(from, root, name, deployment string) error {
 	target, err := os.OpenRoot(root)
 	if err != nil {
 		return fmt.Errorf("open the installed system: %w", err)
 	}
 	defer target.Close()
-	dir := strings.TrimPrefix(Folder, "/")
+	dir := strings.TrimPrefix(name, "/")
 	if err := makeFolder(target, dir); err != nil {
 		return fmt.Errorf("make the folder for the agent's state: %w", err)
 	}
@@ -46,7 +48,7 @@ func Save(from, root, deployment string) error {
 
 // makeFolder makes the folder, which nobody but root may enter.
 func makeFolder(root *os.Root, dir string) error {
-	if err := root.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := root.MkdirAll(path.Dir(dir), 0o755); err != nil {
 		return err
 	}
 	if err := root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -117,26 +119,29 @@ func syncTree(root *os.Root, dir string) error {
 		if err != nil {
 			return fmt.Errorf("write the agent's state: %w", err)
 		}
-		err = errors.Join(unix.Fsync(int(f.Fd())), f.Close())
+		err = errors.Join(syncFolder(f), f.Close())
 		if err != nil {
 			return fmt.Errorf("write the agent's state: %w", err)
 		}
 		if dir == "." {
 			return nil
 		}
-		dir = filepath.Dir(dir)
+		dir = path.Dir(dir)
 	}
 }
 
 // Wipe overwrites and removes the state below root: the deployment is over. It is no
 // error when there is none.
-func Wipe(root string) error {
+func Wipe(root string) error { return WipeIn(root, Folder) }
+
+// WipeIn is Wipe of another folder below root.
+func WipeIn(root, name string) error {
 	target, err := os.OpenRoot(root)
 	if err != nil {
 		return fmt.Errorf("open the installed system: %w", err)
 	}
 	defer target.Close()
-	dir := strings.TrimPrefix(Folder, "/")
+	dir := strings.TrimPrefix(name, "/")
 	folder, err := target.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -158,10 +163,11 @@ func Wipe(root string) error {
 	if err := folder.Remove(DeploymentFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		errs = append(errs, err)
 	}
-	if err := errors.Join(append(errs, target.Remove(dir))...); err != nil {
+	// Windows does not remove a folder that is open.
+	if err := errors.Join(append(errs, folder.Close(), target.Remove(dir))...); err != nil {
 		return fmt.Errorf("wipe the agent's state: %w", err)
 	}
-	return syncTree(target, filepath.Dir(dir))
+	return syncTree(target, path.Dir(dir))
 }
 
 func overwrite(dir *os.Root, name string) error {
