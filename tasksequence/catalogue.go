@@ -30,6 +30,7 @@ func Builtin() []Definition {
 		installApplication(),
 		installMultipleApplications(),
 		installUpdates(),
+		enableBranchCache(),
 	}
 }
 

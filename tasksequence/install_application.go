@@ -18,9 +18,9 @@ func installApplication() Definition {
 		Format: Format, ID: InstallApplication, Version: 1,
 		Name: "Install application", Category: "Applications",
 		Description: "Runs the installation command line of a content item in the folder of its files. An item without one is installed by " +
-			"what it holds: one .deb or .rpm package, or an install.sh. An installer that ends with 3010 or 1641 is followed by a restart.",
+			"what it holds: on Linux .deb or .rpm packages, or an install.sh; on Windows one package (.msi, .msp, .msu, .msix, .appx), or an install.cmd, " +
+			"install.bat or install.ps1. An installer that ends with 3010 (a restart is needed) or 1641 (it has begun one) is followed by a restart.",
 		Environments: []string{FullOS},
-		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     InstallApplication,
 		Options: []Option{
@@ -39,9 +39,8 @@ func installMultipleApplications() Definition {
 		Format: Format, ID: InstallMultipleApplications, Version: 1,
 		Name: "Install multiple applications", Category: "Applications",
 		Description: "Installs what the list variable Applications names, one after the other: ids, ids with versions, or names of content items. " +
-			"An installer that ends with 3010 or 1641 is followed by a restart when all are through.",
+			"An installer that ends with 3010 is followed by a restart when all are through; one that ends with 1641 has begun the restart, and the others come after it.",
 		Environments: []string{FullOS},
-		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     InstallMultipleApplications,
 		Options: []Option{

@@ -18,5 +18,10 @@ func Executors() map[string]Executor {
 		tasksequence.InjectDriverPack:           injectDriverPack,
 		tasksequence.ConfigureOperatingSystem:   configureOperatingSystem,
 		tasksequence.EnableAdministratorAccount: enableAdministratorAccount,
+
+		tasksequence.InstallApplication:          installApplication,
+		tasksequence.InstallMultipleApplications: installMultipleApplications,
+		tasksequence.InstallUpdates:              installUpdates,
+		tasksequence.EnableBranchCache:           enableBranchCache,
 	}
 }

@@ -7,56 +7,19 @@ import (
 	"path/filepath"
 
 	"slipway/agent/wire"
-	"slipway/tasksequence"
 )
 
-// installApplication installs one content item, whose files the runner has put into
-// a folder.
-func installApplication(ctx context.Context, s *Step) (Outcome, error) {
-	ref, ok := s.Settings.Content("Application")
-	if !ok {
-		return Outcome{}, errors.New("no application is named")
-	}
-	m, err := s.Machine.Content.Manifest(ctx, ref)
-	if err != nil {
-		return Outcome{}, fmt.Errorf("ask about the application: %w", err)
-	}
-	y, err := openSystem(ctx, s)
-	if err != nil {
-		return Outcome{}, err
-	}
-	defer y.close()
-	code, err := y.install(ctx, m, s.Vars.Text(tasksequence.ContentVariable("Application")))
-	return Outcome{ExitCode: code, Restart: restartAfter(code)}, err
+// openInstalling is the Linux that gets applications.
+func openInstalling(ctx context.Context, s *Step) (installing, error) { return openSystem(ctx, s) }
+
+// installer implements installing.
+func (y *system) installer(m wire.ContentManifest, folder string) (Command, func(), error) {
+	args, err := y.installerOf(m, folder)
+	return Command{Args: args}, func() {}, err
 }
 
-// restartAfter is the restart that an installer's exit code asks for.
-func restartAfter(code int) *Restart {
-	if code == tasksequence.RestartRequired || code == tasksequence.RestartInitiated {
-		return &Restart{Target: tasksequence.RebootDisk, Message: "The installed application asks for a restart."}
-	}
-	return nil
-}
-
-// install runs an application's installer in the folder of its files.
-func (y *system) install(ctx context.Context, m wire.ContentManifest, folder string) (code int, err error) {
-	args, err := y.installer(m, folder)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", m.Name, err)
-	}
-	y.step.Log("info", "installing "+m.Name)
-	code, err = y.command(ctx, Command{Args: args, Dir: folder, Env: environment(y.step.Vars)})
-	if err != nil {
-		return code, fmt.Errorf("%s: %w", m.Name, err)
-	}
-	if !y.step.Succeeded(code) {
-		return code, fmt.Errorf("%s: the installer ended with exit code %d", m.Name, code)
-	}
-	return code, nil
-}
-
-// installer is what installs an application: its command line, or by what it holds.
-func (y *system) installer(m wire.ContentManifest, folder string) ([]string, error) {
+// installerOf is what installs an application: its command line, or by what it holds.
+func (y *system) installerOf(m wire.ContentManifest, folder string) ([]string, error) {
 	if m.Command != "" {
 		return []string{"/bin/sh", "-c", m.Command}, nil
 	}

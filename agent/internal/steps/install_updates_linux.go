@@ -10,10 +10,6 @@ import (
 	"slipway/tasksequence"
 )
 
-// updateRounds counts, in a variable that outlives restarts, how often updates were
-// installed.
-const updateRounds = "_UpdateRounds"
-
 // updater is a package manager.
 type updater struct {
 	refresh []string

@@ -72,7 +72,7 @@ func windowsExecutors(t *testing.T) map[string]bool {
 		for word := range strings.SplitSeq(d.ID, "-") {
 			constant.WriteString(strings.ToUpper(word[:1]) + word[1:])
 		}
-		ids[strings.NewReplacer("Powershell", "PowerShell", "Chromeos", "ChromeOS", "Igel", "IGEL").Replace(constant.String())] = d.ID
+		ids[strings.NewReplacer("Powershell", "PowerShell", "Branchcache", "BranchCache", "Chromeos", "ChromeOS", "Igel", "IGEL").Replace(constant.String())] = d.ID
 	}
 	found := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^\t\ttasksequence\.(\w+):`).FindAllStringSubmatch(string(text), -1) {

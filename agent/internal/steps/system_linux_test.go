@@ -2,15 +2,12 @@ package steps
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"slipway/agent/internal/disk"
-	"slipway/agent/wire"
 	"slipway/tasksequence"
 )
 
@@ -154,62 +151,3 @@ func (a agent) Place(_ context.Context, root string) error {
 }
 
 func (agent) Authorities() []string { return []string{"PEM 1\n", "PEM 2\n"} }
-
-// items are content items, each a set of files.
-type items struct {
-	list    []wire.ContentManifest
-	text    map[string]string // of a file, by "item/path"
-	queries []wire.ContentQuery
-}
-
-func (c *items) add(id, command string, files map[string]string) {
-	m := wire.ContentManifest{Item: id, Version: 1, Name: id, Command: command}
-	if c.text == nil {
-		c.text = map[string]string{}
-	}
-	for name, text := range files {
-		m.Files = append(m.Files, wire.ContentFile{Path: name, Size: int64(len(text))})
-		c.text[id+"/"+name] = text
-	}
-	c.list = append(c.list, m)
-}
-
-func (c *items) Manifest(_ context.Context, ref tasksequence.Reference) (wire.ContentManifest, error) {
-	for _, m := range c.list {
-		if m.Item == ref.ID {
-			return m, nil
-		}
-	}
-	return wire.ContentManifest{}, fmt.Errorf("no item %s", ref)
-}
-
-func (c *items) Folder(ctx context.Context, ref tasksequence.Reference, dir string, _ func(int64, int64)) error {
-	m, err := c.Manifest(ctx, ref)
-	for _, f := range m.Files {
-		full := filepath.Join(dir, f.Path)
-		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(full, []byte(c.text[m.Item+"/"+f.Path]), 0o644); err != nil {
-			return err
-		}
-	}
-	return err
-}
-
-func (c *items) Find(_ context.Context, q wire.ContentQuery) ([]wire.ContentVersion, error) {
-	c.queries = append(c.queries, q)
-	var found []wire.ContentVersion
-	for _, m := range c.list {
-		found = append(found, wire.ContentVersion{Item: m.Item, Version: m.Version, Name: m.Name})
-	}
-	return found, nil
-}
-
-func (c *items) Open(context.Context, tasksequence.Reference, string) (io.ReadCloser, error) {
-	return nil, fmt.Errorf("nothing is opened here")
-}
-
-func (c *items) Upload(context.Context, wire.ContentUpload) (Upload, error) {
-	return nil, fmt.Errorf("nothing is uploaded here")
-}
