@@ -57,6 +57,7 @@ func sample(t *testing.T, tx *Tx) {
 	put(putFilled(tx.Installation()))
 	put(putFilled(tx.Settings()))
 	put(putFilled(tx.SignIn()))
+	put(putFilled(tx.Graph()))
 	put(putFilled(tx.Devices().Table))
 	put(putFilled(tx.Deployments().Table))
 	put(putFilled(tx.Results().Table))

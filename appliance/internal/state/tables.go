@@ -9,7 +9,7 @@ import (
 func allTables() []*schema {
 	tables := []*schema{
 		&accountsKind.schema, &contentItemsKind.schema, &contentPinsKind.schema, &contentVersionsKind.schema,
-		&definitionsKind.schema, &deploymentsKind.schema, &devicesKind.schema, &documentsKind.schema,
+		&definitionsKind.schema, &deploymentsKind.schema, &devicesKind.schema, &documentsKind.schema, &graphKind.schema,
 		&imagesKind.schema, &installationKind.schema, &keysKind.schema, &leasesKind.schema, &mediaKind.schema, &passcodesKind.schema,
 		&resultsKind.schema, &sequencesKind.schema, &sessionsKind.schema, &settingsKind.schema,
 		&signInKind.schema, &tokensKind.schema, &waitsKind.schema,

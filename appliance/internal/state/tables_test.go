@@ -134,6 +134,7 @@ func TestEveryTableKeepsEveryFieldAndSharesNothing(t *testing.T) {
 	roundTrip(t, s, "installation", (*Tx).Installation)
 	roundTrip(t, s, "settings", (*Tx).Settings)
 	roundTrip(t, s, "signin", (*Tx).SignIn)
+	roundTrip(t, s, "graph", (*Tx).Graph)
 	roundTrip(t, s, "devices", func(tx *Tx) Table[fleet.Device] { return tx.Devices().Table })
 	roundTrip(t, s, "deployments", func(tx *Tx) Table[fleet.Deployment] { return tx.Deployments().Table })
 	roundTrip(t, s, "results", func(tx *Tx) Table[fleet.StepResult] { return tx.Results().Table })
@@ -152,7 +153,7 @@ func TestEveryTableKeepsEveryFieldAndSharesNothing(t *testing.T) {
 	roundTrip(t, s, "contentversions", func(tx *Tx) Table[fleet.ContentVersion] { return tx.ContentVersions().Table })
 	roundTrip(t, s, "contentpins", func(tx *Tx) Table[fleet.ContentPin] { return tx.ContentPins().Table })
 	roundTrip(t, s, "definitions", func(tx *Tx) Table[fleet.StepDefinition] { return tx.Definitions().Table })
-	if want := 21; len(allTables()) != want {
+	if want := 22; len(allTables()) != want {
 		t.Errorf("%d tables, the test knows %d", len(allTables()), want)
 	}
 }
