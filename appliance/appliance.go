@@ -21,6 +21,7 @@ import (
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/drafts"
 	"slipway/appliance/internal/engine"
+	"slipway/appliance/internal/graph"
 	"slipway/appliance/internal/imaging"
 	"slipway/appliance/internal/leases"
 	"slipway/appliance/internal/pki"
@@ -55,6 +56,7 @@ type appliance struct {
 	library  *engine.Library
 	images   *imaging.Service
 	content  *content.Service
+	graph    *graph.Service
 	netboot  *netboot.Server
 	api      *api.API
 	console  *ui.Console
@@ -107,6 +109,7 @@ func (a *appliance) buildTrust(ctx context.Context) (err error) {
 		return err
 	}
 	a.settings = settings.New(a.store, a.audit)
+	a.graph = graph.New(graph.Options{Store: a.store, Audit: a.audit, Sealer: a.keyring, Logger: a.log})
 	return nil
 }
 
@@ -234,7 +237,7 @@ func (a *appliance) buildWeb(context.Context) (err error) {
 		return err
 	}
 	a.api, err = api.New(api.Options{Version: version, Logger: a.log, Services: api.Services{
-		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Content: a.content, Audit: a.audit, Settings: a.settings,
+		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Content: a.content, Graph: a.graph, Audit: a.audit, Settings: a.settings,
 		CA: a.pki.CAPEM, Agent: a.agentConfig, Rotation: a.rotation, Metrics: metricsHandler(a.netbootFigures(), a.forwardingFigures()), Ready: health.ready, Backups: a.backups(), RotateSecret: a.rotateSecret,
 	}})
 	return err

@@ -34,7 +34,11 @@ func (a *app) authCommand() *cobra.Command {
 	set := &cobra.Command{Use: "set KEY=VALUE...", Short: "Change sign-in settings, effective at once", Args: usage(cobra.MinimumNArgs(1)),
 		Long: authHelp(),
 		RunE: func(c *cobra.Command, args []string) error {
-			changes, err := a.readChanges(args)
+			kinds := map[string]string{}
+			for _, k := range auth.SignInKeys(fleet.SignIn{}) {
+				kinds[k.Name] = k.Kind
+			}
+			changes, err := a.readChanges(args, kinds)
 			if err != nil {
 				return err
 			}
@@ -78,14 +82,10 @@ func authHelp() string {
 // maxValueFile bounds a value that is read from a file, in bytes.
 const maxValueFile = 512 << 10
 
-// readChanges reads KEY=VALUE; for keys that take PEM or a secret, a value that
-// names a file is the file's content.
-func (a *app) readChanges(args []string) (map[string]string, error) {
+// readChanges reads KEY=VALUE; for keys whose kind is PEM, a value that names a file
+// is the file's content.
+func (a *app) readChanges(args []string, kinds map[string]string) (map[string]string, error) {
 	changes := map[string]string{}
-	kinds := map[string]string{}
-	for _, k := range auth.SignInKeys(fleet.SignIn{}) {
-		kinds[k.Name] = k.Kind
-	}
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
 		if !ok {

@@ -86,6 +86,12 @@ func (c *Client) Logs(ctx context.Context, id string, in wire.LogBatch) (wire.Lo
 	return out, c.call(ctx, http.MethodPost, deployment(id)+"/logs", in, &out)
 }
 
+// Autopilot has the appliance register the device, and says how far it is.
+func (c *Client) Autopilot(ctx context.Context, id string, in wire.AutopilotRegistration) (wire.AutopilotState, error) {
+	var out wire.AutopilotState
+	return out, c.call(ctx, http.MethodPost, deployment(id)+"/autopilot", in, &out)
+}
+
 // Facts tells what was gathered about the device.
 func (c *Client) Facts(ctx context.Context, facts map[string]string) error {
 	return c.call(ctx, http.MethodPut, api+"/device/facts", wire.Facts{Facts: facts}, nil)

@@ -23,13 +23,14 @@ func init() { removeTheOldWay = true }
 
 // winBench is a step in an installed Windows whose drive is a folder.
 type winBench struct {
-	t     *testing.T
-	root  string // ends with a backslash
-	key   string
-	vars  *tasksequence.Variables
-	items *items
-	lines []string
-	fakes *winetest.Fakes
+	t         *testing.T
+	root      string // ends with a backslash
+	key       string
+	vars      *tasksequence.Variables
+	items     *items
+	lines     []string
+	fakes     *winetest.Fakes
+	autopilot Autopilot
 }
 
 func newWinBench(t *testing.T) *winBench {
@@ -94,7 +95,7 @@ func (b *winBench) run(definition string, settings map[string]any, calls ...fake
 	scope := b.vars.Scope(e.Settings.Private())
 	masker := tasksequence.NewMasker(scope.Secrets()) // as the runner does
 	s := &Step{Settings: e.Settings, Vars: scope, Succeeded: e.Succeeded, Key: b.key,
-		Machine:  Machine{Exec: WindowsExec{}, Files: LocalFiles{Dir: b.root + "tmp"}, Content: b.items, Root: b.root, Agent: winAgent{}},
+		Machine:  Machine{Exec: WindowsExec{}, Files: LocalFiles{Dir: b.root + "tmp"}, Content: b.items, Root: b.root, Agent: winAgent{}, Autopilot: b.autopilot},
 		Log:      func(level, text string) { b.lines = append(b.lines, level+" "+masker.Mask(text)) },
 		Progress: func(int, string) {}}
 	b.lines = nil

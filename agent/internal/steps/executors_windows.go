@@ -23,5 +23,6 @@ func Executors() map[string]Executor {
 		tasksequence.InstallMultipleApplications: installMultipleApplications,
 		tasksequence.InstallUpdates:              installUpdates,
 		tasksequence.EnableBranchCache:           enableBranchCache,
+		tasksequence.RegisterWithAutopilot:       registerWithAutopilot,
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/engine"
+	"slipway/appliance/internal/graph"
 	"slipway/appliance/internal/imaging"
 	"slipway/appliance/internal/pki"
 	"slipway/appliance/internal/settings"
@@ -30,6 +31,7 @@ type Services struct {
 	Library  *engine.Library
 	Images   *imaging.Service
 	Content  *content.Service
+	Graph    *graph.Service
 	Audit    *audit.Log
 	Settings *settings.Service
 	Metrics  http.Handler
@@ -109,6 +111,9 @@ func serviceProblem(err error) *Problem {
 		return status(http.StatusUnprocessableEntity, "invalid", err.Error())
 	case errors.Is(err, context.Canceled):
 		return status(499, "gone", "The caller went away.")
+	}
+	if p := graphProblem(err); p != nil {
+		return p
 	}
 	return contentProblem(err)
 }

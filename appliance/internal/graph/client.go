@@ -159,7 +159,11 @@ func refusal(resp *http.Response, text []byte) error {
 		} `json:"error"`
 	}
 	_ = json.Unmarshal(text, &doc) // something between us and the service may answer
-	return &ResponseError{Status: resp.StatusCode, Code: plain(doc.Error.Code), Message: plain(message(doc.Error.Message))}
+	answer := &ResponseError{Status: resp.StatusCode, Code: plain(doc.Error.Code), Message: plain(message(doc.Error.Message))}
+	if known := answer.sentinel(); known != nil {
+		return fmt.Errorf("%w: %w", known, answer)
+	}
+	return answer
 }
 
 // message is Intune's own text, which comes as JSON within the message.

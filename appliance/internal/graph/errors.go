@@ -3,6 +3,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 	"unicode"
@@ -13,7 +14,7 @@ var (
 	// ErrNotSet: tenant, client id, or secret and certificate are missing.
 	ErrNotSet = errors.New("the connection to Microsoft Graph is not set up")
 	// ErrUnavailable: no answer, or one that says that the service is in trouble.
-	ErrUnavailable = errors.New("Microsoft Graph does not answer") //nolint:staticcheck // a name
+	ErrUnavailable = errors.New("no answer from Microsoft Graph")
 	// ErrSignIn: the tenant does not accept the application.
 	ErrSignIn = errors.New("the sign-in at the tenant failed")
 	// ErrDenied: the application is not permitted to do this.
@@ -55,12 +56,12 @@ func (e *ResponseError) Error() string {
 	return text
 }
 
-// Unwrap gives the sentinel that the status stands for.
-func (e *ResponseError) Unwrap() error {
+// sentinel is what the status stands for; nil for one that says nothing more.
+func (e *ResponseError) sentinel() error {
 	switch {
-	case e.Status == 401:
+	case e.Status == http.StatusUnauthorized:
 		return ErrSignIn
-	case e.Status == 403:
+	case e.Status == http.StatusForbidden:
 		return ErrDenied
 	case e.Status >= 500:
 		return ErrUnavailable

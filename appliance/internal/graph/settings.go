@@ -187,7 +187,7 @@ func wrap(as func(error) error, err error) error {
 // sentence makes one of an error's text.
 func sentence(err error) string {
 	text := err.Error()
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	return strings.ToUpper(text[:1]) + strings.TrimRight(text[1:], ".") + "."
 }
 
 // spelled makes spellings alike: client_id, clientId, CLIENT-ID.

@@ -126,7 +126,7 @@ func TestTheTestButton(t *testing.T) {
 		t.Errorf("the echo of a wrong secret: %q", text)
 	}
 	s.Fail(graphtest.Failure{Path: "token", Status: 500, Body: "<html>"})
-	has(lines(b, false), "Microsoft Graph does not answer: ask for a token: HTTP 500")
+	has(lines(b, false), "No answer from Microsoft Graph: ask for a token: HTTP 500")
 	if log := b.tell.String() + b.trail.told(); strings.Contains(log, "kept~Secret") || !strings.Contains(log, "graph.tested Microsoft Graph error") {
 		t.Errorf("the logs:\n%s", log)
 	}
