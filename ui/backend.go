@@ -31,6 +31,7 @@ type Backend struct {
 	Drafts      Drafts
 	Content     Content
 	Images      Images
+	Graph       Graph
 	Audit       Audit
 	Health      Health
 	Live        Live

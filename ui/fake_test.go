@@ -51,6 +51,7 @@ type fake struct {
 	uploads     map[string]*fakeUpload
 	drafts      map[string][]byte // by account and sequence
 	images      []fleet.BootImage
+	graph       map[string]string
 	builds      []fleet.ImageBuild
 	audit       []fleet.AuditEntry
 	checks      []Check
@@ -67,7 +68,7 @@ func newFake(now func() time.Time) *fake {
 
 func (f *fake) backend() Backend {
 	return Backend{Sessions: fakeSessions{f}, Security: fakeSecurity{f}, Accounts: fakeAccounts{f}, Tokens: fakeTokens{f}, Devices: fakeDevices{f}, Deployments: fakeDeployments{f},
-		Sequences: fakeSequences{f}, Drafts: fakeDrafts{f}, Content: fakeContent{f}, Images: fakeImages{f}, Audit: fakeAudit{f}, Health: fakeHealth{f}, Live: fakeLive{f}}
+		Sequences: fakeSequences{f}, Drafts: fakeDrafts{f}, Content: fakeContent{f}, Images: fakeImages{f}, Graph: fakeGraph{f}, Audit: fakeAudit{f}, Health: fakeHealth{f}, Live: fakeLive{f}}
 }
 
 // note writes an audit entry; the caller holds the lock.

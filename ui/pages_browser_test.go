@@ -34,6 +34,7 @@ var pages = []struct{ name, path, heading string }{
 	{"security-local", "/admin/security?open=local", "Security"},
 	{"passcode-add", "/admin/security/passcodes/add", "Add a passcode"},
 	{"passcode-rotate", "/admin/security/passcodes/add?name=contractor", "Change the passcode contractor"},
+	{"graph", "/admin/graph", "Microsoft Graph"},
 	{"accounts", "/admin/accounts", "Accounts"},
 	{"account", "/admin/accounts/anna", "anna"},
 	{"signed-in", "/devices/signed-in", "Signed-in devices"},

@@ -121,6 +121,10 @@ func routes() []route {
 		{method: post, path: "/admin/security/passcodes/remove", access: administrator, handle: (*Console).removePasscode},
 		{method: post, path: "/admin/security/release", access: technician, handle: (*Console).releaseHeld},
 
+		{method: get, path: graphPage, access: administrator, handle: (*Console).showGraph},
+		{method: post, path: graphPage, access: administrator, body: settingsLimit, handle: (*Console).changeGraph},
+		{method: post, path: graphPage + "/test", access: administrator, body: settingsLimit, handle: (*Console).testGraph},
+
 		{method: get, path: "/admin/accounts", access: administrator, handle: (*Console).showAccounts},
 		{method: post, path: "/admin/accounts", access: administrator, handle: (*Console).addAccount},
 		{method: get, path: "/admin/accounts/:id", access: administrator, handle: (*Console).showAccount},

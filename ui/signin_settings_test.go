@@ -22,6 +22,12 @@ import (
 // settingsPost sends the form of a card, with files.
 func (v *visitor) settingsPost(fields map[string]string, files map[string][]byte) *httptest.ResponseRecorder {
 	v.t.Helper()
+	return v.postFiles("/admin/security/settings", fields, files)
+}
+
+// postFiles sends a form with files.
+func (v *visitor) postFiles(target string, fields map[string]string, files map[string][]byte) *httptest.ResponseRecorder {
+	v.t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	for name, value := range fields {
@@ -44,7 +50,7 @@ func (v *visitor) settingsPost(fields map[string]string, files map[string][]byte
 	if err := w.Close(); err != nil {
 		v.t.Fatal(err)
 	}
-	r := httptest.NewRequest(http.MethodPost, "https://slipway.test/admin/security/settings", &b)
+	r := httptest.NewRequest(http.MethodPost, "https://slipway.test"+target, &b)
 	r.Header.Set("Content-Type", w.FormDataContentType())
 	return v.send(r)
 }

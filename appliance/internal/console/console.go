@@ -17,6 +17,7 @@ import (
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/drafts"
 	"slipway/appliance/internal/engine"
+	"slipway/appliance/internal/graph"
 	"slipway/appliance/internal/imaging"
 	"slipway/appliance/internal/settings"
 	"slipway/appliance/internal/state"
@@ -36,6 +37,7 @@ type Services struct {
 	Content  *content.Service
 	Uploads  http.Handler // of the content service, at ui.UploadsPath
 	Images   *imaging.Service
+	Graph    *graph.Service
 	Audit    *audit.Log
 	Store    *state.Store
 	Health   ui.Health
@@ -55,6 +57,7 @@ func Backend(s Services, held <-chan struct{}) ui.Backend {
 		Drafts:      draftStore{s.Drafts},
 		Content:     contentItems{s.Content, s.Uploads},
 		Images:      bootImages{s.Images},
+		Graph:       graphSettings{s.Graph},
 		Audit:       auditLog{s.Audit},
 		Health:      s.Health,
 		Live:        live{s, held},

@@ -133,3 +133,11 @@ func or(s, other string) string {
 	}
 	return s
 }
+
+// upper begins a text with a capital letter.
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
