@@ -49,7 +49,7 @@ func makeWIM(t *testing.T) string {
 // own tools: they are fakes that take exactly the calls named here.
 func TestWindowsFromWinPE(t *testing.T) {
 	w := bootWinPE(t)
-	drive, esp := w.prefix.Drive(t, "w"), w.prefix.Drive(t, "s")
+	drive, esp, recovery := w.prefix.Drive(t, "w"), w.prefix.Drive(t, "s"), w.prefix.Drive(t, "r")
 	drivers := t.TempDir()
 	if err := os.WriteFile(filepath.Join(drivers, "e1000.inf"), []byte("; a driver"), 0o600); err != nil {
 		t.Fatal(err)
@@ -82,11 +82,14 @@ func TestWindowsFromWinPE(t *testing.T) {
 	fakes := w.prefix.Fakes(t,
 		script.Call{Program: "diskpart", Args: []string{"/s", "*.txt"}, InputAt: 1, Input: windowsScript},
 		script.Call{Program: "dism", Args: []string{"/English", "/Apply-Image", `/ImageFile:W:\slipway\image\image.wim`, "/Index:2", `/ApplyDir:W:\`, `/ScratchDir:W:\slipway\image\scratch`},
-			Output: "\r[===    10.0%   ]\r\n[====100.0%====]\r\nThe operation completed successfully.\r\n", Make: map[string]string{`W:\Windows\System32\ntdll.dll`: "x"}},
+			Output: "\r[===    10.0%   ]\r\n[====100.0%====]\r\nThe operation completed successfully.\r\n", Make: map[string]string{`W:\Windows\System32\ntdll.dll`: "x", `W:\Windows\System32\Recovery\Winre.wim`: "WinRE"}},
 		script.Call{Program: "bcdboot", Args: []string{`W:\Windows`, "/s", "S:", "/f", "UEFI"}, Make: map[string]string{`S:\EFI\Microsoft\Boot\bootmgfw.efi`: "x"}},
+		script.Call{Program: "diskpart", Args: []string{"/s", "*.txt"}, InputAt: 1, Input: "select disk 0\nselect partition 4\nassign letter=R\nexit"},
+		script.Call{Program: "reagentc", Args: []string{"/setreimage", "/path", `R:\Recovery\WindowsRE`, "/target", `W:\Windows`}},
 		script.Call{Program: "dism", Args: injected},
 		script.Call{Program: "dism", Args: injected, Exit: 50, Output: "Error: 50\r\n"},
 		script.Call{Program: "wpeutil", Args: []string{"shutdown"}})
+	fakes.Place(t, "reagentc", filepath.Join(drive, "Windows/System32/reagentc.exe")) // it is the target's own
 	w.power()
 	w.signsIn()
 	w.sees("Choose a task sequence")
@@ -114,6 +117,9 @@ func TestWindowsFromWinPE(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(drive, "slipway")); err == nil {
 		t.Error("files of the steps are left on the target")
+	}
+	if text, err := os.ReadFile(filepath.Join(recovery, "Recovery/WindowsRE/Winre.wim")); err != nil || string(text) != "WinRE" {
+		t.Errorf("the recovery partition: %q, %v", text, err)
 	}
 	if _, err := os.Stat(filepath.Join(esp, "EFI/Microsoft/Boot/bootmgfw.efi")); err != nil {
 		t.Error(err)

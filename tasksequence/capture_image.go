@@ -15,8 +15,9 @@ func captureImage() Definition {
 		Name: "Capture image", Category: "Operating system",
 		Description: "Packs the Linux on the target disk and uploads it as content while it is packed: a new item, or a new version of one. " +
 			"The variable _CapturedImage names it (ID:VERSION). The agent's own files, other file systems, and what Linux makes anew at each start are left out; " +
-			"Apply operating system makes disks bootable with what is captured.",
-		Environments: []string{LinuxPE},
+			"Apply operating system makes disks bootable with what is captured. " +
+			"In WinPE DISM captures the Windows on the target disk, which needs as much free space there as the image takes; Prepare for capture has to come before, in the installed system.",
+		Environments: []string{LinuxPE, WinPE},
 		Interruption: RunAgain,
 		Executor:     CaptureImage,
 		Options: []Option{
@@ -25,7 +26,7 @@ func captureImage() Definition {
 			{Name: "Item", Label: "Item", Type: TypeText, Rule: &Rule{Longest: MaxIDLength},
 				Help: "The id of a content item that gets a new version. Empty: a new item."},
 			{Name: "ImageType", Label: "Kind of image", Type: TypeChoice, Default: raw(`"tar.zst"`), Rule: &Rule{Choices: []string{CaptureTar, CaptureWIM}},
-				Help: "tar.zst keeps everything that Linux knows of files; wim is for tools that want one. Both can be applied."},
+				Help: "tar.zst keeps everything that Linux knows of files; wim is for tools that want one. Both can be applied. Of Windows it is always a wim."},
 			{Name: "Compression", Label: "Compression", Type: TypeChoice, Default: raw(`"fast"`), Rule: &Rule{Choices: []string{"fast", "default", "best"}},
 				Help: "Better compression makes smaller images and takes longer."},
 			{Name: "Exclude", Label: "Leave out", Type: TypeLines, Rule: &Rule{Longest: 16 << 10},

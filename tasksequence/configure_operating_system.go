@@ -9,9 +9,9 @@ func configureOperatingSystem() Definition {
 		Name: "Configure operating system", Category: "Operating system",
 		Description: "Sets the computer's name, time zone, language and keyboard, and lets the system trust the appliance's " +
 			"authority. An option that is left empty takes the variable of the same name; without one nothing is changed. " +
-			"In the boot image it changes the system on the target disk: in WinPE the answer file that Windows reads at its first start.",
+			"In the boot image it changes the system on the target disk: in WinPE the answer file that Windows reads at its first start. " +
+			"In an installed Windows a new name or language is followed by a restart.",
 		Environments: allEnvironments(),
-		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     ConfigureOperatingSystem,
 		Options: []Option{

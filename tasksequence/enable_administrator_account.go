@@ -11,7 +11,6 @@ func enableAdministratorAccount() Definition {
 			"that does not exist is made, with the right to administer the system. In the boot image it changes the system on the target disk; " +
 			"in WinPE the answer file that Windows reads at its first start.",
 		Environments: allEnvironments(),
-		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     EnableAdministratorAccount,
 		Options: []Option{

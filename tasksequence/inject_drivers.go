@@ -7,7 +7,8 @@ const (
 )
 
 const injectHelp = "On Linux a pack holds firmware (below firmware/ or lib/firmware/), kernel modules (below lib/modules/<release>/) and " +
-	"packages (.deb, .rpm). In the boot image they go into the system on the target disk."
+	"packages (.deb, .rpm). In the boot image they go into the system on the target disk. " +
+	"For Windows it holds drivers (.inf): DISM adds them to the Windows on the target disk, pnputil to the one that runs."
 
 func injectDrivers() Definition {
 	return Definition{
@@ -16,7 +17,6 @@ func injectDrivers() Definition {
 		Description: "Adds the driver packs of this model: those that match MakeAlias and ModelAlias, else Make and Model, else Make and SystemAlias, " +
 			"else MakeAlias and SystemAlias. A model without a pack is no failure. " + injectHelp,
 		Environments: allEnvironments(),
-		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     InjectDrivers,
 	}
@@ -28,7 +28,6 @@ func injectDriverPack() Definition {
 		Name: "Inject driver pack", Category: "Drivers",
 		Description:  "Adds one driver pack. " + injectHelp,
 		Environments: allEnvironments(),
-		Systems:      onlyLinux(),
 		Interruption: RunAgain,
 		Executor:     InjectDriverPack,
 		Options: []Option{

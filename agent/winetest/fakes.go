@@ -29,6 +29,21 @@ func FakesHere(t testing.TB) *Fakes {
 	return &Fakes{dir: dir}
 }
 
+// Place puts a fake where a tool is called by its path, beside the one in PATH.
+func (f *Fakes) Place(t testing.TB, name, path string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(f.dir, name+".exe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Expect sets the calls that come from now on.
 func (f *Fakes) Expect(t testing.TB, calls ...script.Call) {
 	t.Helper()

@@ -53,6 +53,7 @@ func applyOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
 	if err := y.bootable(ctx); err != nil {
 		return Outcome{}, err
 	}
+	y.recovery(ctx)
 	return Outcome{}, s.Vars.SetSystem(targetDrive, tasksequence.Value{Text: strings.TrimSuffix(y.root, `\`)})
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	_ "unsafe" // for go:linkname
 
+	"slipway/agent/internal/disk"
 	"slipway/agent/winetest"
 	fakes "slipway/agent/winetest/script"
 	"slipway/tasksequence"
@@ -31,6 +32,7 @@ type winBench struct {
 	lines     []string
 	fakes     *winetest.Fakes
 	autopilot Autopilot
+	disks     disk.Disks
 }
 
 func newWinBench(t *testing.T) *winBench {
@@ -95,7 +97,7 @@ func (b *winBench) run(definition string, settings map[string]any, calls ...fake
 	scope := b.vars.Scope(e.Settings.Private())
 	masker := tasksequence.NewMasker(scope.Secrets()) // as the runner does
 	s := &Step{Settings: e.Settings, Vars: scope, Succeeded: e.Succeeded, Key: b.key,
-		Machine:  Machine{Exec: WindowsExec{}, Files: LocalFiles{Dir: b.root + "tmp"}, Content: b.items, Root: b.root, Agent: winAgent{}, Autopilot: b.autopilot},
+		Machine:  Machine{Exec: WindowsExec{}, Files: LocalFiles{Dir: b.root + "tmp"}, Content: b.items, Root: b.root, Agent: winAgent{}, Autopilot: b.autopilot, Disks: b.disks},
 		Log:      func(level, text string) { b.lines = append(b.lines, level+" "+masker.Mask(text)) },
 		Progress: func(int, string) {}}
 	b.lines = nil
@@ -106,6 +108,12 @@ func (b *winBench) run(definition string, settings map[string]any, calls ...fake
 		b.t.Errorf("temporary files are left: %v", left)
 	}
 	return out, err
+}
+
+// tool puts a fake where a step calls a tool by its path in the system.
+func (b *winBench) tool(name string) {
+	b.t.Helper()
+	b.fakes.Place(b.t, strings.TrimSuffix(strings.ToLower(filepath.Base(name)), ".exe"), b.root+name)
 }
 
 func (b *winBench) works(definition string, settings map[string]any, calls ...fakes.Call) Outcome {

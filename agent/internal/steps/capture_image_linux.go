@@ -2,7 +2,6 @@ package steps
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,12 +9,8 @@ import (
 
 	"slipway/agent/internal/disk"
 	"slipway/agent/internal/imaging"
-	"slipway/agent/wire"
 	"slipway/tasksequence"
 )
-
-// capturedVariable names what the last Capture image step made.
-const capturedVariable = "_CapturedImage"
 
 // leftOut is what no capture holds: file systems of the running kernel, what is made
 // anew at each start, boot loaders (Apply operating system installs them), and the
@@ -37,12 +32,8 @@ func captureImage(ctx context.Context, s *Step) (Outcome, error) {
 			exclude = append(exclude, line)
 		}
 	}
-	name, kind := strings.TrimSpace(s.Settings.Text("Name")), s.Settings.Text("ImageType")
-	if name == "" {
-		return Outcome{}, errors.New("a name for the content item is needed (Name)")
-	}
-	to, err := s.Machine.Content.Upload(ctx, wire.ContentUpload{Key: s.Key, Item: s.Settings.Text("Item"), Name: name,
-		Description: s.Settings.Text("Description"), Purpose: tasksequence.PurposeOperatingSystem, File: fileName(name) + "." + kind})
+	kind := s.Settings.Text("ImageType")
+	to, name, err := beginCapture(ctx, s, kind)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -56,13 +47,7 @@ func captureImage(ctx context.Context, s *Step) (Outcome, error) {
 		to.Abort()
 		return Outcome{}, err
 	}
-	made, err := to.Commit(ctx)
-	if err != nil {
-		return Outcome{}, err
-	}
-	id := tasksequence.Reference{ID: made.Item, Version: made.Version}.String()
-	s.Log("info", fmt.Sprintf("%s is %s, version %d: %s", name, made.Item, made.Version, disk.Bytes(out.n.Load())))
-	return Outcome{}, s.Vars.SetSystem(capturedVariable, tasksequence.Value{Text: id})
+	return Outcome{}, endCapture(ctx, s, to, name, out.n.Load())
 }
 
 func captureTar(ctx context.Context, s *Step, root string, out *tally, exclude []string) error {
@@ -115,16 +100,6 @@ func captureWIM(ctx context.Context, s *Step, root string, out *tally, exclude [
 		return fmt.Errorf("capture the system: %s: %w", tool, err)
 	}
 	return nil
-}
-
-// fileName makes a file's name of what people call an image.
-func fileName(name string) string {
-	return strings.Trim(strings.Map(func(c rune) rune {
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' {
-			return c
-		}
-		return '-'
-	}, name), "-")
 }
 
 // tally counts what is written. A program's output and its messages come at once.

@@ -11,6 +11,9 @@ import (
 // answer file of the Windows on the target disk, which Windows Setup reads at its
 // first start.
 func configureOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
+	if inInstalledWindows(s) {
+		return configureRunning(ctx, s)
+	}
 	if s.Settings.Bool("ImportRootCerts") {
 		return Outcome{}, errors.New("ImportRootCerts cannot be done from WinPE: switch it off here, or run the step in the installed system")
 	}

@@ -13,6 +13,9 @@ import (
 // the target disk: with a password of its own, Windows Setup leaves the built-in
 // Administrator enabled; another account is made and becomes an administrator.
 func enableAdministratorAccount(ctx context.Context, s *Step) (Outcome, error) {
+	if inInstalledWindows(s) {
+		return enableRunningAdministrator(ctx, s)
+	}
 	y, err := openWindows(ctx, s)
 	if err != nil {
 		return Outcome{}, err

@@ -19,6 +19,8 @@ func Executors() map[string]Executor {
 		tasksequence.ConfigureOperatingSystem:   configureOperatingSystem,
 		tasksequence.EnableAdministratorAccount: enableAdministratorAccount,
 
+		tasksequence.PrepareForCapture:           prepareForCapture,
+		tasksequence.CaptureImage:                captureImage,
 		tasksequence.InstallApplication:          installApplication,
 		tasksequence.InstallMultipleApplications: installMultipleApplications,
 		tasksequence.InstallUpdates:              installUpdates,

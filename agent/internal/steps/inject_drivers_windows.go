@@ -12,14 +12,17 @@ func injectDrivers(ctx context.Context, s *Step) (Outcome, error) {
 	if err != nil || len(packs) == 0 {
 		return Outcome{}, err
 	}
-	y, err := openWindows(ctx, s)
+	y, err := openEither(ctx, s)
 	if err != nil {
 		return Outcome{}, err
 	}
+	restart := false
 	for _, pack := range packs {
-		if err := y.inject(ctx, tasksequence.Reference{ID: pack.Item, Version: pack.Version}, pack.Name); err != nil {
+		needed, err := y.inject(ctx, tasksequence.Reference{ID: pack.Item, Version: pack.Version}, pack.Name)
+		if err != nil {
 			return Outcome{}, err
 		}
+		restart = restart || needed
 	}
-	return Outcome{}, nil
+	return driversAdded(restart), nil
 }

@@ -75,7 +75,7 @@ func answer(dir, name string, args []string) error {
 // inputs compares what the tool would read.
 func inputs(call script.Call, args []string) error {
 	if call.Input != "" {
-		text, err := os.ReadFile(args[call.InputAt])
+		text, err := os.ReadFile(strings.TrimPrefix(args[call.InputAt], call.InputAfter))
 		if err != nil {
 			return err
 		}

@@ -19,15 +19,16 @@ const (
 
 // Call is one call of a tool.
 type Call struct {
-	Program  string            `json:"program"`            // without .exe
-	Args     []string          `json:"args"`               // * stands for anything
-	Input    string            `json:"input,omitempty"`    // what the file that Args[InputAt] names has to hold, with * for anything; line ends do not count
-	InputAt  int               `json:"inputAt,omitempty"`  //
-	Stdin    string            `json:"stdin,omitempty"`    // what standard input has to hold
-	Output   string            `json:"output,omitempty"`   // what the tool says
-	Exit     int               `json:"exit,omitempty"`     // its exit code
-	Make     map[string]string `json:"make,omitempty"`     // files that it writes
-	Optional bool              `json:"optional,omitempty"` // it may be missing at the end
+	Program    string            `json:"program"`              // without .exe
+	Args       []string          `json:"args"`                 // * stands for anything
+	Input      string            `json:"input,omitempty"`      // what the file that Args[InputAt] names has to hold, with * for anything; line ends do not count
+	InputAt    int               `json:"inputAt,omitempty"`    //
+	InputAfter string            `json:"inputAfter,omitempty"` // what stands before the file's name in that argument
+	Stdin      string            `json:"stdin,omitempty"`      // what standard input has to hold
+	Output     string            `json:"output,omitempty"`     // what the tool says
+	Exit       int               `json:"exit,omitempty"`       // its exit code
+	Make       map[string]string `json:"make,omitempty"`       // files that it writes
+	Optional   bool              `json:"optional,omitempty"`   // it may be missing at the end
 }
 
 // String is the call as it would be typed.
