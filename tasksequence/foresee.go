@@ -22,16 +22,17 @@ func erasing() []string {
 // system came before. Whether that is Linux or Windows follows from what was done to
 // the disk; where it cannot be told, the first step that works in one of them decides.
 //
-// able says whether the agent that asks can execute a kind of step in that
-// environment; nil when it is not an agent that asks.
-func (p *Plan) Foresee(environment string, able func(Definition) bool) Problems {
-	return p.ForeseeOn(environment, "", able)
+// lacks says what the agent that asks does not know of a step ("the step Fly"), or
+// nothing; nil when it is not an agent that asks. Prepare operating system puts the
+// agent of a boot image into the operating system: what comes there is its work too.
+func (p *Plan) Foresee(environment string, lacks func(Definition, *Node) string) Problems {
+	return p.ForeseeOn(environment, "", lacks)
 }
 
 // ForeseeOn is Foresee for a run that begins in an installed system which is known:
 // Linux or Windows. In a boot image the system makes no difference.
-func (p *Plan) ForeseeOn(environment, system string, able func(Definition) bool) Problems {
-	f := foresight{plan: p, environment: environment, able: able}
+func (p *Plan) ForeseeOn(environment, system string, lacks func(Definition, *Node) string) Problems {
+	f := foresight{plan: p, environment: environment, lacks: lacks}
 	f.members(0, len(p.Nodes), places{startingPoint(environment, system): {}}, true, false)
 	return f.problems
 }
@@ -59,7 +60,8 @@ func foreseen(doc *Document) Problems {
 type foresight struct {
 	plan        *Plan
 	environment string // in which the run begins
-	able        func(Definition) bool
+	lacks       func(Definition, *Node) string
+	carried     bool // the operating system surely gets the agent that asks
 	problems    Problems
 }
 
@@ -101,6 +103,7 @@ func (f *foresight) node(i int, n *PlanNode, at places, sure, tolerated bool) pl
 	} else {
 		in = f.possible(n, in, sure, tolerated)
 		f.executable(n, in, sure && !tolerated)
+		f.carried = f.carried || sure && n.Define.ID == PrepareOperatingSystem && f.environment != FullOS
 		in = f.step(n, in)
 	}
 	maps.Copy(out, in)
@@ -141,13 +144,28 @@ func (f *foresight) possible(n *PlanNode, at places, sure, tolerated bool) place
 
 // executable reports a step that the agent does not know how to execute.
 func (f *foresight) executable(n *PlanNode, at places, sure bool) {
-	if f.able == nil || n.Define.Executor == ExecutorNone || f.able(n.Define) {
+	if f.lacks == nil || n.Define.Executor == ExecutorNone {
 		return
 	}
-	if names := at.environments(); slices.Contains(names, f.environment) {
-		f.report(n, Problem{Field: "definition", Warning: !sure || len(names) > 1,
-			Detail: fmt.Sprintf("the agent on this device cannot run %s steps", n.Define.Name), Remedy: "Rebuild the boot image."})
+	what := f.lacks(n.Define, n.Node)
+	if what == "" {
+		return
 	}
+	mine := 0
+	for s := range at {
+		if s.environment == f.environment || f.carried && s.environment == FullOS && (s.system == "" || s.system == startingPoint(f.environment, "").running()) {
+			mine++
+		}
+	}
+	if mine == 0 {
+		return
+	}
+	remedy := "The agent is older than the appliance: build the boot image again, make media again, and start the device from it."
+	if f.environment == FullOS {
+		remedy = "The agent is older than the appliance: put the appliance's own in its place."
+	}
+	f.report(n, Problem{Field: "definition", Warning: !sure || mine < len(at),
+		Detail: fmt.Sprintf("the agent on this device does not know %s", what), Remedy: remedy})
 }
 
 func remedyFor(d Definition, wrong places) string {

@@ -239,8 +239,33 @@ func TestStepsThatTheAgentDoesNotKnowAreForeseen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := plan.Foresee(LinuxPE, func(d Definition) bool { return d.ID == Reboot || d.ID == PrepareOperatingSystem })
-	if len(got) != 1 || got[0].Warning || got[0].String() != "step peb (peb): definition: the agent on this device cannot run The pe steps. Rebuild the boot image." {
-		t.Errorf("got %v", got) // and not the step of the installed system, whose agent is another
+	lacks := func(d Definition, _ *Node) string {
+		if d.ID == Reboot || d.ID == PrepareOperatingSystem {
+			return ""
+		}
+		return "the step " + d.Name
+	}
+	const remedy = "The agent is older than the appliance: build the boot image again, make media again, and start the device from it."
+	got := plan.Foresee(LinuxPE, lacks)
+	want := []string{"step peb (peb): definition: the agent on this device does not know the step The pe. " + remedy,
+		// Prepare operating system puts that very agent into the installed system.
+		"step ose (ose): definition: the agent on this device does not know the step The os. " + remedy}
+	if len(got) != 2 || got[0].Warning || got[1].Warning || got[0].String() != want[0] || got[1].String() != want[1] {
+		t.Errorf("got %v", got)
+	}
+	// Without it, or should it be left out, another agent may go on there.
+	for _, nodes := range []string{"disk os", "prepare? disk os"} {
+		doc, err := Pin(parse(t, sequenceOf(nodesOf(nodes))), Sources{Catalogue: placesCatalogue(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan, err = doc.Plan(); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range plan.Foresee(LinuxPE, lacks) {
+			if strings.Contains(p.Detail, "does not know") {
+				t.Errorf("%s: %v", nodes, p)
+			}
+		}
 	}
 }

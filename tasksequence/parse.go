@@ -18,11 +18,11 @@ func ParseSequence(text []byte) (Sequence, error) {
 		return Sequence{}, Problems{{Detail: err.Error()}}
 	}
 	if problems := checkMembers(text, sequenceShape()); len(problems) > 0 {
-		return Sequence{}, problems
+		return Sequence{}, newerOr(text, "the task sequence", problems)
 	}
 	var s Sequence
 	if err := json.Unmarshal(text, &s); err != nil {
-		return Sequence{}, locate(text, err)
+		return Sequence{}, newerOr(text, "the task sequence", locate(text, err))
 	}
 	if s.Format == 0 {
 		s.Format = Format
@@ -48,6 +48,27 @@ func ParseDocument(text []byte) (*Document, error) {
 		return nil, fmt.Errorf("the task sequence document has format %d; this version reads format %d", max(d.Format, d.Sequence.Format), Format)
 	}
 	return &d, nil
+}
+
+// newerOr reports a text that a newer version wrote in place of what this version makes
+// of it: unknown members are no slips there.
+func newerOr(text []byte, what string, problems Problems) Problems {
+	var head struct {
+		Format int `json:"format"`
+	}
+	if json.Unmarshal(text, &head) != nil || head.Format <= Format {
+		return problems
+	}
+	detail, remedy := unknownFormat(head.Format)
+	return Problems{{Field: "format", Detail: what + ": " + detail, Remedy: remedy}}
+}
+
+// unknownFormat says what is to be done about a format that this version does not read.
+func unknownFormat(format int) (detail, remedy string) {
+	if format > Format {
+		return fmt.Sprintf("format %d comes from a newer version of Slipway; this one reads format %d", format, Format), "Update this appliance, then import it again."
+	}
+	return fmt.Sprintf("format %d is not known", format), fmt.Sprintf("This version reads format %d.", Format)
 }
 
 // maxTextDepth is how deep the JSON of a document may be nested: groups, each an

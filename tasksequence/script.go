@@ -44,11 +44,11 @@ func ParseDefinition(text []byte) (Definition, error) {
 		return Definition{}, Problems{{Detail: err.Error()}}
 	}
 	if problems := checkMembers(text, definitionShape()); len(problems) > 0 {
-		return Definition{}, problems
+		return Definition{}, newerOr(text, "the step definition", problems)
 	}
 	var d Definition
 	if err := json.Unmarshal(text, &d); err != nil {
-		return Definition{}, Problems{jsonProblem(err)}
+		return Definition{}, newerOr(text, "the step definition", Problems{jsonProblem(err)})
 	}
 	if d.Format == 0 {
 		d.Format = Format
@@ -92,7 +92,8 @@ func definitionShape() *shape {
 // CheckOwn reports everything that is wrong with a definition of one's own.
 func (d Definition) CheckOwn() Problems {
 	c := definitionCheck{names: map[string]bool{}}
-	c.check(d.Format != Format, "format", fmt.Sprintf("format %d is not known", d.Format), fmt.Sprintf("This version reads format %d.", Format))
+	detail, remedy := unknownFormat(d.Format)
+	c.check(d.Format != Format, "format", detail, remedy)
 	if err := CheckID(d.ID); err != nil {
 		c.check(true, "id", err.Error(), "It names the kind of step for good, e.g. \"install-printer\".")
 	}

@@ -70,7 +70,8 @@ func (v *validator) sequence(s Sequence) {
 			v.report(Problem{Field: field, Detail: detail, Remedy: remedy})
 		}
 	}
-	check(s.Format != Format, "format", fmt.Sprintf("format %d is not known", s.Format), fmt.Sprintf("This version reads format %d.", Format))
+	detail, remedy := unknownFormat(s.Format)
+	check(s.Format != Format, "format", detail, remedy)
 	check(s.ID != "" && CheckID(s.ID) != nil, "id", fmt.Sprint(CheckID(s.ID)), "Leave it out to get a new one.")
 	check(s.Version < 0 || s.Version > MaxVersion, "version", fmt.Sprintf("%d is not a version", s.Version), fmt.Sprintf("Versions count from 1 to %d.", MaxVersion))
 	check(!slices.Contains([]string{InDevelopment, Active, Deprecated}, s.Status), "status", fmt.Sprintf("%q is not a status", s.Status), "Use development, active or deprecated.")
@@ -193,10 +194,11 @@ func (c nodeCheck) step(n *Node) {
 
 func (c nodeCheck) unknownDefinition(n *Node) {
 	if newest, exists := c.v.catalogue.Find(n.Definition, 0); exists {
-		c.report("definitionVersion", fmt.Sprintf("%s has no version %d", n.Definition, n.DefinitionVersion), fmt.Sprintf("The newest is %d.", newest.Version))
+		c.report("definitionVersion", fmt.Sprintf("%s has no version %d", n.Definition, n.DefinitionVersion), fmt.Sprintf("The newest here is %d: import the definition's newer version, or update this appliance.", newest.Version))
 		return
 	}
-	c.report("definition", fmt.Sprintf("there is no step definition %q", n.Definition), "There are: "+strings.Join(c.v.catalogue.IDs(), ", ")+".")
+	c.report("definition", fmt.Sprintf("there is no step definition %q", n.Definition),
+		"Import one of your own first (slipway step import); a built-in one of a newer version needs an update of this appliance. There are: "+strings.Join(c.v.catalogue.IDs(), ", ")+".")
 }
 
 func (c nodeCheck) environments(given, possible []string) {

@@ -1,10 +1,12 @@
 package appliancetest
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 
 	"slipway/agent/wire"
+	"slipway/tasksequence"
 )
 
 func (a *Appliance) startDeployment(w http.ResponseWriter, r *http.Request) {
@@ -15,7 +17,9 @@ func (a *Appliance) startDeployment(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, wire.Problem{Title: "Conflict", Status: http.StatusConflict, Detail: "The device has an unfinished deployment."})
 		return
 	}
-	text, err := json.Marshal(a.Document)
+	doc := a.Document
+	doc.Sequence.Format = cmp.Or(doc.Sequence.Format, tasksequence.Format)
+	text, err := json.Marshal(doc)
 	if err != nil {
 		a.refuse(w, wire.Problem{Title: err.Error(), Status: http.StatusInternalServerError})
 		return

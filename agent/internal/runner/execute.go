@@ -93,7 +93,7 @@ func (r *Runner) attempts(ctx context.Context, e tasksequence.Execute) (steps.Ou
 func (r *Runner) attempt(ctx context.Context, e tasksequence.Execute) (done steps.Outcome, err error) {
 	executor, ok := r.Executors[e.Definition.Executor]
 	if !ok {
-		return done, fmt.Errorf("this agent cannot run %s steps: rebuild the boot image", e.Definition.Name)
+		return done, fmt.Errorf("the agent on this device does not know the step %s: it is older than the appliance", e.Definition.Name)
 	}
 	if e.Timeout > 0 {
 		var cancel context.CancelFunc

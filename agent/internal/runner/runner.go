@@ -74,8 +74,9 @@ type Runner struct {
 // Run runs the deployment from where its record stands. An error means that the
 // deployment goes on later: ErrReload, ErrSignedIn, ErrRefused, or ctx's own.
 func (r *Runner) Run(ctx context.Context, d wire.Deployment) (Outcome, error) {
-	if err := r.prepare(d); err != nil {
-		return Outcome{}, err
+	unreadable := r.prepare(d)
+	if unreadable != nil && !errors.As(unreadable, new(unreadableError)) {
+		return Outcome{}, unreadable
 	}
 	ctx, stop := context.WithCancel(ctx)
 	r.orders = newOrders(r.Face)
@@ -86,6 +87,13 @@ func (r *Runner) Run(ctx context.Context, d wire.Deployment) (Outcome, error) {
 	defer r.report.keep(true)
 	defer reporting.Wait()
 	defer stop()
+	if unreadable != nil {
+		message := "Nothing was done: "
+		if len(d.Results) > 0 {
+			message = "It cannot go on: "
+		}
+		return r.finish(ctx, Outcome{Status: Failed, Message: message + unreadable.Error()})
+	}
 	r.replay(d)
 	r.report.Event(wire.Event{Kind: wire.EventVariables, Variables: r.changes()})
 	if len(d.Results) == 0 {
@@ -103,11 +111,12 @@ func (r *Runner) Run(ctx context.Context, d wire.Deployment) (Outcome, error) {
 
 // prepare sets up interpreter and variables from the record.
 func (r *Runner) prepare(d wire.Deployment) error {
-	r.doc = new(tasksequence.Document)
-	if err := json.Unmarshal(d.Document, r.doc); err != nil {
-		return fmt.Errorf("read the task sequence: %w", err)
-	}
 	r.vars = tasksequence.NewVariables()
+	r.masker = tasksequence.NewMasker(nil)
+	var err error
+	if r.doc, err = tasksequence.ParseDocument(d.Document); err != nil {
+		return unreadableError{err}
+	}
 	set := func(name string, v tasksequence.Value) error {
 		if err := r.vars.SetSystem(name, v); err != nil {
 			return fmt.Errorf("prepare the variables: %w", err)
@@ -129,33 +138,12 @@ func (r *Runner) prepare(d wire.Deployment) error {
 	for _, w := range d.Results {
 		results = append(results, tasksequence.Result{Path: w.Path, Status: w.Status, ExitCode: w.ExitCode, Message: w.Message})
 	}
-	var err error
 	if r.run, err = tasksequence.NewRun(r.doc, r.vars, results); err != nil {
-		return fmt.Errorf("read the task sequence: %w", err)
+		return unreadableError{fmt.Errorf("read the task sequence: %w", err)}
 	}
 	r.run.ContentFolders(r.contentFolder)
 	r.masker = tasksequence.NewMasker(r.vars.Secrets())
 	return nil
-}
-
-// foresee looks before the first step whether every step can run where it will run:
-// a disk is not erased by a sequence that cannot end. What may or may not come to
-// pass is told in the log.
-func (r *Runner) foresee(ctx context.Context) (Outcome, error) {
-	able := func(d tasksequence.Definition) bool { return r.Executors[d.Executor] != nil }
-	problems := r.run.Plan().ForeseeOn(cmp.Or(r.Environment, tasksequence.LinuxPE), runtime.GOOS, able)
-	for _, p := range problems {
-		level := "error"
-		if p.Warning {
-			level = "warn"
-		}
-		r.log(level, p.Step, p.String())
-	}
-	if sure := problems.Sure(); len(sure) > 0 {
-		return r.finish(ctx, Outcome{Status: Failed, Step: r.masker.Mask(sure[0].Name),
-			Message: r.masker.Mask("Nothing was done, because the task sequence cannot be carried out here. " + sure[0].String())})
-	}
-	return Outcome{}, nil
 }
 
 // recorded turns the record's variables into values. One that cannot be read is

@@ -418,37 +418,3 @@ func TestAStepThatRestartsTheMachineGoesOnAfterwards(t *testing.T) {
 		t.Errorf("got %+v, %v, %q", out, err, b.face.lines)
 	}
 }
-
-func TestNothingIsDoneWhenALaterStepCannotRun(t *testing.T) {
-	mark := filepath.Join(t.TempDir(), "ran")
-	unknown := run("later", "true")
-	unknown.Definition = "from-a-newer-version"
-	maybe := unknown
-	maybe.ID = "maybe"
-	if err := json.Unmarshal([]byte(`{"variable":"Never","exists":true}`), &maybe.Condition); err != nil {
-		t.Fatal(err)
-	}
-	newer := tasksequence.Definition{Format: 1, ID: unknown.Definition, Version: 1, Name: "Fly", Executor: "fly",
-		Options: []tasksequence.Option{{Name: "Command", Type: tasksequence.TypeText}}}
-	for _, tt := range []struct {
-		node   tasksequence.Node
-		status string
-	}{{unknown, Failed}, {maybe, Succeeded}} {
-		b := newBench(t, run("first", "touch "+mark), tt.node)
-		b.Document.Definitions = map[string]tasksequence.Definition{newer.Key(): newer}
-		out, err := b.run(t, b.start(t))
-		if err != nil || out.Status != tt.status {
-			t.Errorf("%s: got %+v, %v", tt.node.ID, out, err)
-		}
-		_, err = os.Stat(mark)
-		if ran := err == nil; ran != (tt.status == Succeeded) {
-			t.Errorf("%s: the first step ran: %v", tt.node.ID, ran)
-		}
-		if tt.status == Failed && !strings.Contains(out.Message, "cannot run Fly steps. Rebuild the boot image") {
-			t.Errorf("message %q", out.Message)
-		}
-		if !slices.ContainsFunc(b.face.lines, func(l string) bool { return strings.Contains(l, "cannot run Fly steps") }) {
-			t.Errorf("%s: screen %q", tt.node.ID, b.face.lines)
-		}
-	}
-}

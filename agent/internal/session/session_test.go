@@ -65,7 +65,7 @@ func newDevice(t *testing.T) *device {
 	}
 	t.Cleanup(a.Close)
 	command, _ := json.Marshal("echo said on $SLIPWAY_MODEL")
-	a.Document = tasksequence.Document{Format: 1, Sequence: tasksequence.Sequence{Name: "Hello", Steps: []tasksequence.Node{{ID: "x", Name: "Say it",
+	a.Document = tasksequence.Document{Format: 1, Sequence: tasksequence.Sequence{Format: 1, Name: "Hello", Steps: []tasksequence.Node{{ID: "x", Name: "Say it",
 		Definition: tasksequence.RunCommandLine, DefinitionVersion: 1, Settings: map[string]json.RawMessage{"Command": command}}}}}
 	a.Sequences = wire.TaskSequences{TaskSequences: []wire.TaskSequence{{ID: "s1", Version: 3, Name: "Hello"}, {ID: "s2", Version: 1, Name: "Other"}}}
 	identity, err := client.NewIdentity()

@@ -94,7 +94,7 @@ func twoSteps(second string) tasksequence.Document {
 		return tasksequence.Node{ID: id, Name: id, Definition: tasksequence.RunCommandLine, DefinitionVersion: 1,
 			Settings: map[string]json.RawMessage{"Command": text, "AfterInterruption": json.RawMessage(`"run-again"`)}}
 	}
-	return tasksequence.Document{Format: 1, Sequence: tasksequence.Sequence{Name: "Hello", Steps: []tasksequence.Node{step("format", "true"), step("second", second)}}}
+	return tasksequence.Document{Format: 1, Sequence: tasksequence.Sequence{Format: 1, Name: "Hello", Steps: []tasksequence.Node{step("format", "true"), step("second", second)}}}
 }
 
 // Power is lost in the second step, when the disk holds the sign-in: nobody is asked

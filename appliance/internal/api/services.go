@@ -131,11 +131,14 @@ func sentence(err, known error) string {
 func fieldsOf(problems tasksequence.Problems) []wire.FieldError {
 	var out []wire.FieldError
 	for _, p := range problems {
-		field := p.Field
+		field, detail := p.Field, p.Detail
 		if p.Step != "" {
 			field = strings.TrimSuffix(p.Step+"."+p.Field, ".")
 		}
-		out = append(out, wire.FieldError{Field: field, Detail: strings.TrimSpace(p.Detail + ". " + p.Remedy)})
+		if p.Name != "" {
+			detail = p.Name + ": " + detail
+		}
+		out = append(out, wire.FieldError{Field: field, Detail: strings.TrimSpace(detail + ". " + p.Remedy)})
 	}
 	return out
 }

@@ -1,0 +1,113 @@
+package runner
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"slipway/agent/wire"
+	"slipway/tasksequence"
+)
+
+func TestNothingIsDoneWhenALaterStepCannotRun(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "ran")
+	unknown := run("later", "true")
+	unknown.Definition = "from-a-newer-version"
+	maybe := unknown
+	maybe.ID = "maybe"
+	if err := json.Unmarshal([]byte(`{"variable":"Never","exists":true}`), &maybe.Condition); err != nil {
+		t.Fatal(err)
+	}
+	newer := tasksequence.Definition{Format: 1, ID: unknown.Definition, Version: 1, Name: "Fly", Executor: "fly",
+		Options: []tasksequence.Option{{Name: "Command", Type: tasksequence.TypeText}}}
+	for _, tt := range []struct {
+		node   tasksequence.Node
+		status string
+	}{{unknown, Failed}, {maybe, Succeeded}} {
+		b := newBench(t, run("first", "touch "+mark), tt.node)
+		b.Document.Definitions = map[string]tasksequence.Definition{newer.Key(): newer}
+		out, err := b.run(t, b.start(t))
+		if err != nil || out.Status != tt.status {
+			t.Errorf("%s: got %+v, %v", tt.node.ID, out, err)
+		}
+		_, err = os.Stat(mark)
+		if ran := err == nil; ran != (tt.status == Succeeded) {
+			t.Errorf("%s: the first step ran: %v", tt.node.ID, ran)
+		}
+		if tt.status == Failed && !strings.Contains(out.Message, "does not know the step Fly. The agent is older than the appliance: build the boot image again") {
+			t.Errorf("message %q", out.Message)
+		}
+		if !slices.ContainsFunc(b.face.lines, func(l string) bool { return strings.Contains(l, "does not know the step Fly") }) {
+			t.Errorf("%s: screen %q", tt.node.ID, b.face.lines)
+		}
+	}
+}
+
+// TestWhatANewerVersionAddedIsNotPassedOver: a newer version of a step that the agent
+// knows, or an option that it does not, ends the deployment before its first step.
+func TestWhatANewerVersionAddedIsNotPassedOver(t *testing.T) {
+	reboot, ok := tasksequence.BuiltinCatalogue().Find(tasksequence.Reboot, 0)
+	if !ok {
+		t.Fatal("no such definition")
+	}
+	for want, change := range map[string]func(d *tasksequence.Definition, n *tasksequence.Node){
+		"": func(d *tasksequence.Definition, _ *tasksequence.Node) { // it is there, and not used
+			d.Options = append(slices.Clone(d.Options), tasksequence.Option{Name: "Gently", Type: tasksequence.TypeBoolean})
+		},
+		"does not know the option Gently of the step Reboot. The agent is older": func(d *tasksequence.Definition, n *tasksequence.Node) {
+			d.Options = append(slices.Clone(d.Options), tasksequence.Option{Name: "Gently", Type: tasksequence.TypeBoolean})
+			n.Settings = map[string]json.RawMessage{"Gently": json.RawMessage("true")}
+		},
+		"does not know version 2 of the step Reboot. The agent is older": func(d *tasksequence.Definition, n *tasksequence.Node) {
+			d.Version, n.DefinitionVersion = 2, 2
+		},
+	} {
+		mark := filepath.Join(t.TempDir(), "ran")
+		d, n := reboot, tasksequence.Node{ID: "r", Name: "Restart it", Definition: tasksequence.Reboot, DefinitionVersion: reboot.Version}
+		change(&d, &n)
+		b := newBench(t, run("first", "touch "+mark), n)
+		b.Document.Definitions = map[string]tasksequence.Definition{d.Key(): d}
+		out, err := b.run(t, b.start(t))
+		_, missing := os.Stat(mark)
+		if want == "" {
+			if err != nil || out.Status != Rebooting || missing != nil {
+				t.Errorf("an option that is not used: %+v, %v, %v", out, err, missing)
+			}
+			continue
+		}
+		if err != nil || out.Status != Failed || out.Step != "Restart it" || !strings.Contains(out.Message, want) || missing == nil {
+			t.Errorf("got %+v, %v, the first step ran: %v; want %q", out, err, missing == nil, want)
+		}
+	}
+}
+
+// TestADocumentOfANewerVersionFailsHonestly, and is not loaded for ever.
+func TestADocumentOfANewerVersionFailsHonestly(t *testing.T) {
+	for want, text := range map[string]string{
+		"has format 2; this version reads format 1": `{"format":2,"sequence":{"format":2}}`,
+		`unknown member "soundsLike" in a condition`: `{"format":1,"sequence":{"format":1,"name":"T","steps":[{"id":"a","name":"A",
+			"definition":"reboot","condition":{"variable":"Model","soundsLike":"x"}}]}}`,
+		"from-a-newer-version": `{"format":1,"sequence":{"format":1,"name":"T","steps":[{"id":"a","name":"A","definition":"from-a-newer-version","definitionVersion":1}]}}`,
+	} {
+		for begun, lead := range map[bool]string{false: "Nothing was done: ", true: "It cannot go on: "} {
+			b := newBench(t, run("first", "true"))
+			d := b.start(t)
+			d.Document = json.RawMessage(text)
+			if begun {
+				d.Results = append(d.Results, wire.Result{Path: "first", Status: Succeeded})
+			}
+			out, err := b.run(t, d)
+			if err != nil || out.Status != Failed || !strings.HasPrefix(out.Message, lead) || !strings.Contains(out.Message, want) || !strings.Contains(out.Message, "build the boot image again") {
+				t.Errorf("%s: got %+v, %v", want, out, err)
+			}
+			b.Do(func() {
+				if b.Deployment.Status != Failed || !strings.Contains(b.Deployment.Message, want) {
+					t.Errorf("%s: the record says %q, %q", want, b.Deployment.Status, b.Deployment.Message)
+				}
+			})
+		}
+	}
+}
