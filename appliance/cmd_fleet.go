@@ -105,7 +105,7 @@ func (a *app) deviceCommand() *cobra.Command {
 			}
 			return a.call(c.Context(), "PUT", "/admin/devices/"+escape(args[0])+"/way", api.SetWay{Way: way}, nil)
 		}}
-	return group("device", "Devices, their boot policy and assigned sequence", list, assign, boot, way)
+	return group("device", "Devices, their boot policy, assigned sequence and variables", list, assign, boot, way, a.deviceVariablesCommand())
 }
 
 // ways lists the ways of booting UEFI firmware.

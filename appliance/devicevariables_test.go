@@ -92,3 +92,64 @@ func TestVariablesOfADeviceOverTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// The same by command: named ones change, the others stay; a secret value comes from
+// standard input and is shown nowhere; what is wrong changes nothing.
+func TestVariablesOfADeviceByCommand(t *testing.T) {
+	const secret = "correct-horse-battery"
+	r := start(t, t.TempDir())
+	r.must("slipway-lab\n", "passcode", "set")
+	machine := r.boot(testDevice)
+	if code := machine.signIn("slipway-lab"); code != http.StatusOK {
+		t.Fatalf("the device signs in: %d", code)
+	}
+	mac := testDevice.MAC[0]
+	shows := func(out string, want ...string) {
+		t.Helper()
+		var got []string
+		for line := range strings.Lines(out) {
+			got = append(got, strings.Join(strings.Fields(line), " "))
+		}
+		if strings.Join(got, "|") != strings.Join(append([]string{"NAME VALUE"}, want...), "|") {
+			t.Errorf("shown: %q, want %q", got, want)
+		}
+	}
+	variables := func(stdin string, args ...string) string {
+		t.Helper()
+		return r.must(stdin, append([]string{"device", "variables", mac}, args...)...)
+	}
+	shows(variables(""))
+	shows(variables("", "ComputerName=pc-1", "OU=ou=lab,dc=example", "Applications=editor", "Applications=browser"),
+		"Applications editor,browser", "ComputerName pc-1", "OU ou=lab,dc=example")
+	shows(variables(secret+"\n", "--secret", "AdminPassword", "computername=pc-2"), "AdminPassword (secret)", "Applications editor,browser", "computername pc-2", "OU ou=lab,dc=example")
+	before := variables("", "--remove", "ou", "--json")
+	if strings.Contains(before, secret) || !strings.Contains(before, "AdminPassword") || strings.Contains(before, `"OU"`) {
+		t.Errorf("as JSON: %s", before)
+	}
+	for want, args := range map[string][]string{
+		`"ComputerName" is not NAME=VALUE`:    {"ComputerName"},
+		"OU is given twice":                   {"OU=x", "--remove", "OU"},
+		"Ou and OU are one variable":          {"Ou=x", "OU=y"},
+		"the device has no variable Nonsense": {"ComputerName=lost", "--remove", "Nonsense"},
+		"_Make":                               {"ComputerName=lost", "_Make=x"},
+		"nothing was changed":                 {"ComputerName=lost", "--secret", "Empty"},
+	} {
+		code, out, errText := r.cli("", append([]string{"device", "variables", mac}, args...)...)
+		if code == 0 || !strings.Contains(errText, want) {
+			t.Errorf("%q: %d %q %q", args, code, out, errText)
+		}
+	}
+	if code, _, errText := r.cli("", "device", "variables", "nobody", "A=b"); code == 0 || errText == "" {
+		t.Errorf("no such device: %d", code)
+	}
+	if after := variables("", "--json"); after != before {
+		t.Errorf("what was refused changed something:\n%s\n%s", before, after)
+	}
+	begins := map[string]string{}
+	for _, v := range machine.start(sampleID(t, r)).Variables {
+		begins[v.Name] = string(v.Value)
+	}
+	if begins["AdminPassword"] != `"`+secret+`"` || begins["computername"] != `"pc-2"` || begins["Applications"] != `["editor","browser"]` {
+		t.Errorf("the device's deployment begins with %v", begins)
+	}
+}
