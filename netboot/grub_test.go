@@ -112,7 +112,7 @@ func TestShimByTFTP(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	b = Boot{Target: TargetDisk, Way: WayShim}
+	policy.set(func(Client) (*Boot, error) { return &Boot{Target: TargetDisk, Way: WayShim}, nil })
 	if got, err := f.get(folder + "shimx64.efi"); err == nil {
 		t.Errorf("to the disk: %q", got)
 	}
