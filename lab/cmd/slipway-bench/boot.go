@@ -25,6 +25,7 @@ type row struct {
 	reach    float64 // at most this part of the peer's time; 0: no aim
 	way      string  // boot.uefi; empty: as it is by default
 	debian   bool    // Debian's installer instead of the appliance
+	bare     bool    // the kernel alone, with a program that only says the word
 }
 
 const (
@@ -37,6 +38,7 @@ const (
 // installer is compared as the same firmware loads it by PXE.
 func rows() []row {
 	return []row{
+		{name: "kernel", firmware: lab.Direct, bare: true, peer: peerBIOS},
 		{name: "floor", firmware: lab.Direct, peer: peerBIOS},
 		{name: "bios", firmware: lab.BIOS, peer: peerBIOS, reach: 0.40},
 		{name: "bios-ra", firmware: lab.BIOS, answer: true, peer: peerBIOS, reach: 0.25},
@@ -176,6 +178,11 @@ func startOurs(ctx context.Context, segment *lab.Network, run *lab.Run, r row, p
 		kernels[0] = fast
 	}
 	machine.Kernel, machine.Initrd = kernels[0], filepath.Join(filepath.Dir(kernels[0]), "initrd.zst")
+	if r.bare {
+		if machine.Initrd, err = run.BareInitrd("Passcode"); err != nil {
+			return err
+		}
+	}
 	machine.Cmdline = "console=tty0 console=ttyS0,115200n8 panic=30 quiet loglevel=3 cryptomgr.notests slipway.server=" + lab.ApplianceAddress + ":8443"
 	return nil
 }
