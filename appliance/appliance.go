@@ -19,6 +19,7 @@ import (
 	"slipway/appliance/internal/console"
 	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/devices"
+	"slipway/appliance/internal/domainjoin"
 	"slipway/appliance/internal/drafts"
 	"slipway/appliance/internal/engine"
 	"slipway/appliance/internal/graph"
@@ -57,6 +58,7 @@ type appliance struct {
 	images   *imaging.Service
 	content  *content.Service
 	graph    *graph.Service
+	joins    *domainjoin.Service
 	netboot  *netboot.Server
 	api      *api.API
 	console  *ui.Console
@@ -109,6 +111,7 @@ func (a *appliance) buildTrust(ctx context.Context) (err error) {
 		return err
 	}
 	a.settings = settings.New(a.store, a.audit)
+	a.joins = domainjoin.New(domainjoin.Options{Command: a.cfg.DomainJoin.Command, Timeout: a.cfg.DomainJoin.Timeout, Audit: a.audit, Logger: a.log})
 	a.graph = graph.New(graph.Options{Store: a.store, Audit: a.audit, Sealer: a.keyring, Logger: a.log})
 	return nil
 }
@@ -237,7 +240,7 @@ func (a *appliance) buildWeb(context.Context) (err error) {
 		return err
 	}
 	a.api, err = api.New(api.Options{Version: version, Logger: a.log, Services: api.Services{
-		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Content: a.content, Graph: a.graph, Audit: a.audit, Settings: a.settings,
+		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Content: a.content, Graph: a.graph, Joins: a.joins, Audit: a.audit, Settings: a.settings,
 		CA: a.pki.CAPEM, Agent: a.agentConfig, Rotation: a.rotation, Metrics: metricsHandler(a.netbootFigures(), a.forwardingFigures()), Ready: health.ready, Backups: a.backups(), RotateSecret: a.rotateSecret,
 	}})
 	return err

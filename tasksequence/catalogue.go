@@ -31,6 +31,7 @@ func Builtin() []Definition {
 		installMultipleApplications(),
 		installUpdates(),
 		enableBranchCache(),
+		offlineDomainJoin(),
 		registerWithAutopilot(),
 	}
 }

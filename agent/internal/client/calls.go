@@ -86,6 +86,13 @@ func (c *Client) Logs(ctx context.Context, id string, in wire.LogBatch) (wire.Lo
 	return out, c.call(ctx, http.MethodPost, deployment(id)+"/logs", in, &out)
 }
 
+// DomainJoin has the appliance make the account of the deployment's computer in its
+// domain. The answer is a secret.
+func (c *Client) DomainJoin(ctx context.Context, id string, in wire.DomainJoinRequest) (wire.DomainJoin, error) {
+	var out wire.DomainJoin
+	return out, c.call(ctx, http.MethodPost, deployment(id)+"/domain-join", in, &out)
+}
+
 // Autopilot has the appliance register the device, and says how far it is.
 func (c *Client) Autopilot(ctx context.Context, id string, in wire.AutopilotRegistration) (wire.AutopilotState, error) {
 	var out wire.AutopilotState

@@ -16,16 +16,22 @@ type autopilot struct {
 
 // Register implements steps.Autopilot.
 func (a autopilot) Register(ctx context.Context, r wire.AutopilotRegistration) (out wire.AutopilotState, err error) {
-	told := false
-	err = client.Retry(ctx, func(why error) {
-		told = true
-		a.face.Alert("The appliance is waited for: " + client.Explain(why))
-	}, func(ctx context.Context) error {
+	err = a.face.insist(ctx, func(ctx context.Context) error {
 		out, err = a.api.Autopilot(ctx, a.deployment, r)
 		return err
 	})
-	if told {
-		a.face.Alert("")
-	}
 	return out, err
+}
+
+// insist calls the appliance until it answers, and says so while it is waited for.
+func (f *face) insist(ctx context.Context, call func(context.Context) error) error {
+	told := false
+	err := client.Retry(ctx, func(why error) {
+		told = true
+		f.Alert("The appliance is waited for: " + client.Explain(why))
+	}, call)
+	if told {
+		f.Alert("")
+	}
+	return err
 }

@@ -50,6 +50,7 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 			machine.Tools = toolpack.From{Pack: s.Tools, API: c}
 		}
 		machine.Autopilot = autopilot{c, d.ID, face}
+		machine.DomainJoin = domainJoin{c, d.ID, face}
 		machine.Agent = placer{s: s, server: c.Address(), deployment: d.ID}
 		r := &runner.Runner{API: c, Face: face, Machine: machine, Executors: steps.Executors(),
 			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now,

@@ -33,6 +33,7 @@ type winBench struct {
 	fakes     *winetest.Fakes
 	autopilot Autopilot
 	disks     disk.Disks
+	join      DomainJoin
 }
 
 func newWinBench(t *testing.T) *winBench {
@@ -97,7 +98,7 @@ func (b *winBench) run(definition string, settings map[string]any, calls ...fake
 	scope := b.vars.Scope(e.Settings.Private())
 	masker := tasksequence.NewMasker(scope.Secrets()) // as the runner does
 	s := &Step{Settings: e.Settings, Vars: scope, Succeeded: e.Succeeded, Key: b.key,
-		Machine:  Machine{Exec: WindowsExec{}, Files: LocalFiles{Dir: b.root + "tmp"}, Content: b.items, Root: b.root, Agent: winAgent{}, Autopilot: b.autopilot, Disks: b.disks},
+		Machine:  Machine{Exec: WindowsExec{}, Files: LocalFiles{Dir: b.root + "tmp"}, Content: b.items, Root: b.root, Agent: winAgent{}, Autopilot: b.autopilot, Disks: b.disks, DomainJoin: b.join},
 		Log:      func(level, text string) { b.lines = append(b.lines, level+" "+masker.Mask(text)) },
 		Progress: func(int, string) {}}
 	b.lines = nil

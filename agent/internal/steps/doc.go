@@ -49,14 +49,15 @@ type Executor func(ctx context.Context, s *Step) (Outcome, error)
 
 // Machine is how executors reach the machine.
 type Machine struct {
-	Exec      Exec
-	Files     Files
-	Content   Content
-	Disks     disk.Disks
-	Tools     Tools // nil: what the system has is all there is
-	Agent     Agent
-	Autopilot Autopilot
-	Root      string // of the installed system that the agent runs in; "/" when empty, on Windows the system's drive
+	Exec       Exec
+	Files      Files
+	Content    Content
+	Disks      disk.Disks
+	Tools      Tools // nil: what the system has is all there is
+	Agent      Agent
+	Autopilot  Autopilot
+	DomainJoin DomainJoin
+	Root       string // of the installed system that the agent runs in; "/" when empty, on Windows the system's drive
 
 	EFIVariables string // folder of the firmware's variables; empty: where the kernel shows them
 }

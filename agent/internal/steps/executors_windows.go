@@ -19,6 +19,7 @@ func Executors() map[string]Executor {
 		tasksequence.ConfigureOperatingSystem:   configureOperatingSystem,
 		tasksequence.EnableAdministratorAccount: enableAdministratorAccount,
 
+		tasksequence.OfflineDomainJoin:           offlineDomainJoin,
 		tasksequence.PrepareForCapture:           prepareForCapture,
 		tasksequence.CaptureImage:                captureImage,
 		tasksequence.InstallApplication:          installApplication,

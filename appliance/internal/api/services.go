@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"slipway/appliance/internal/backup"
 	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/devices"
+	"slipway/appliance/internal/domainjoin"
 	"slipway/appliance/internal/engine"
 	"slipway/appliance/internal/graph"
 	"slipway/appliance/internal/imaging"
@@ -32,6 +34,7 @@ type Services struct {
 	Images   *imaging.Service
 	Content  *content.Service
 	Graph    *graph.Service
+	Joins    *domainjoin.Service
 	Audit    *audit.Log
 	Settings *settings.Service
 	Metrics  http.Handler
@@ -112,7 +115,7 @@ func serviceProblem(err error) *Problem {
 	case errors.Is(err, context.Canceled):
 		return status(499, "gone", "The caller went away.")
 	}
-	if p := graphProblem(err); p != nil {
+	if p := cmp.Or(graphProblem(err), joinProblem(err)); p != nil {
 		return p
 	}
 	return contentProblem(err)

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"slipway/fleet"
 )
@@ -33,6 +34,8 @@ type Config struct {
 	Log        Log      `yaml:"log"`
 	Audit      Audit    `yaml:"audit"`
 	Content    Content  `yaml:"content"`
+
+	DomainJoin DomainJoin `yaml:"domain_join"`
 }
 
 // DHCP is how the appliance takes part in DHCP.
@@ -78,6 +81,12 @@ type Audit struct {
 	SyslogCA string `yaml:"syslog_ca"` // PEM file the collector's certificate chains to; relative to the configuration file
 }
 
+// DomainJoin is how computer accounts are made for the step Offline domain join.
+type DomainJoin struct {
+	Command []string      `yaml:"command"` // program and arguments; empty: joins are not set up
+	Timeout time.Duration `yaml:"timeout"` // how long the program may take
+}
+
 // Content is what holds for content items.
 type Content struct {
 	PrivateAddresses bool `yaml:"private_addresses"` // files may be fetched from private and local addresses
@@ -104,6 +113,8 @@ func Default() Config {
 		HTTP:  Listener{Listen: ":8080"},
 		HTTPS: Listener{Listen: ":8443"},
 		Log:   Log{Format: "text", Level: "info"},
+
+		DomainJoin: DomainJoin{Timeout: 2 * time.Minute},
 	}
 }
 
@@ -162,6 +173,12 @@ func (c Config) Validate() error {
 	}
 	if c.Audit.SyslogCA != "" && !strings.HasPrefix(c.Audit.Syslog, "tls://") {
 		bad("audit.syslog_ca", "goes with a collector at tls://, and audit.syslog is %q", c.Audit.Syslog)
+	}
+	if command := c.DomainJoin.Command; len(command) > 0 && !filepath.IsAbs(command[0]) {
+		bad("domain_join.command", "%q is not the full path of a program", command[0])
+	}
+	if c.DomainJoin.Timeout < time.Second || c.DomainJoin.Timeout > 10*time.Minute {
+		bad("domain_join.timeout", "%s is not between 1s and 10m", c.DomainJoin.Timeout)
 	}
 	return errors.Join(problems...)
 }

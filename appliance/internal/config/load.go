@@ -134,6 +134,8 @@ func readable(err error) error {
 			key := m[2]
 			switch section {
 			case "config":
+			case "domainjoin":
+				key = "domain_join." + key
 			case "subnet":
 				key = "dhcp.subnets." + key
 			default:
