@@ -160,7 +160,7 @@ func (a *appliance) buildImages(ctx context.Context) (err error) {
 	builder := &bootimages.Builder{Data: a.cfg.Data, Recipes: images.FS()}
 	a.images, err = imaging.Open(ctx, imaging.Config{
 		Builder: builder, Store: a.store, Audit: a.audit, CASet: a.pki.CASet, Installation: a.pki.InstallationID,
-		AgentVersion: version, Protocol: wire.Protocol, Defaults: bootimages.Options{Keyboard: current.Keyboard}, Logger: a.log,
+		AgentVersion: version, Protocol: wire.Protocol, Shelf: a.content, Defaults: bootimages.Options{Keyboard: current.Keyboard}, Logger: a.log,
 	})
 	if err == nil {
 		a.closers = append(a.closers, a.images.Close)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/appliance/internal/api"
+	"slipway/appliance/internal/imaging"
 )
 
 const (
@@ -26,7 +27,10 @@ func (a *app) imageBuildCommand() *cobra.Command {
 	build := a.jsonFlag(&cobra.Command{Use: "build linux|winpe", Short: "Build a boot image on the running appliance", Args: usage(cobra.ExactArgs(1)),
 		Long: `Builds a boot image on the running appliance and serves it. A Linux image is built of
 Debian packages; a Windows PE image of your own Windows ISO, winpe.wim, boot.wim or WinRE
-image, which is only read. The image is public: keep secrets out of what you add.`})
+image, which is only read. The image is public: keep secrets out of what you add.
+
+Instead of a path content:ITEM or content:ITEM:VERSION names content (of --drivers several, with commas
+between), and sources:NAME a file in the folder windows/sources of the data folder.`})
 	var o api.BuildImage
 	f := build.Flags()
 	f.StringVar(&o.Packages, "packages", "", "linux: folder of .deb files to build from, instead of the machine's package source")
@@ -60,7 +64,7 @@ image, which is only read. The image is public: keep secrets out of what you add
 			return err
 		}
 		for _, p := range []*string{&o.Packages, &o.Firmware, &o.Overlay, &o.Source, &o.Drivers, &o.RootCertificates, &o.Wallpaper, &o.Hooks} {
-			if *p == "" {
+			if imaging.Named(*p) {
 				continue
 			}
 			abs, err := filepath.Abs(*p)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/appliance/internal/api"
 	"slipway/bootimages/bootimagetest"
@@ -94,4 +95,77 @@ func TestWinPEImageByCommand(t *testing.T) {
 	if after, err := os.ReadFile(source); err != nil || len(after) == 0 {
 		t.Error("the source is gone")
 	}
+}
+
+// A Windows PE image is built from afar of content, of a file in the folder for sources,
+// and never of a path of the appliance.
+func TestWinPEImageFromAfar(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, dir)
+	source := winpeSource(t, bootimagetest.WindowsSource{})
+	drivers := t.TempDir()
+	put(t, filepath.Join(drivers, "nic/e1000.inf"), []byte("[Version]"), 0o644)
+	wim, pack := r.addFile("Windows 11", "operatingsystem", source), r.addFile("Network", "driverpack", drivers)
+	var token struct{ Token string }
+	if err := json.Unmarshal([]byte(r.must("", "token", "add", "ci", "--role", "administrator", "--json")), &token); err != nil {
+		t.Fatal(err)
+	}
+	c := insecure(nil, "")
+	build := func(in api.BuildImage) (fleet.ImageBuild, int) {
+		t.Helper()
+		var b fleet.ImageBuild
+		in.Kind = "winpe"
+		code := r.request(c, "POST", "/api/v1/admin/images/builds", token.Token, in, &b)
+		for deadline := time.Now().Add(time.Minute); b.State == "running"; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%+v", b)
+			}
+			r.request(c, "GET", "/api/v1/admin/images/builds/"+b.ID, token.Token, nil, &b)
+		}
+		return b, code
+	}
+	for name, in := range map[string]api.BuildImage{"a source": {Source: source}, "drivers": {Source: "content:Windows 11", Drivers: drivers}, "an overlay": {Source: "content:Windows 11", Overlay: dir},
+		"hooks": {Source: "content:Windows 11", Hooks: dir}, "roots": {Source: "content:Windows 11", RootCertificates: r.config}, "secrets": {Source: "content:Windows 11", AllowSecrets: true}} {
+		if _, code := build(in); code != http.StatusForbidden {
+			t.Errorf("%s by path answers %d", name, code)
+		}
+	}
+	if _, code := build(api.BuildImage{Source: "content:Windows 12"}); code != http.StatusNotFound {
+		t.Errorf("content that is not there answers %d", code)
+	}
+	b, code := build(api.BuildImage{Source: "content:Windows 11", Drivers: "content:" + pack.Item})
+	if code != http.StatusAccepted || b.State != "done" {
+		t.Fatalf("%d, %+v", code, b)
+	}
+	var report api.ImageReport
+	if r.request(c, "GET", "/api/v1/admin/images/report?image="+b.ImageID, token.Token, nil, &report); !slices.Equal(report.Report.Drivers, []string{"nic/e1000.inf"}) || report.Report.Source != "boot.wim" {
+		t.Errorf("%+v", report.Report)
+	}
+	var images api.ContentImages
+	if code := r.request(c, "GET", "/api/v1/admin/content/Windows 11/versions/1/images", token.Token, nil, &images); code != http.StatusOK || len(images.Files) != 1 ||
+		len(images.Files[0].Images) != 2 || images.Files[0].Images[1].Name != "Microsoft Windows Setup (x64)" || !images.Files[0].Images[1].Boots || images.Files[0].Images[0].Version != "10.0.26100.1742" {
+		t.Errorf("%d, %+v", code, images)
+	}
+	put(t, filepath.Join(dir, "data/windows/sources/other.wim"), must(os.ReadFile(source)), 0o644)
+	var sources api.ImageSources
+	if r.request(c, "GET", "/api/v1/admin/images/sources", token.Token, nil, &sources); len(sources.Sources) != 1 || sources.Sources[0].Name != "other.wim" {
+		t.Errorf("%+v", sources)
+	}
+	if out := r.must("", "image", "build", "winpe", "--source", "sources:other.wim"); !strings.Contains(out, "is built and served") {
+		t.Errorf("by command:\n%s", out)
+	}
+	if code, _, errText := r.cli("", "image", "wimboot", source); code == 0 || !strings.Contains(errText, "not wimboot") && !strings.Contains(errText, "larger than") {
+		t.Errorf("a WIM as wimboot: %d, %s", code, errText)
+	}
+	if out := r.must("", "image", "wimboot"); !strings.Contains(out, "has not been added") {
+		t.Errorf("wimboot: %s", out)
+	}
+	_ = wim
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

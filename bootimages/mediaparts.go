@@ -184,7 +184,10 @@ func (b *Builder) refreshParts(ctx context.Context, r mediaRecipe, packages stri
 	return errors.Join(os.RemoveAll(b.partsDir()), os.Rename(dir, b.partsDir()), syncFolder(b.BootDir()))
 }
 
-// tempDir makes a folder that Clean removes should we not come to it.
+// TempDir makes a folder that Clean removes should the caller not come to it.
+func (b *Builder) TempDir(what string) (string, error) { return b.tempDir(what) }
+
+// tempDir is TempDir.
 func (b *Builder) tempDir(what string) (string, error) {
 	if err := os.MkdirAll(b.BootDir(), 0o755); err != nil {
 		return "", err

@@ -14,7 +14,7 @@ import (
 )
 
 // winBuilderFormat is to Windows PE images what builderFormat is to Linux images.
-const winBuilderFormat = 3
+const winBuilderFormat = 4
 
 // The files of a Windows PE image. Fonts stand beside them under their own names.
 const (
@@ -119,6 +119,7 @@ func (w *winBuild) resolve(ctx context.Context) (err error) {
 	}
 	w.lines = append(w.lines, w.in.lines()...)
 	w.id = imageID(w.lines)
+	w.in.tell(&w.report)
 	if len(w.in.run[hookAfterSignIn]) > 0 {
 		w.report.Notes = append(w.report.Notes, "the hooks after the sign-in are in the image, and the agent of this version does not run them")
 	}

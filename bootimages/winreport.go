@@ -1,6 +1,7 @@
 package bootimages
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,13 @@ type WinPEReport struct {
 	Architecture string           `json:"architecture"`
 	Components   []WinPEComponent `json:"components"`
 	Notes        []string         `json:"notes"`
+
+	// What was added, for people.
+	Drivers   []string `json:"drivers,omitempty"` // the .inf files that are loaded at start
+	Hooks     []string `json:"hooks,omitempty"`   // moment/program
+	Roots     []string `json:"roots,omitempty"`   // names of the root certificates
+	Overlay   int      `json:"overlay,omitempty"` // files
+	Wallpaper bool     `json:"wallpaper,omitempty"`
 }
 
 // WinPEComponent is an optional component of Windows PE.
@@ -67,6 +75,19 @@ func (s *winSource) report() WinPEReport {
 		r.Components = append(r.Components, WinPEComponent{ID: c.id, Name: c.name, Package: c.pkg, Present: s.hasComponent(c)})
 	}
 	return r
+}
+
+// tell says what was added.
+func (in *winInputs) tell(r *WinPEReport) {
+	r.Drivers, r.Overlay, r.Wallpaper = in.infs, len(in.overlay), in.wallpaper != nil
+	for _, moment := range sortedKeys(in.run) {
+		r.Hooks = append(r.Hooks, in.run[moment]...)
+	}
+	for _, der := range in.roots {
+		if c, err := x509.ParseCertificate(der); err == nil { // it was read before
+			r.Roots = append(r.Roots, c.Subject.String())
+		}
+	}
 }
 
 func (s *winSource) hasComponent(c component) bool {

@@ -84,6 +84,7 @@ func (a *API) adminContentRoutes() []route {
 		{Method: "POST", Path: items, Access: Technician, Summary: "Add a version to an item, or a new item; the answer is a job", In: AddContent{}, Out: content.Job{}, Status: http.StatusAccepted, Handle: a.addContent},
 		{Method: "GET", Path: items + "/{item}", Access: Viewer, Summary: "A content item, by id or name", Out: ContentItem{}, Handle: a.getContent},
 		{Method: "PATCH", Path: items + "/{item}", Access: Technician, Summary: "Change a content item", In: ChangeContent{}, Out: fleet.ContentItem{}, Handle: a.changeContent},
+		{Method: "GET", Path: admin + "/content/{item}/versions/{version}/images", Access: Viewer, Summary: "The images in the WIM and ESD files of a version, read from the files themselves", Out: ContentImages{}, Handle: a.contentImages},
 		{Method: "PUT", Path: items + "/{item}/versions/{version}/status", Access: Technician, Summary: "Change the status of a version", In: ContentStatus{}, Out: fleet.ContentVersion{}, Handle: a.contentStatus},
 		{Method: "DELETE", Path: items + "/{item}", Access: Technician, Summary: "Delete an item with all its versions, unless something needs one", Handle: func(c *call) (any, error) {
 			return nil, a.Content.Delete(c.ctx(), contentActor(c), c.Param("item"), 0)
@@ -166,6 +167,27 @@ func (a *API) addContent(c *call) (any, error) {
 		request.Uploads = append(request.Uploads, content.Uploaded(u))
 	}
 	return a.Content.Import(c.ctx(), contentActor(c), request)
+}
+
+func (a *API) contentImages(c *call) (any, error) {
+	version, err := versionParam(c)
+	if err != nil {
+		return nil, err
+	}
+	item, err := a.Content.Item(c.Param("item"))
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.Content.WindowsImages(item.ID, version)
+	out := ContentImages{Files: []ContentImagesFile{}}
+	for _, w := range list {
+		f := ContentImagesFile{Path: w.Path, Images: nonNil(w.Images)}
+		if w.Err != nil {
+			f.Error = w.Err.Error()
+		}
+		out.Files = append(out.Files, f)
+	}
+	return out, err
 }
 
 func (a *API) changeContent(c *call) (any, error) {

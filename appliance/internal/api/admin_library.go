@@ -110,6 +110,19 @@ func (a *API) imageRoutes() []route {
 			}
 			return ImageReport{Image: id, Report: r, Script: r.Script()}, nil
 		}},
+		{Method: "GET", Path: admin + "/images/sources", Access: Viewer, Summary: "Windows ISOs and WIMs in the appliance's folder for them, which builds may name as sources:NAME", Out: ImageSources{}, Handle: func(*call) (any, error) {
+			list, err := a.Images.Sources()
+			return ImageSources{nonNil(list)}, err
+		}},
+		{Method: "GET", Path: admin + "/images/wimboot", Access: Viewer, Summary: "The wimboot that the administrator added", Out: imaging.Wimboot{}, Handle: func(*call) (any, error) {
+			return a.Images.Wimboot()
+		}},
+		{Method: "PUT", Path: admin + "/images/wimboot", Access: Administrator, Summary: "Add wimboot: the body is the file, of a release of the wimboot project", Out: imaging.Wimboot{}, MaxBody: imaging.MaxWimboot + 1, Handle: func(c *call) (any, error) {
+			return a.Images.AddWimboot(c.ctx(), imagingActor(c), c.Request.Body)
+		}},
+		{Method: "DELETE", Path: admin + "/images/wimboot", Access: Administrator, Summary: "Remove wimboot", Handle: func(c *call) (any, error) {
+			return nil, a.Images.RemoveWimboot(c.ctx(), imagingActor(c))
+		}},
 		{Method: "GET", Path: admin + "/images/digest", Access: Viewer, Summary: "What a signature of a boot image's one file must cover (default: the image served)", Query: []string{"image"}, Out: ImageDigest{}, Handle: func(c *call) (any, error) {
 			id, digest, err := a.Images.Digest(c.Query("image"))
 			return ImageDigest{Image: id, SHA256: digest[:]}, err
@@ -139,9 +152,13 @@ func (a *API) buildImage(c *call) (any, error) {
 	// A boot image is public: whoever names a folder puts files of the appliance
 	// before everyone. That takes more than the console's administrator.
 	windows := bootimages.WindowsOptions{Source: in.Source, Index: in.Index, Drivers: in.Drivers, Roots: in.RootCertificates, Wallpaper: in.Wallpaper, Hooks: in.Hooks}
-	if !c.Local && (windows != (bootimages.WindowsOptions{Index: in.Index}) || in.Packages != "" || in.Firmware != "" || in.Overlay != "" || in.AllowSecrets) {
+	named := imaging.Named(in.Overlay)
+	for _, value := range []string{in.Source, in.Drivers, in.RootCertificates, in.Wallpaper, in.Hooks} {
+		named = named && imaging.Named(value)
+	}
+	if !c.Local && (!named || in.Packages != "" || in.Firmware != "" || in.AllowSecrets) {
 		return nil, &Problem{Status: http.StatusForbidden, Code: "local-only",
-			Detail: "Files and folders of the appliance can only be named on the appliance itself: slipway image build."}
+			Detail: "Paths of the appliance can only be named on the appliance itself: slipway image build. From here name content (content:ITEM), or a file in the folder for sources (sources:NAME)."}
 	}
 	var servers []string
 	switch {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"slipway/appliance/internal/auth"
+	"slipway/appliance/internal/imaging"
 	"slipway/bootimages"
 	"slipway/fleet"
 	"slipway/tasksequence"
@@ -196,7 +197,10 @@ type BuildImage struct {
 	// AllowSecrets takes files that look like secrets. Everything in an image is public.
 	AllowSecrets bool `json:"allowSecrets,omitempty"`
 
-	// Of Windows PE alone; files and folders on the appliance.
+	// Of Windows PE alone: paths on the appliance, which are taken from its local socket
+	// only; or content:ITEM and content:ITEM:VERSION (of drivers several, with commas
+	// between), for the source sources:NAME, for root certificates their PEM text. The
+	// overlay may be content too.
 	Source           string `json:"source,omitempty"`           // Windows ISO, winpe.wim, boot.wim or WinRE image
 	Index            int    `json:"index,omitempty"`            // of the image in it; 0: the fitting one
 	Architecture     string `json:"architecture,omitempty"`     // refuses a source for another one
@@ -206,6 +210,23 @@ type BuildImage struct {
 	Hooks            string `json:"hooks,omitempty"`            // folder with before-network, after-network, after-sign-in
 	// Servers are the addresses at which devices look for the appliance; default: its own.
 	Servers []string `json:"servers,omitempty"`
+}
+
+// ImageSources are files that a build of a Windows PE image may name.
+type ImageSources struct {
+	Sources []imaging.SourceFile `json:"sources"`
+}
+
+// ContentImages are the images in the WIM and ESD files of a content version.
+type ContentImages struct {
+	Files []ContentImagesFile `json:"files"`
+}
+
+// ContentImagesFile is one such file.
+type ContentImagesFile struct {
+	Path   string                `json:"path"`
+	Images []bootimages.WIMImage `json:"images"`
+	Error  string                `json:"error,omitempty"` // why it cannot be read
 }
 
 // ImageReport says what a Windows PE image is made of and can do.

@@ -110,7 +110,7 @@ func serviceProblem(err error) *Problem {
 		return status(http.StatusInsufficientStorage, "full", "The appliance's disk is full: free some space in its data folder; writes resume by themselves.")
 	case isAny(err, state.ErrNotReady, state.ErrConflict, state.ErrUnknown, state.ErrClosed, imaging.ErrClosed):
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "busy", Detail: "Not now; try again.", RetryAfter: time.Second}
-	case isAny(err, bootimages.ErrOption, imaging.ErrNotInThisVersion):
+	case isAny(err, bootimages.ErrOption, imaging.ErrNotInThisVersion, imaging.ErrName, imaging.ErrNoWimboot):
 		return status(http.StatusUnprocessableEntity, "invalid", err.Error())
 	case errors.Is(err, context.Canceled):
 		return status(499, "gone", "The caller went away.")

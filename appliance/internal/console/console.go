@@ -131,7 +131,7 @@ func translate(err error) error {
 func refusals() []error {
 	return []error{auth.ErrLockout, auth.ErrLastAdministrator, auth.ErrSetupDone, auth.ErrExists, auth.ErrNotAllowed, engine.ErrEnded, engine.ErrUnfinished,
 		engine.ErrNotActive, engine.ErrImmutable, engine.ErrTooLarge, drafts.ErrTooLarge, drafts.ErrTooMany,
-		content.ErrInUse, content.ErrTooLarge, content.ErrRefused, content.ErrBusy, imaging.ErrClosed, imaging.ErrNotInThisVersion, bootimages.ErrOption}
+		content.ErrInUse, content.ErrTooLarge, content.ErrRefused, content.ErrBusy, imaging.ErrClosed, imaging.ErrNotInThisVersion, imaging.ErrName, imaging.ErrNoWimboot, bootimages.ErrOption}
 }
 
 // sentence leaves out which part of the appliance failed at what: that is for logs.

@@ -59,6 +59,23 @@ func (f *File) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// ReadAt implements io.ReaderAt, each piece compared as by Read.
+func (f *File) ReadAt(p []byte, at int64) (n int, err error) {
+	g := *f
+	if g.offset = at; at < 0 {
+		return 0, errors.New("read before the beginning")
+	}
+	for n < len(p) && err == nil {
+		var m int
+		m, err = g.Read(p[n:])
+		n += m
+	}
+	if n == len(p) {
+		err = nil
+	}
+	return n, err
+}
+
 // Prove verifies the piece that holds a byte; beyond the end there is none.
 func (f *File) Prove(at int64) error {
 	if at < 0 || at >= f.Size {

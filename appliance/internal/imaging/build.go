@@ -49,6 +49,9 @@ func (s *Service) Build(ctx context.Context, by Actor, kind string, o bootimages
 	if err := o.ValidateKind(kind); err != nil {
 		return "", err
 	}
+	if err := s.resolve(&o); err != nil {
+		return "", err
+	}
 	key, err := json.Marshal(struct {
 		Kind    string
 		Options bootimages.Options
@@ -124,6 +127,11 @@ func (s *Service) inTurn(b *build, o bootimages.Options) (image fleet.BootImage,
 	}()
 	report := func(p bootimages.Progress) { s.progress(b, p) }
 	if b.status.Kind == bootimages.KindWinPE {
+		remove, err := s.layOut(s.ctx, &o, report)
+		if err != nil {
+			return image, err
+		}
+		defer remove()
 		if image, err = s.c.Builder.BuildWinPE(s.ctx, o, report); err != nil {
 			return image, err
 		}

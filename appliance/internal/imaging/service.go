@@ -39,6 +39,7 @@ type Builder interface {
 	MakeMedium(context.Context, fleet.BootImage, bootimages.MediaOptions) (bootimages.MadeMedium, error)
 	Export(context.Context, io.Writer, fleet.BootImage, bootimages.ExportOptions) error
 	Clean() error
+	TempDir(what string) (string, error)
 	Remove(id string) error
 	BootDir() string
 	LoadersDir() string
@@ -64,6 +65,7 @@ type Config struct {
 	Installation func() string   // installation id
 	AgentVersion string
 	Protocol     int                // the agent's
+	Shelf        Shelf              // nil: builds take paths only
 	Defaults     bootimages.Options // for fields a request leaves empty: Agent, Keyboard, Servers
 	Logger       *slog.Logger
 	Now          func() time.Time

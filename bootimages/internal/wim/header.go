@@ -94,6 +94,9 @@ func Read(path string) (Info, error) {
 	return read(f, info.Size())
 }
 
+// ReadFrom reads the description of an image of that many bytes.
+func ReadFrom(r io.ReaderAt, size int64) (Info, error) { return read(r, size) }
+
 func read(r io.ReaderAt, size int64) (Info, error) {
 	h, xml, err := readParts(r, size)
 	if err != nil {
