@@ -42,6 +42,10 @@ func TestWinPEStartCommandUnderWine(t *testing.T) {
 		}
 	}
 	agent := filepath.Join(p.C, "slipway", "slipway-agent.exe")
+	// Wine's own reg enters the certificates, and is asked for them below.
+	if err := os.Remove(filepath.Join(p.Dir, "fakes", "reg.exe")); err != nil {
+		t.Fatal(err)
+	}
 	if err := errors.Join(os.Remove(agent), os.Link(filepath.Join(p.Dir, "fakes", "fake.exe"), agent)); err != nil {
 		t.Fatal(err)
 	}
