@@ -10,6 +10,7 @@ import (
 
 	"slipway/agent/internal/disk"
 	"slipway/agent/internal/facts"
+	"slipway/agent/internal/installed"
 	"slipway/agent/internal/session"
 	"slipway/agent/internal/steps"
 	"slipway/agent/internal/winsys"
@@ -20,12 +21,13 @@ type machineParts struct {
 	network  session.Network
 	setClock func(time.Time) error
 	disks    *disk.Windows
+	elevated func() bool // whether this process may change the system
 }
 
 // machine is this machine, unless the program was built for the tests under Wine.
 // Scripts of tools lie in dir while they are read.
 func machine(dir string, log *slog.Logger) machineParts {
-	m := machineParts{network: winsys.Network{}, setClock: winsys.SetClock,
+	m := machineParts{network: winsys.Network{}, setClock: winsys.SetClock, elevated: installed.Elevated,
 		disks: &disk.Windows{Drives: disk.PhysicalDrives{}, Run: runTool, Script: disk.ScriptFile(dir), System: facts.SystemDrive()[:1]}}
 	replaceMachine(&m, log)
 	return m

@@ -82,6 +82,29 @@ func (p *Prefix) Run(t *testing.T, name string, args ...string) string {
 	return p.finish(t, p.Command(ctx, name, args...))
 }
 
+// Restart restarts Windows: all ends, and the services that start with it are started.
+// Wine would end them with the last program that is no service's, so one waits until the
+// test's end.
+func (p *Prefix) Restart(t *testing.T) {
+	t.Helper()
+	p.stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	c := p.Command(ctx, "cmd", "/d", "/c", "set /p X=")
+	in, err := c.StdinPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		cancel()
+		_ = c.Wait()
+	})
+}
+
 // stop ends what still runs in this prefix, and waits for it. It fails when all has
 // ended by itself.
 func (p *Prefix) stop() {

@@ -58,7 +58,7 @@ func readFile(name string) ([]byte, error) {
 	}
 	defer f.Close()
 	if changeableByOthers(f) {
-		return nil, fmt.Errorf("%s can be changed by others than its owner, who could make this computer obey another appliance; run: chmod go-w %[1]s", name)
+		return nil, fmt.Errorf("%s can be changed by others than its owner, who could make this computer obey another appliance; run: %s", name, closeToChanges(name))
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(text) > maxFile {

@@ -1,10 +1,6 @@
 package installed
 
-import (
-	"fmt"
-	"os"
-	"runtime"
-)
+import "fmt"
 
 // Warnings says what is unsafe about the configuration, one line each. The files
 // of the certificate are looked at when they are read.
@@ -12,7 +8,7 @@ func (c Config) Warnings() []string {
 	if !c.secrets() || !readByOthers(c.Path) {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s holds a passcode or password and can be read by others than its owner; run: chmod 600 %[1]s", c.Path)}
+	return []string{fmt.Sprintf("%s holds a passcode or password and can be read by others than its owner; run: %s", c.Path, closeToOthers(c.Path))}
 }
 
 func (c Config) secrets() bool {
@@ -22,17 +18,4 @@ func (c Config) secrets() bool {
 		}
 	}
 	return c.Passcode != ""
-}
-
-// readByOthers looks at the mode bits. Windows has none: there it is the folder's
-// access list that protects.
-func readByOthers(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o044 != 0
-}
-
-// changeableByOthers looks at a file that is open: who can change it commands the agent.
-func changeableByOthers(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o022 != 0
 }

@@ -12,6 +12,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"slipway/agent/internal/targetstate"
 )
 
 // Where the agent lies in a system that it was placed into; it removes all of it at
@@ -54,7 +56,7 @@ func (p Placement) Into(root string) error {
 		return fmt.Errorf("read the agent itself: %w", err)
 	}
 	defer agent.Close()
-	unit := systemd{state: DefaultState}.unit([]string{placedAgent, "start", "--unattended", "--config", placedConfig, "--state", DefaultState})
+	unit := systemd{state: targetstate.Folder}.unit([]string{placedAgent, "start", "--unattended", "--config", placedConfig, "--state", targetstate.Folder})
 	err = errors.Join(
 		placeFile(system, placedAgent, 0o755, agent),
 		placeFile(system, placedConfig, 0o600, bytes.NewReader(config)),

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/agent/internal/targetstate"
 )
 
 // newSystem is the root of a system that does not run, with or without systemd.
@@ -59,7 +61,7 @@ func TestThePlacedAgentGoesOnAndGoesAway(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(unit), unitMark) {
 		t.Fatalf("service: %s, %v", unit, err)
 	}
-	if want := `ExecStart="` + placedAgent + `" "start" "--unattended" "--config" "` + placedConfig + `" "--state" "` + DefaultState + `"`; !strings.Contains(string(unit), want) {
+	if want := `ExecStart="` + placedAgent + `" "start" "--unattended" "--config" "` + placedConfig + `" "--state" "` + targetstate.Folder + `"`; !strings.Contains(string(unit), want) {
 		t.Errorf("service: %s", unit)
 	}
 	if link, err := os.Readlink(filepath.Join(root, unitFolder, "multi-user.target.wants", unitName)); err != nil || link != unitFolder+"/"+unitName {

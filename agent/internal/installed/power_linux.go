@@ -12,13 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// power ends the running system, by its init so that services are ended and file
-// systems are unmounted in order.
-type power interface {
-	restart(ctx context.Context) error
-	off(ctx context.Context) error
-}
-
 // initPower asks the init that is there; the kernel is asked only when no init
 // takes the order.
 type initPower struct{}

@@ -17,12 +17,6 @@ const unitName = "slipway-agent.service"
 // unitMark begins a unit file that this agent wrote and may replace and remove.
 const unitMark = "# Written by slipway-agent: there while a deployment of this computer is unfinished.\n"
 
-// autostart makes the agent start again with the machine.
-type autostart interface {
-	install(ctx context.Context, args []string) error
-	remove(ctx context.Context) error
-}
-
 // errNoSystemd says that the system has another init, for which there is nothing yet.
 var errNoSystemd = errors.New("this system has no systemd")
 
@@ -129,33 +123,4 @@ WantedBy=multi-user.target
 func unitQuote(text string) string {
 	text = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "$", "$$", "\n", `\n`).Replace(text)
 	return `"` + text + `"`
-}
-
-// partPrefix begins the names of files that are being written.
-const partPrefix = ".slipway-"
-
-// replace writes a file whole or not at all, also when power fails.
-func replace(name, text string, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(name), partPrefix+"*")
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncFolder(filepath.Dir(name))
-}
-
-// syncFolder waits until the disk has the names in a folder.
-func syncFolder(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -2,33 +2,30 @@ package installed
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
 
-	"slipway/agent/internal/boot"
-	"slipway/agent/internal/certificate"
-	"slipway/agent/internal/client"
-	"slipway/agent/internal/facts"
-	"slipway/agent/internal/runner"
-	"slipway/agent/internal/session"
 	"slipway/agent/internal/steps"
-	"slipway/agent/wire"
+	"slipway/agent/internal/targetstate"
 )
+
+// defaultConfig is empty: there is none on Linux.
+func defaultConfig() string { return "" }
+
+// defaultState is where an unfinished deployment keeps what it needs to go on.
+func defaultState() string { return targetstate.Folder }
 
 // Start carries out slipway-agent start and returns its exit code.
 func Start(args []string, version string, stdin *os.File, stdout, stderr io.Writer) int {
 	o, err := parseArgs(args)
 	if errors.Is(err, errHelp) {
-		fmt.Fprint(stdout, Usage)
+		fmt.Fprint(stdout, Usage())
 		return ExitSucceeded
 	}
 	if err != nil {
@@ -38,7 +35,8 @@ func Start(args []string, version string, stdin *os.File, stdout, stderr io.Writ
 	o.unattended = o.unattended || !isTerminal(stdin)
 	a := &agent{options: o, version: version, stdin: stdin, out: newLines(stdout, time.Now), errs: newLines(stderr, time.Now),
 		network: newRunning(os.DirFS("/")), facts: gather(os.DirFS("/"), runtime.GOARCH),
-		power: initPower{}, autostart: newSystemd(o.state), temporary: "/run/slipway-agent", root: "/", now: time.Now, needsRoot: true}
+		power: initPower{}, autostart: newSystemd(o.state), exec: steps.LinuxExec{Env: environment()},
+		temporary: "/run/slipway-agent", unplace: func() error { return unplace("/") }, now: time.Now, allowed: isRoot}
 	signals := []os.Signal{syscall.SIGTERM}
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
 		if !signal.Ignored(s) { // nohup, a job in the background
@@ -50,150 +48,16 @@ func Start(args []string, version string, stdin *os.File, stdout, stderr io.Writ
 	return a.run(ctx)
 }
 
-// agent is one start.
-type agent struct {
-	options   options
-	version   string
-	stdin     *os.File
-	out, errs *lines
-	network   session.Network
-	facts     facts.Facts
-	power     power
-	autostart autostart
-	temporary string // folder in memory, for files of steps
-	root      string // of this system
-	now       func() time.Time
-	needsRoot bool // false in tests
-
-	config  Config
-	cert    *tls.Certificate
-	state   *state
-	ended   *runner.Outcome // the deployment's, once it is over
-	clocked bool            // the clock was warned of
-}
-
-// fail writes why the start ends and returns its exit code.
-func (a *agent) fail(code int, err error) int {
-	a.errs.say("slipway-agent: %v", err)
-	return code
-}
-
-func (a *agent) run(ctx context.Context) int {
-	if err := a.prepare(); err != nil {
-		return a.fail(ExitUsage, err)
-	}
-	unfinished := a.state.unfinished()
-	err := a.deploy(ctx, unfinished)
-	if err == nil && a.ended != nil && a.ended.Status == runner.Rebooting {
-		return a.restart(ctx)
-	}
-	code := a.code(ctx, err)
-	// Nothing is left to go on with: neither is anything left on the disk.
-	if a.ended != nil || errors.Is(err, session.ErrGone) || a.state.unfinished() == "" {
-		a.clean(ctx)
-	} else if err := a.state.close(); err != nil {
-		a.errs.say("slipway-agent: %v", err)
-	}
-	if err == nil && a.ended != nil {
-		return a.finish(ctx, code)
-	}
-	return code
-}
-
-// prepare reads what the start needs. Nothing is begun when it fails.
-func (a *agent) prepare() (err error) {
-	if a.config, err = Load(a.options.config); err != nil {
-		return err
-	}
-	for _, w := range a.config.Warnings() {
-		a.errs.say("Warning: %s", w)
-	}
-	if o := a.config.Certificate; o != nil {
-		o.Warn = func(text string) { a.errs.say("Warning: %s", text) }
-		c, err := certificate.Load(*o)
-		if err != nil {
-			return fmt.Errorf("the certificate of the configuration: %w", err)
-		}
-		a.cert = &c
-	}
-	if a.needsRoot && os.Geteuid() != 0 {
+func isRoot() error {
+	if os.Geteuid() != 0 {
 		return errors.New("run it as root: the steps of a task sequence change the system")
 	}
-	a.state, err = openState(a.options.state)
-	return err
-}
-
-// deploy goes the way from the network to the end of the deployment.
-func (a *agent) deploy(ctx context.Context, unfinished string) error {
-	identity, err := client.KeepIdentity(filepath.Join(a.state.dir, "identity.pem"))
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	display, leave, err := a.display(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	settled := make(chan struct{})
-	close(settled)
-	s := &session.Session{Display: display, Network: a.network, Settled: settled, Hardware: func() []string { return nil }, Rescan: func() {},
-		Image:       boot.Image{Installation: a.config.Installation, Authorities: a.config.Authorities, Servers: []string{a.config.Server}},
-		Environment: wire.FullOS, Certificate: a.cert, Passcode: a.config.Passcode, Sequence: a.config.Sequence,
-		Variables: a.config.Variables, Unattended: a.options.unattended, Unfinished: unfinished,
-		Facts: a.facts, Identity: identity, Version: a.version, Now: a.now, SetClock: a.clock, Keyboard: func(string) {},
-		Machine: steps.Machine{Exec: steps.LinuxExec{Env: environment()}, Files: steps.LinuxFiles{Dir: a.temporary}},
-		Log:     a.logger(), StateDir: a.state.dir, Watch: a.out.event,
-		Began: func(d wire.Deployment) { a.began(ctx, d) },
-		Ended: func(o runner.Outcome) { a.ended = &o }}
-	_, err = s.Run(ctx)
-	return err
+	return nil
 }
 
 // environment is what commands of steps find, as in a root login shell.
 func environment() []string {
 	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=dumb", "LANG=C.UTF-8"}
-}
-
-func (a *agent) logger() *slog.Logger {
-	if !a.options.unattended { // the screen is in use
-		return slog.New(slog.DiscardHandler)
-	}
-	level := slog.LevelWarn
-	if a.options.verbose {
-		level = slog.LevelDebug
-	}
-	return slog.New(slog.NewTextHandler(a.errs.to, &slog.HandlerOptions{Level: level}))
-}
-
-// clockSlack is how far the clock may be off before that is said.
-const clockSlack = 30 * time.Second
-
-// clock is told by how much the clock is off. An installed OS keeps its clock
-// itself; whether the certificates are valid by it is seen right after.
-func (a *agent) clock(appliance time.Time) error {
-	off := appliance.Sub(a.now()).Round(time.Second)
-	if !a.clocked && off.Abs() > clockSlack { // on a slow way the answer itself is old
-		a.clocked = true
-		word := "behind"
-		if off < 0 {
-			word, off = "ahead of", -off
-		}
-		a.errs.say("Warning: the clock of this computer is %s %s the appliance's", off, word)
-	}
-	return nil
-}
-
-// began keeps the deployment and makes sure that the agent comes back.
-func (a *agent) began(ctx context.Context, d wire.Deployment) {
-	a.out.began(d)
-	if err := a.state.begin(d.ID); err != nil {
-		a.errs.say("Warning: %v", err)
-	}
-	if err := a.installService(ctx); err != nil {
-		a.errs.say("Warning: %v: after a restart of the computer, start the agent again by hand", err)
-	}
 }
 
 func (a *agent) installService(ctx context.Context) error {

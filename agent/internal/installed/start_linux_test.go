@@ -29,6 +29,7 @@ import (
 	"slipway/agent/internal/appliancetest"
 	"slipway/agent/internal/facts"
 	"slipway/agent/internal/network"
+	"slipway/agent/internal/steps"
 	"slipway/agent/wire"
 	"slipway/tasksequence"
 )
@@ -54,7 +55,8 @@ func machineAgent(dir string) int {
 	now := func() time.Time { return time.Now().Add(off) }
 	a := &agent{options: o, version: "test", stdin: os.Stdin, out: newLines(os.Stdout, now), errs: newLines(os.Stderr, now),
 		network: wired{}, facts: facts.Facts{"OSVersion": "FullOS", "UUID": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"},
-		power: fakePower(dir), autostart: fakeService(dir), temporary: filepath.Join(dir, "tmp"), now: now}
+		power: fakePower(dir), autostart: fakeService(dir), temporary: filepath.Join(dir, "tmp"), now: now,
+		exec: steps.LinuxExec{Env: environment()}, unplace: func() error { return unplace(dir) }}
 	if os.Getenv("SLIPWAY_TEST_UNPLUGGED") != "" {
 		a.network = unplugged{}
 	}

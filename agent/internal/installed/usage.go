@@ -1,7 +1,5 @@
 package installed
 
-import "slipway/agent/internal/targetstate"
-
 // Exit codes of slipway-agent start.
 const (
 	ExitSucceeded = 0
@@ -13,21 +11,27 @@ const (
 )
 
 // Usage is what slipway-agent start --help prints.
-const Usage = `slipway-agent start --config FILE [--unattended] [--state DIR] [--verbose]
+func Usage() string {
+	return `slipway-agent start --config FILE [--unattended] [--state DIR] [--verbose]
 
 Runs a task sequence in this installed system. FILE is JSON: Server, Installation
 and CA as "slipway agent-config" prints them, Certificate for a sign-in that needs
 nobody, and Variables such as TSID (the task sequence) and Passcode.
 
-  --config FILE   the configuration
+  --config FILE   the configuration` + orDefault(defaultConfig()) + `
   --unattended    ask nobody: what would need a person ends with an error.
                   So it is when standard input is no terminal.
-  --state DIR     where an unfinished deployment is kept (default ` + DefaultState + `)
+  --state DIR     where an unfinished deployment is kept` + orDefault(defaultState()) + `
   --verbose       more lines on standard error
 
 Exit codes: 0 succeeded, 1 failed or cancelled, 2 wrong usage or configuration,
 3 sign-in refused, 4 restart pending, 5 stopped: goes on with the next start.
 `
+}
 
-// DefaultState is where an unfinished deployment keeps what it needs to go on.
-const DefaultState = targetstate.Folder
+func orDefault(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " (default " + name + ")"
+}

@@ -86,7 +86,7 @@ func newBench(t *testing.T, nodes ...tasksequence.Node) *bench {
 	}
 	face := &screenLog{}
 	return &bench{a, c, face, &Runner{API: c, Face: face, Now: time.Now, Executors: steps.Executors(),
-		Machine:   steps.Machine{Exec: steps.LinuxExec{}, Files: steps.LinuxFiles{Dir: t.TempDir()}},
+		Machine:   steps.Machine{Exec: localExec, Files: steps.LocalFiles{Dir: t.TempDir()}},
 		Variables: map[string]tasksequence.Value{"Model": {Text: "9000"}}}}
 }
 

@@ -85,7 +85,7 @@ func newDevice(t *testing.T) *device {
 		Args:     boot.Args{Server: a.Address},
 		Facts:    facts.Facts{"Model": "9000", "UUID": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"},
 		Identity: identity, Version: "test", Now: time.Now, SetClock: func(time.Time) error { return nil }, Keyboard: func(string) {},
-		Machine:  steps.Machine{Exec: steps.LinuxExec{}, Files: steps.LinuxFiles{Dir: t.TempDir()}},
+		Machine:  steps.Machine{Exec: localExec, Files: steps.LocalFiles{Dir: t.TempDir()}},
 		StateDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
 	d.session.Image.Authorities = append(d.session.Image.Authorities, a.CA)
 	return d

@@ -35,7 +35,7 @@ func (a *agent) clean(ctx context.Context) {
 	defer cancel()
 	errs := []error{a.state.wipe(), os.RemoveAll(a.temporary), a.autostart.remove(ctx)}
 	if a.config.Temporary {
-		errs = append(errs, unplace(a.root))
+		errs = append(errs, a.unplace())
 	}
 	for _, err := range errs {
 		if err != nil {

@@ -20,8 +20,8 @@ func parseArgs(args []string) (options, error) {
 	var o options
 	set := flag.NewFlagSet("start", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
-	set.StringVar(&o.config, "config", "", "")
-	set.StringVar(&o.state, "state", DefaultState, "")
+	set.StringVar(&o.config, "config", defaultConfig(), "")
+	set.StringVar(&o.state, "state", defaultState(), "")
 	set.BoolVar(&o.unattended, "unattended", false, "")
 	set.BoolVar(&o.verbose, "verbose", false, "")
 	if err := set.Parse(args); err != nil {

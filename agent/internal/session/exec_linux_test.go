@@ -1,0 +1,6 @@
+package session
+
+import "slipway/agent/internal/steps"
+
+// localExec runs programs of this machine.
+var localExec = steps.LinuxExec{}
