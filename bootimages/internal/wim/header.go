@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	format "slipway/images/windows/wim"
 )
 
 // What can be wrong with a file. Errors wrap one of these.
@@ -19,7 +21,13 @@ var (
 	ErrTruncated = errors.New("the file is cut short: copy or download it again")
 	ErrEncrypted = errors.New("the image is encrypted: decrypt it first, or use the Windows ISO")
 	ErrSplit     = errors.New("the image is split (SWM): join the parts first (wimlib-imagex join)")
-	ErrDamaged   = errors.New("the image is damaged: copy or download it again")
+	ErrDamaged   = format.ErrDamaged
+)
+
+// Info and Image are what an image file says of itself.
+type (
+	Info  = format.Info
+	Image = format.Image
 )
 
 // Magic begins every image.
@@ -102,7 +110,7 @@ func read(r io.ReaderAt, size int64) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	out, err := parseXML(xml, int(h.images))
+	out, err := format.Parse(xml, int(h.images))
 	out.Boot = int(h.bootIndex)
 	return out, err
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf16"
+
+	format "slipway/images/windows/wim"
 )
 
 // changedPattern is the time of an image's last change in its description; the
@@ -37,7 +39,7 @@ func stamp(f *os.File, guid [16]byte, changed time.Time) error {
 		return err
 	}
 	ticks := uint64(changed.Unix()+11644473600) * 1e7
-	before := text(xml)
+	before := format.Text(xml)
 	after := changedPattern.ReplaceAllString(before, fmt.Sprintf("${1}%08X${2}%08X${3}", ticks>>32, uint32(ticks)))
 	if strings.Count(before, "<LASTMODIFICATIONTIME>") != len(changedPattern.FindAllString(before, -1)) {
 		return fmt.Errorf("%w: its description has a time in an unknown form", ErrDamaged)

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	format "slipway/images/windows/wim"
 )
 
 // ErrNoTool: wimlib-imagex is missing.
@@ -118,7 +120,7 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) lines(n int) string {
 	var out []string
 	for line := range strings.FieldsFuncSeq(string(t.b), func(r rune) bool { return r == '\n' || r == '\r' }) {
-		if line = printable(line); line != "" {
+		if line = format.Printable(line); line != "" {
 			out = append(out, line)
 		}
 	}
