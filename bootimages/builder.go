@@ -36,6 +36,7 @@ type resolved struct {
 	overlay   []folderFile
 	firmware  []folderFile
 	noTools   string        // the package for want of which there is no tool pack
+	windows   folderFile    // the agent for an installed Windows, which goes into the tool pack; no source: there is none
 	packer    *bzimage.Tool // of the kernel; nil when there is none, and noPacker says why
 	noPacker  error
 }
@@ -120,6 +121,9 @@ func (b *Builder) resolve(ctx context.Context, o Options) (*resolved, error) {
 	}
 	if r.agentSum, r.agentSize, err = hashFile(r.agent); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
+	}
+	if err := r.resolveWindowsAgent(o); err != nil {
+		return nil, err
 	}
 	if err := r.readFolders(o); err != nil {
 		return nil, err

@@ -28,6 +28,9 @@ func inputLines(o Options, r *resolved) []string {
 		"agent " + o.AgentVersion + " sha256:" + r.agentSum,
 		r.packerInput(),
 	}
+	if r.windows.source != "" {
+		lines = append(lines, "agent for Windows sha256:"+r.windows.sum)
+	}
 	for _, s := range o.Servers {
 		lines = append(lines, "server "+s)
 	}

@@ -301,6 +301,9 @@ func (r *resolved) addTools(ctx context.Context, t tree, files map[string]string
 	if err != nil {
 		return fleet.ImageFile{}, err
 	}
+	if err := r.addWindowsAgent(entries, m); err != nil {
+		return fleet.ImageFile{}, err
+	}
 	var packed bytes.Buffer
 	if err := writeTools(ctx, &packed, entries); err != nil {
 		return fleet.ImageFile{}, err

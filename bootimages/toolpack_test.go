@@ -42,7 +42,7 @@ func checkToolPack(t *testing.T, dir string, image fleet.BootImage, inside strin
 		t.Skip("chroot needs root")
 	}
 	for _, args := range [][]string{{"/usr/sbin/mkfs.ext4", "-V"}, {"/usr/sbin/e2fsck", "-V"}, {"/usr/sbin/mkfs.vfat", "--help"},
-		{"/usr/sbin/fsck.vfat", "--help"}, {"/usr/sbin/mkfs.ntfs", "--version"}, {"/usr/bin/wimlib-imagex", "--version"}} {
+		{"/usr/sbin/fsck.vfat", "--help"}, {"/usr/sbin/mkfs.ntfs", "--version"}, {"/usr/bin/ntfs-3g", "--version"}, {"/usr/bin/wimlib-imagex", "--version"}} {
 		out, err := exec.Command("chroot", append([]string{root}, args...)...).CombinedOutput()
 		if err != nil && !strings.Contains(string(out), "sage") {
 			t.Errorf("%v: %v: %s", args, err, out)
