@@ -62,7 +62,17 @@ type Disks interface {
 
 	// Mount mounts the layout's root at TargetRoot and its EFI system partition
 	// below it. What is mounted so already stays; another layout's mounts go first.
+	// Of a layout for Windows Linux mounts the EFI system partition alone, at
+	// TargetRoot: NTFS is mounted while it is worked on (MountPartition).
 	Mount(ctx context.Context, l Layout) (root string, err error)
+
+	// Renew makes the file system of one partition anew, as Prepare did. All that was
+	// on it is lost.
+	Renew(ctx context.Context, l Layout, number int) error
+
+	// MountPartition mounts one partition for its caller. unmount undoes that; all is
+	// on the disk then.
+	MountPartition(ctx context.Context, l Layout, number int) (root string, unmount func() error, err error)
 
 	// Unmount unmounts all that is below TargetRoot, and writes it to the disk.
 	Unmount(ctx context.Context) error

@@ -16,19 +16,14 @@ import (
 func (m *Linux) Mount(ctx context.Context, l Layout) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	root, ok := l.Find(RoleRoot)
-	if !ok {
-		return "", errors.New("the target disk has no root file system")
-	}
-	wanted := map[string]Partition{m.target(): root}
-	if esp, ok := l.Find(RoleESP); ok {
-		wanted[filepath.Join(m.target(), "boot/efi")] = esp
+	wanted, err := m.points(l)
+	if err != nil {
+		return "", err
 	}
 	devices := map[string]string{}
 	right := true
 	for point, p := range wanted {
 		path := ""
-		var err error
 		if path, err = m.Device(ctx, l, p.Number); err != nil {
 			return "", err
 		}
@@ -47,6 +42,21 @@ func (m *Linux) Mount(ctx context.Context, l Layout) (string, error) {
 		}
 	}
 	return m.target(), nil
+}
+
+// points says which partition of a layout is mounted where.
+func (m *Linux) points(l Layout) (map[string]Partition, error) {
+	esp, hasESP := l.Find(RoleESP)
+	root, ok := l.Find(RoleRoot)
+	switch _, windows := l.Find(RoleWindows); {
+	case ok && hasESP:
+		return map[string]Partition{m.target(): root, filepath.Join(m.target(), "boot/efi"): esp}, nil
+	case ok:
+		return map[string]Partition{m.target(): root}, nil
+	case windows && hasESP:
+		return map[string]Partition{m.target(): esp}, nil
+	}
+	return nil, errors.New("the target disk has no root file system")
 }
 
 func mapsKeys(in map[string]Partition) func(func(string) bool) {
@@ -109,7 +119,7 @@ func (m *Linux) Unmount(context.Context) error {
 func (m *Linux) unmount() error {
 	var points []string
 	for _, one := range readMounts(os.DirFS("/")) {
-		if below(one.point, m.target()) {
+		if ours(one.point, m.target()) {
 			points = append(points, one.point)
 		}
 	}

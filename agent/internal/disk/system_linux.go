@@ -80,7 +80,7 @@ type use struct {
 func readUse(root fs.FS, target string) use {
 	u := use{mounts: map[string]string{}, swaps: map[string]bool{}}
 	for _, mount := range readMounts(root) {
-		if !below(mount.point, target) { // the target's own mounts are this agent's to undo
+		if !ours(mount.point, target) { // the target's own mounts are this agent's to undo
 			u.mounts[mount.device] = mount.point
 		}
 	}
@@ -142,6 +142,12 @@ func readMounts(root fs.FS) []mountPoint {
 func text2(root fs.FS, name string) string {
 	b, _ := fs.ReadFile(root, name)
 	return string(b)
+}
+
+// ours reports whether a mount point is the target's root, below it, or that of one of
+// its partitions (MountPartition).
+func ours(point, target string) bool {
+	return below(point, target) || strings.HasPrefix(point, target+"-")
 }
 
 func below(p, dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") }

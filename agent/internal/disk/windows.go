@@ -294,6 +294,14 @@ func (m *Windows) Grow(context.Context, string, bool) (Layout, error) {
 	return Layout{}, errNotOnWindows
 }
 
+// Renew implements Disks.
+func (m *Windows) Renew(context.Context, Layout, int) error { return errNotOnWindows }
+
+// MountPartition implements Disks.
+func (m *Windows) MountPartition(context.Context, Layout, int) (string, func() error, error) {
+	return "", nil, errNotOnWindows
+}
+
 // Open implements Disks.
 func (m *Windows) Open(context.Context, string, OpenOptions) (Target, error) {
 	return nil, errNotOnWindows

@@ -176,6 +176,32 @@ func (d *Disks) Device(_ context.Context, l disk.Layout, number int) (string, er
 	return fmt.Sprintf("%s%d", f.Path, number), nil
 }
 
+// Renew implements disk.Disks.
+func (d *Disks) Renew(_ context.Context, l disk.Layout, number int) error {
+	f, err := d.begin(fmt.Sprintf("renew %d of", number), l.Disk)
+	defer d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return d.free(f)
+}
+
+// MountPartition implements disk.Disks: all partitions are the folder Root.
+func (d *Disks) MountPartition(_ context.Context, l disk.Layout, number int) (string, func() error, error) {
+	f, err := d.begin(fmt.Sprintf("mount %d of", number), l.Disk)
+	defer d.mu.Unlock()
+	if err != nil {
+		return "", nil, err
+	}
+	f.opened++
+	return d.Root, func() error {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		f.opened--
+		return nil
+	}, nil
+}
+
 // Mount implements disk.Disks.
 func (d *Disks) Mount(_ context.Context, l disk.Layout) (string, error) {
 	f, err := d.begin("mount", l.Disk)
