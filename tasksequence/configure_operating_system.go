@@ -9,7 +9,7 @@ func configureOperatingSystem() Definition {
 		Name: "Configure operating system", Category: "Operating system",
 		Description: "Sets the computer's name, time zone, language and keyboard, and lets the system trust the appliance's " +
 			"authority. An option that is left empty takes the variable of the same name; without one nothing is changed. " +
-			"In the boot image it changes the system on the target disk: in WinPE the answer file that Windows reads at its first start. " +
+			"In the boot image it changes the system on the target disk: of a Windows the answer file that Windows reads at its first start. " +
 			"In an installed Windows a new name or language is followed by a restart.",
 		Environments: allEnvironments(),
 		Interruption: RunAgain,
@@ -24,7 +24,7 @@ func configureOperatingSystem() Definition {
 			{Name: "InputLocale", Label: "Keyboard layout", Type: TypeText, Rule: &Rule{Longest: 32},
 				Help: "For example de, us or de-CH."},
 			{Name: "ImportRootCerts", Label: "Trust the appliance's authority", Type: TypeBoolean, Default: raw(`false`),
-				Help: "Adds the appliance's certificate authority to those the system trusts. Not in WinPE."},
+				Help: "Adds the appliance's certificate authority to those the system trusts. Not for a Windows on the target disk."},
 		},
 	}
 }

@@ -9,7 +9,7 @@ func enableAdministratorAccount() Definition {
 		Name: "Enable Administrator account", Category: "Operating system",
 		Description: "Gives an account its password and unlocks it. On Linux that is root unless another name is given; an account " +
 			"that does not exist is made, with the right to administer the system. In the boot image it changes the system on the target disk; " +
-			"in WinPE the answer file that Windows reads at its first start.",
+			"of a Windows the answer file that Windows reads at its first start.",
 		Environments: allEnvironments(),
 		Interruption: RunAgain,
 		Executor:     EnableAdministratorAccount,

@@ -103,6 +103,7 @@ func (f *foresight) node(i int, n *PlanNode, at places, sure, tolerated bool) pl
 	} else {
 		in = f.possible(n, in, sure, tolerated)
 		f.executable(n, in, sure && !tolerated)
+		f.targets(n, in, sure && !tolerated)
 		f.carried = f.carried || sure && n.Define.ID == PrepareOperatingSystem && f.environment != FullOS
 		in = f.step(n, in)
 	}

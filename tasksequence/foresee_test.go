@@ -269,3 +269,23 @@ func TestStepsThatTheAgentDoesNotKnowAreForeseen(t *testing.T) {
 		}
 	}
 }
+
+// From the Linux boot image some steps can do nothing with a Windows on the disk.
+func TestStepsThatNeedALinuxOnTheDisk(t *testing.T) {
+	from := Sources{Catalogue: placesCatalogue(t), Content: anyContent}
+	const wrong = "Prepare for capture works on a Linux on the target disk, and here that is laid out for Windows"
+	for short, refused := range map[string]bool{
+		"ntfs prepare-for-capture":   true,
+		"own prepare-for-capture":    true,
+		"format prepare-for-capture": false,
+		"prepare-for-capture":        false,
+		"ntfs? prepare-for-capture":  false,
+		"ntfs prepare-for-capture!":  false,
+		"ntfs apply inject-drivers configure-operating-system enable-administrator-account prepare disk": false,
+	} {
+		err := Validate(parse(t, sequenceOf(nodesOf(short))), from).Error()
+		if refused && !strings.Contains(err, wrong) || !refused && err != "" {
+			t.Errorf("%s: %q", short, err)
+		}
+	}
+}

@@ -8,7 +8,8 @@ const (
 
 const injectHelp = "On Linux a pack holds firmware (below firmware/ or lib/firmware/), kernel modules (below lib/modules/<release>/) and " +
 	"packages (.deb, .rpm). In the boot image they go into the system on the target disk. " +
-	"For Windows it holds drivers (.inf): DISM adds them to the Windows on the target disk, pnputil to the one that runs."
+	"For Windows it holds drivers (.inf): WinPE adds them to the Windows on the target disk by DISM, the Linux boot image lays them down for its first start, " +
+	"and a Windows that runs takes them in by pnputil."
 
 func injectDrivers() Definition {
 	return Definition{

@@ -1,6 +1,7 @@
 package appliancetest
 
 import (
+	"archive/tar"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -81,7 +82,8 @@ func describe(path string) (wire.ContentFile, error) {
 	return out, nil
 }
 
-// ServeHTTP implements http.Handler: manifests, and files by ranges.
+// ServeHTTP implements http.Handler: manifests, files by ranges, and all files as a tar
+// archive.
 func (s *Shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	item, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/api/v1/content/"), "/")
 	number, path, _ := strings.Cut(rest, "/")
@@ -90,6 +92,10 @@ func (s *Shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	if version, err := strconv.Atoi(number); !ok || err != nil || version != m.Version || r.Method != http.MethodGet {
 		http.Error(w, fmt.Sprintf("there is no %s %s", r.Method, r.URL.Path), http.StatusNotFound)
+		return
+	}
+	if path == "" && r.URL.Query().Get("stream") == "tar" {
+		s.stream(w, m, r.URL.Query().Get("from"))
 		return
 	}
 	if path == "" {
@@ -111,4 +117,22 @@ func (s *Shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Error(w, "there is no file "+path, http.StatusNotFound)
+}
+
+// stream sends the files of a version, from one on, as a tar archive.
+func (s *Shelf) stream(w io.Writer, m wire.ContentManifest, from string) {
+	out := tar.NewWriter(w)
+	for i, f := range m.Files {
+		if first, err := strconv.Atoi(from); err != nil || i < first {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(s.Dir, m.Item, f.Path))
+		if err != nil || out.WriteHeader(&tar.Header{Name: f.Path, Size: int64(len(content)), Mode: 0o644, Typeflag: tar.TypeReg}) != nil {
+			return
+		}
+		if _, err := out.Write(content); err != nil {
+			return
+		}
+	}
+	_ = out.Close()
 }

@@ -64,11 +64,12 @@ type Session struct {
 	Watch func(wire.Event)      // is told every event of the deployment as it is reported
 	Ended func(runner.Outcome)  // how the deployment ended here, Rebooting included
 
-	recovered bool   // the disks were looked at for an earlier start's state
-	typed     string // address typed by the technician
-	tried     bool   // the passcode of the command line was tried
-	given     bool   // Passcode was tried
-	warning   string // what anonymous sign-in warns of; empty after any other
+	volume    steps.OpenVolume // of the installed system that goes on; nil: it lies where Target.Root is, or does not go on
+	recovered bool             // the disks were looked at for an earlier start's state
+	typed     string           // address typed by the technician
+	tried     bool             // the passcode of the command line was tried
+	given     bool             // Passcode was tried
+	warning   string           // what anonymous sign-in warns of; empty after any other
 }
 
 // Errors that end the way.

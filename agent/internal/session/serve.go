@@ -14,6 +14,7 @@ import (
 	"slipway/agent/internal/runner"
 	"slipway/agent/internal/screen"
 	"slipway/agent/wire"
+	"slipway/tasksequence"
 )
 
 // serve signs in, chooses and runs. again: the way starts anew from looking for
@@ -58,8 +59,11 @@ func (s *Session) deploy(ctx context.Context, c *client.Client, unfinished strin
 	if err != nil {
 		return boot.Restart, d.ID, err
 	}
-	if outcome.Status != runner.Rebooting {
+	switch {
+	case outcome.Status != runner.Rebooting:
 		s.forget()
+	case outcome.Target == tasksequence.RebootDisk:
+		s.handOver(ctx, d.ID)
 	}
 	return s.result(ctx, d, outcome, tail)
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"slipway/agent/internal/client"
 	"slipway/agent/internal/disk"
+	"slipway/agent/internal/steps"
 	"slipway/agent/wire"
 )
 
@@ -110,6 +112,13 @@ func (s *Session) unsave() {
 			s.Log.Warn("the deployment's state is not wiped from the disk", "error", err)
 		}
 	}
+	if s.volume == nil {
+		return
+	}
+	if err := onVolume(context.Background(), s.volume, s.Target.Wipe); err != nil {
+		s.Log.Warn("the agent is not removed from the installed system", "error", err)
+	}
+	s.volume = nil
 }
 
 // watch tells every event to the caller, and saves after each step: it may have made
@@ -150,4 +159,41 @@ func (p placer) Place(_ context.Context, root string) error {
 		return err
 	}
 	return p.s.Target.Save(p.s.StateDir, root, p.deployment)
+}
+
+// PlaceOn implements steps.Agent.
+func (p placer) PlaceOn(ctx context.Context, open steps.OpenVolume) error {
+	err := onVolume(ctx, open, func(root string) error { return p.Place(ctx, root) })
+	if err == nil {
+		p.s.volume = open
+	}
+	return err
+}
+
+// onVolume mounts a volume for f.
+func onVolume(ctx context.Context, open steps.OpenVolume, f func(root string) error) error {
+	root, undo, err := open(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(root), undo())
+}
+
+// handOver writes what the installed system needs to its volume, just before the device
+// restarts, and removes it from where the boot image kept it. A failure keeps nobody
+// from restarting: what PlaceOn wrote is there.
+func (s *Session) handOver(ctx context.Context, deployment string) {
+	if s.Target == nil || s.volume == nil {
+		return
+	}
+	err := onVolume(ctx, s.volume, func(root string) error { return s.Target.Save(s.StateDir, root, deployment) })
+	if err != nil {
+		s.Log.Warn("the installed system does not have the deployment's newest state", "error", err)
+		return
+	}
+	if root := s.Target.Root(); root != "" {
+		if err := s.Target.Wipe(root); err != nil {
+			s.Log.Warn("the deployment's state is not wiped from the disk", "error", err)
+		}
+	}
 }

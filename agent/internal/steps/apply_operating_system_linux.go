@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"slipway/agent/internal/disk"
 	"slipway/agent/internal/imaging"
 	"slipway/agent/internal/targetstate"
+	"slipway/agent/internal/windowstarget"
 	"slipway/tasksequence"
 )
 
@@ -44,12 +46,18 @@ func applyOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
 	return Outcome{}, nil
 }
 
-// applyImage chooses the way by the kind of image.
+// applyImage chooses the way by the kind of image, and by what the disk was laid out for.
 func applyImage(ctx context.Context, s *Step, ref tasksequence.Reference, img image, name string) error {
 	switch img.kind {
 	case imageTar:
+		if onWindows(s) {
+			return fmt.Errorf("%s is a root file system of Linux, and the target disk is laid out for Windows: Format disk with the layout linux has to come before", img.Path)
+		}
 		return applyFiles(ctx, s, ref, img, extractTar)
 	case imageWIM:
+		if onWindows(s) {
+			return applyWindows(ctx, s, ref, img)
+		}
 		return applyFiles(ctx, s, ref, img, extractWIM)
 	case imageRaw:
 		return applyDisk(ctx, s, ref, img.ContentFile, name)
@@ -86,6 +94,9 @@ func applyFiles(ctx context.Context, s *Step, ref tasksequence.Reference, img im
 		return fmt.Errorf("apply %s: %w", img.Path, whenFull(root, err))
 	}
 	if _, err := os.Lstat(root + "/etc"); err != nil {
+		if windowstarget.IsWindows(root) {
+			return fmt.Errorf("%s holds a Windows, and the target disk is laid out for Linux: Format disk with the layout windows has to come before", img.Path)
+		}
 		return fmt.Errorf("%s is no root file system of an operating system: it holds no /etc", img.Path)
 	}
 	if err := finishSystem(ctx, s, layout); err != nil {
@@ -119,22 +130,38 @@ func extractTar(ctx context.Context, s *Step, m *meter, root string) error {
 
 // extractWIM has wimlib read a pipable WIM from a pipe.
 func extractWIM(ctx context.Context, s *Step, m *meter, root string) error {
-	const tool = "wimlib-imagex"
-	log := func(line string) {
-		m.tell()
-		if line = strings.TrimSpace(line); line != "" && !strings.Contains(line, "% done") && !strings.HasSuffix(line, "%) done") {
-			s.Log("info", line)
-		}
+	if err := s.needTools(ctx, wimTool); err != nil {
+		return err
 	}
+	return runWimlib(ctx, s, m, m, "apply", "-", strconv.Itoa(s.Settings.Int("ImageIndex")), root, "--unix-data")
+}
+
+// wimTool is the program that reads WIMs (wimlib).
+const wimTool = "wimlib-imagex"
+
+// runWimlib runs it on a stream whose reading m counts.
+func runWimlib(ctx context.Context, s *Step, in io.Reader, m *meter, args ...string) error {
+	last := ""
 	code, err := s.Machine.Exec.Run(ctx, Command{
-		Args:  []string{tool, "apply", "-", strconv.Itoa(s.Settings.Int("ImageIndex")), root, "--unix-data"},
-		Input: m, Stdout: log, Stderr: func(line string) { s.Log("warn", line) },
+		Args: append([]string{wimTool}, args...), Input: in,
+		Stdout: func(line string) {
+			m.tell()
+			if line = strings.TrimSpace(line); line != "" && !strings.Contains(line, "% done") && !strings.HasSuffix(line, "%) done") {
+				s.Log("info", line)
+			}
+		},
+		Stderr: func(line string) {
+			if line = strings.TrimSpace(line); line != "" {
+				last = ": " + line
+				s.Log("warn", line)
+			}
+		},
 	})
 	if err == nil && code != 0 {
-		err = fmt.Errorf("it ended with exit code %d", code)
+		err = fmt.Errorf("it ended with exit code %d%s", code, last)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", tool, err)
+		return fmt.Errorf("%s: %w", wimTool, err)
 	}
 	return nil
 }

@@ -109,7 +109,15 @@ func (y *target) applyWIM(ctx context.Context, ref tasksequence.Reference, wim w
 		return fmt.Errorf("make a folder on the target disk: %w", err)
 	}
 	return y.tool(ctx, "applying "+wim.Path, "dism.exe", "/English", "/Apply-Image", "/ImageFile:"+file,
-		"/Index:"+strconv.Itoa(y.step.Settings.Int("ImageIndex")), "/ApplyDir:"+y.root, "/ScratchDir:"+scratch)
+		y.imageChoice(), "/ApplyDir:"+y.root, "/ScratchDir:"+scratch)
+}
+
+// imageChoice names the image for DISM: by its name, else by its number.
+func (y *target) imageChoice() string {
+	if name := y.step.Settings.Text("ImageName"); name != "" {
+		return "/Name:" + name
+	}
+	return "/Index:" + strconv.Itoa(y.step.Settings.Int("ImageIndex"))
 }
 
 // bootable writes the boot files: onto the EFI system partition, for a BIOS beside

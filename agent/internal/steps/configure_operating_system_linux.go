@@ -11,6 +11,13 @@ import (
 // configureOperatingSystem names and localises a system. Everything is checked before
 // anything is changed.
 func configureOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
+	if onWindows(s) {
+		settings, err := configuredAnswers(s, "the Linux boot image")
+		if err != nil {
+			return Outcome{}, err
+		}
+		return Outcome{}, inWindows(ctx, s, func(v *windowsVolume) error { return v.answers(settings, "") })
+	}
 	y, err := openSystem(ctx, s)
 	if err != nil {
 		return Outcome{}, err

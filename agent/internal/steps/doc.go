@@ -69,9 +69,16 @@ type Agent interface {
 	// Place puts the agent into the system at root, with all it needs to go on there
 	// when the device starts from its disk.
 	Place(ctx context.Context, root string) error
+	// PlaceOn is Place for a volume that is mounted only while it is worked on: open
+	// mounts it. It is opened again before the device restarts, when what has to be known
+	// there is written a last time.
+	PlaceOn(ctx context.Context, open OpenVolume) error
 	// Authorities are the appliance's certificate authorities, PEM, one text each.
 	Authorities() []string
 }
+
+// OpenVolume mounts a volume and returns its root; undo unmounts it.
+type OpenVolume func(ctx context.Context) (root string, undo func() error, err error)
 
 // Tools brings programs that the boot image itself does not hold.
 type Tools interface {

@@ -10,6 +10,13 @@ import (
 // enableAdministratorAccount sets a password. It is handed over by a pipe: it stands
 // in no list of processes and no log.
 func enableAdministratorAccount(ctx context.Context, s *Step) (Outcome, error) {
+	if onWindows(s) {
+		settings, err := administratorAnswers(s)
+		if err != nil {
+			return Outcome{}, err
+		}
+		return Outcome{}, inWindows(ctx, s, func(v *windowsVolume) error { return v.answers(settings, "") })
+	}
 	y, err := openSystem(ctx, s)
 	if err != nil {
 		return Outcome{}, err

@@ -94,12 +94,15 @@ func setTarget(ctx context.Context, s *Step, l disk.Layout) error {
 	set := map[string]string{disk.LayoutVariable: l.Text(), disk.TargetVariable: l.Disk}
 	_, linux := l.Find(disk.RoleRoot)
 	_, windows := l.Find(disk.RoleWindows)
-	if linux || windows && runtime.GOOS == "windows" {
+	_, esp := l.Find(disk.RoleESP)
+	if linux || windows && (esp || runtime.GOOS == "windows") {
 		root, err := s.Machine.Disks.Mount(ctx, l)
 		if err != nil {
 			return fmt.Errorf("mount the target: %w", err)
 		}
-		set["OSDTargetSystemDrive"] = root
+		if linux || runtime.GOOS == "windows" {
+			set["OSDTargetSystemDrive"] = root
+		}
 	}
 	for name, text := range set {
 		if err := s.Vars.SetSystem(name, tasksequence.Value{Text: text}); err != nil {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"slipway/agent/wire"
 	"slipway/tasksequence"
 )
 
@@ -20,6 +21,9 @@ func injectDriverPack(ctx context.Context, s *Step) (Outcome, error) {
 	ref, ok := s.Settings.Content("DriverPack")
 	if !ok {
 		return Outcome{}, errors.New("no driver pack is named")
+	}
+	if onWindows(s) {
+		return Outcome{}, stagePacks(ctx, s, []wire.ContentVersion{{Item: ref.ID, Version: ref.Version, Name: ref.String()}})
 	}
 	y, err := openSystem(ctx, s)
 	if err != nil {

@@ -12,6 +12,9 @@ func injectDrivers(ctx context.Context, s *Step) (Outcome, error) {
 	if err != nil || len(packs) == 0 {
 		return Outcome{}, err
 	}
+	if onWindows(s) {
+		return Outcome{}, stagePacks(ctx, s, packs)
+	}
 	y, err := openSystem(ctx, s)
 	if err != nil {
 		return Outcome{}, err

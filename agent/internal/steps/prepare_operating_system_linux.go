@@ -2,12 +2,18 @@ package steps
 
 import (
 	"context"
+	"errors"
 
+	"slipway/agent/internal/disk"
+	"slipway/agent/internal/windowstarget"
 	"slipway/tasksequence"
 )
 
 // prepareOperatingSystem puts the agent into the system on the target disk.
 func prepareOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
+	if onWindows(s) {
+		return Outcome{}, prepareWindows(ctx, s)
+	}
 	y, err := openSystem(ctx, s)
 	if err != nil {
 		return Outcome{}, err
@@ -21,4 +27,33 @@ func prepareOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
 	}
 	s.Log("info", "the agent goes on in the installed system when the device starts from its disk")
 	return Outcome{}, nil
+}
+
+// WindowsAgent is the agent for Windows, a program of the tool pack.
+const WindowsAgent = "slipway-agent.exe"
+
+// prepareWindows puts the agent onto the volume of the Windows on the target disk.
+func prepareWindows(ctx context.Context, s *Step) error {
+	if err := s.needTools(ctx, WindowsAgent); err != nil {
+		return err
+	}
+	layout, err := disk.ParseLayout(s.Vars.Text(disk.LayoutVariable))
+	if err != nil {
+		return err
+	}
+	err = s.Machine.Agent.PlaceOn(ctx, func(ctx context.Context) (string, func() error, error) {
+		v, err := openVolume(ctx, s, layout)
+		if err != nil {
+			return "", nil, err
+		}
+		if !windowstarget.IsWindows(v.root) {
+			return "", nil, errors.Join(errNoWindows, v.undo())
+		}
+		return v.root, v.undo, nil
+	})
+	if err != nil {
+		return err
+	}
+	s.Log("info", "the agent goes on in the installed Windows when the device starts from its disk")
+	return nil
 }

@@ -37,12 +37,23 @@ type real struct {
 	efi     string // folder that stands for the firmware's variables
 	log     []string
 	message string // of the last step
+	agent   steps.Agent
+	esp     string // folder that stands for the EFI system partition of a Windows
 }
 
-// only shows one of the machine's disks: no test may choose another.
+// only shows one of the machine's disks: no test may choose another. esp is a folder in
+// place of the EFI system partition of a layout for Windows: not every kernel that tests
+// run on mounts FAT, the machines of the lab do.
 type only struct {
 	disk.Disks
-	id string
+	id, esp string
+}
+
+func (o only) Mount(ctx context.Context, l disk.Layout) (string, error) {
+	if _, windows := l.Find(disk.RoleWindows); windows {
+		return o.esp, nil
+	}
+	return o.Disks.Mount(ctx, l)
 }
 
 func (o only) List(ctx context.Context) ([]disk.Disk, error) {
@@ -62,7 +73,7 @@ func newReal(t *testing.T, dir string, size int64) *real {
 	if os.Getuid() != 0 {
 		t.Skip("loop devices need root")
 	}
-	r := &real{t: t, file: filepath.Join(dir, "disk"), shelf: &appliancetest.Shelf{Dir: t.TempDir()}, vars: tasksequence.NewVariables(), efi: t.TempDir()}
+	r := &real{t: t, file: filepath.Join(dir, "disk"), shelf: &appliancetest.Shelf{Dir: t.TempDir()}, vars: tasksequence.NewVariables(), efi: t.TempDir(), esp: t.TempDir()}
 	r.must(os.WriteFile(r.file, bytes.Repeat([]byte{0xee}, mib), 0o600)) // what was there before
 	r.must(os.Truncate(r.file, size))
 	path := r.tool("losetup", "--find", "--show", "--partscan", r.file)
@@ -125,8 +136,9 @@ func (r *real) item(name, path string, data []byte, change func(*wire.ContentFil
 func (r *real) run(definition string, settings map[string]any) error {
 	r.t.Helper()
 	s, log := steps.StepOf(r.t, definition, settings, r.vars)
-	s.Machine.Disks, s.Machine.Content, s.Key = only{r.linux, r.disk.ID}, r.content, "deployment/"+definition
+	s.Machine.Disks, s.Machine.Content, s.Key = only{r.linux, r.disk.ID, r.esp}, r.content, "deployment/"+definition
 	s.Machine.Exec, s.Machine.EFIVariables = steps.LinuxExec{}, r.efi
+	s.Machine.Agent = r.agent
 	out, err := steps.Executors()[definition](r.t.Context(), s)
 	r.log, r.message = *log, out.Message
 	return err

@@ -34,6 +34,9 @@ func openSystem(ctx context.Context, s *Step) (*system, error) {
 		if err != nil {
 			return nil, err
 		}
+		if forWindows(layout) {
+			return nil, errWindowsTarget
+		}
 		if y.root, err = s.Machine.Disks.Mount(ctx, layout); err != nil {
 			return nil, fmt.Errorf("mount the target disk: %w", err)
 		}

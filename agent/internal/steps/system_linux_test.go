@@ -150,4 +150,6 @@ func (a agent) Place(_ context.Context, root string) error {
 	return nil
 }
 
+func (a agent) PlaceOn(context.Context, OpenVolume) error { return errNoDisks }
+
 func (agent) Authorities() []string { return []string{"PEM 1\n", "PEM 2\n"} }

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mount mounts the file system of a device read-only at a folder, and returns what
-// undoes that.
-type Mount func(device, at string) (unmount func() error, err error)
+// Mount mounts the file system of a device, of the kind fs, read-only at a folder, and
+// returns what undoes that.
+type Mount func(device, fs, at string) (unmount func() error, err error)
 
 // Finder looks for the state that an unfinished deployment left on a disk.
 type Finder struct {
@@ -49,15 +49,15 @@ func (f Finder) look(device, into string) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	worth := worthLooking(file)
+	fs := worthLooking(file)
 	file.Close()
-	if !worth {
+	if fs == "" {
 		return "", nil
 	}
 	if err := os.MkdirAll(f.At, 0o700); err != nil {
 		return "", err
 	}
-	unmount, err := f.Mount(device, f.At)
+	unmount, err := f.Mount(device, fs, f.At)
 	if err != nil {
 		return "", fmt.Errorf("mount: %w", err)
 	}
@@ -65,11 +65,11 @@ func (f Finder) look(device, into string) (id string, err error) {
 	return TakeFrom(f.At, Folder, into)
 }
 
-// MountExt4 mounts an ext4 file system read-only. The kernel replays its journal
+// MountReadOnly mounts a file system read-only. Of ext4 the kernel replays the journal
 // first: after a power loss the state may stand in the journal only.
-func MountExt4(device, at string) (func() error, error) {
+func MountReadOnly(device, fs, at string) (func() error, error) {
 	const flags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
-	if err := unix.Mount(device, at, "ext4", flags, ""); err != nil {
+	if err := unix.Mount(device, at, fs, flags, ""); err != nil {
 		return nil, err
 	}
 	return func() error { return unix.Unmount(at, 0) }, nil

@@ -129,7 +129,7 @@ func (d disk) loop() string {
 func (d disk) find() (id, into string) {
 	d.t.Helper()
 	into = d.t.TempDir()
-	f := Finder{Devices: []string{"/dev/does-not-exist", d.loop()}, At: d.t.TempDir(), Mount: MountExt4, Log: slog.New(slog.DiscardHandler)}
+	f := Finder{Devices: []string{"/dev/does-not-exist", d.loop()}, At: d.t.TempDir(), Mount: MountReadOnly, Log: slog.New(slog.DiscardHandler)}
 	return f.Find(d.t.Context(), into), into
 }
 
@@ -173,12 +173,48 @@ func TestOtherFileSystemsAreLeftAlone(t *testing.T) {
 	d := newDisk(t)
 	d.run("tune2fs", "-M", "/srv/data", d.file)
 	f := Finder{Devices: []string{d.file}, At: t.TempDir(), Log: slog.New(slog.DiscardHandler),
-		Mount: func(device, _ string) (func() error, error) {
+		Mount: func(device, _, _ string) (func() error, error) {
 			t.Errorf("%s was mounted", device)
 			return nil, errors.New("no")
 		}}
 	if id := f.Find(t.Context(), t.TempDir()); id != "" {
 		t.Errorf("found %q", id)
+	}
+}
+
+// The state of a Windows that is being installed lies on its EFI system partition, which
+// is mounted only when it holds such; mcopy stands for the mount, which not every kernel
+// can do that tests run on.
+func TestFoundOnAnEFISystemPartition(t *testing.T) {
+	for _, ours := range []bool{true, false} {
+		d := disk{t, filepath.Join(t.TempDir(), "esp")}
+		d.run("truncate", "-s", "64M", d.file)
+		d.run("mkfs.vfat", "-F", "32", d.file)
+		root := t.TempDir()
+		if err := Save(memory(t), root, "d-1"); err != nil {
+			t.Fatal(err)
+		}
+		d.run("mmd", "-i", d.file, "::/EFI", "::/var", "::/var/lib")
+		if ours {
+			d.run("mcopy", "-s", "-i", d.file, filepath.Join(root, Folder), "::/var/lib/")
+		}
+		mounted := 0
+		into := t.TempDir()
+		f := Finder{Devices: []string{d.file}, At: t.TempDir(), Log: slog.New(slog.DiscardHandler), Mount: func(device, fs, at string) (func() error, error) {
+			mounted++
+			if fs != "vfat" {
+				t.Errorf("it is mounted as %s", fs)
+			}
+			d.run("mcopy", "-s", "-n", "-i", device, "::/var", at)
+			return func() error { return nil }, nil
+		}}
+		id := f.Find(t.Context(), into)
+		if want := map[bool]string{true: "d-1"}[ours]; id != want || (mounted > 0) != ours {
+			t.Errorf("with our folder %v: found %q, mounted %d times", ours, id, mounted)
+		}
+		if ours && names(t, into) != "identity.pem token.json" {
+			t.Errorf("taken over: %s", names(t, into))
+		}
 	}
 }
 
@@ -203,7 +239,7 @@ func FuzzLastMounted(f *testing.F) {
 		if len(where) > 64 || !ok && where != "" {
 			t.Errorf("%q %v", where, ok)
 		}
-		if worthLooking(bytes.NewReader(disk)) && !ok {
+		if worthLooking(bytes.NewReader(disk)) == ext4 && !ok {
 			t.Error("worth a look without a superblock")
 		}
 	})
