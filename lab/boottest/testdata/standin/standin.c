@@ -4,7 +4,10 @@
  * it got. Where Windows would start it stops.
  *
  * Loaded by PXE it asks the server it came from by TFTP; loaded from a disk it reads
- * that disk. The names of boot.sdi and boot.wim it takes out of the store (BCD).
+ * that disk. The names of boot.sdi and boot.wim it takes out of the store (BCD). A store
+ * with a recovery environment is that of an installed Windows: then it says from where it
+ * was loaded, what the loader is called, and which partitions of this machine the store
+ * names.
  */
 #include <efi.h>
 #include <efilib.h>
@@ -81,6 +84,54 @@ static CHAR16 *path(UINT8 *store, UINTN size, CHAR16 *ends) {
 	return NULL;
 }
 
+/* partitions says which partitions of a GPT the store names by their GUIDs, and what is
+ * on them. */
+static void partitions(UINT8 *store, UINTN size) {
+	EFI_HANDLE *handles;
+	UINTN n;
+	if (EFI_ERROR(LibLocateHandle(ByProtocol, &BlockIoProtocol, NULL, &n, &handles)))
+		return;
+	for (UINTN i = 0; i < n; i++) {
+		for (EFI_DEVICE_PATH *p = DevicePathFromHandle(handles[i]); p && !IsDevicePathEnd(p); p = NextDevicePathNode(p)) {
+			HARDDRIVE_DEVICE_PATH *hd = (HARDDRIVE_DEVICE_PATH *)p;
+			if (DevicePathType(p) != MEDIA_DEVICE_PATH || DevicePathSubType(p) != MEDIA_HARDDRIVE_DP || hd->SignatureType != SIGNATURE_TYPE_GUID)
+				continue;
+			UINTN at = 0;
+			while (at + 16 < size && CompareMem(store + at, hd->Signature, 16) != 0)
+				at++;
+			if (at + 16 >= size)
+				continue;
+			EFI_BLOCK_IO *io;
+			UINT8 sector[4096];
+			CHAR16 *fs = L"unknown";
+			if (!EFI_ERROR(uefi_call_wrapper(BS->HandleProtocol, 3, handles[i], &BlockIoProtocol, (VOID **)&io)) && io->Media->BlockSize <= sizeof(sector) &&
+			    !EFI_ERROR(uefi_call_wrapper(io->ReadBlocks, 5, io, io->Media->MediaId, 0, io->Media->BlockSize, sector))) {
+				if (CompareMem(sector + 3, "NTFS", 4) == 0)
+					fs = L"NTFS";
+				if (CompareMem(sector + 82, "FAT32", 5) == 0)
+					fs = L"FAT32";
+			}
+			Print(L"STAND-IN: the store names partition %d, %s\r\n", hd->PartitionNumber, fs);
+		}
+	}
+}
+
+/* installed looks at what an installed Windows starts with. */
+static EFI_STATUS installed(EFI_LOADED_IMAGE *self, UINT8 *store, UINTN size) {
+	CHAR16 *files[] = {L"\\EFI\\Microsoft\\Boot\\Fonts\\wgl4_boot.ttf", L"\\EFI\\Microsoft\\Boot\\Resources\\bootres.dll", L"\\EFI\\Microsoft\\Boot\\de-DE\\bootmgfw.efi.mui"};
+	UINTN length;
+	Print(L"STAND-IN: loaded from %s\r\n", DevicePathToStr(self->FilePath));
+	Print(L"STAND-IN: the loader is %s\r\n", path(store, size, L"winload.efi"));
+	Print(L"STAND-IN: recovery is %s\r\n", path(store, size, L"Winre.wim"));
+	partitions(store, size);
+	for (UINTN i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (!get(files[i], (CHAR8 *)"", &length))
+			return EFI_LOAD_ERROR;
+	Print(L"STAND-IN: the installed Windows would start now\r\n");
+	for (;;)
+		uefi_call_wrapper(BS->Stall, 1, 1000000);
+}
+
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table) {
 	InitializeLib(image, table);
 	EFI_LOADED_IMAGE *self;
@@ -111,6 +162,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table) {
 	UINT8 *store = get(store_name, (CHAR8 *)"regf", &size);
 	if (!store)
 		return EFI_LOAD_ERROR;
+	if (root && path(store, size, L"Winre.wim"))
+		return installed(self, store, size);
 	CHAR16 *sdi = path(store, size, L"boot.sdi"), *wim = path(store, size, L"boot.wim");
 	if (!sdi || !wim) {
 		Print(L"STAND-IN: the store names no boot.sdi or no boot.wim\r\n");
