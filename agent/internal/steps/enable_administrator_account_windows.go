@@ -1,13 +1,6 @@
 package steps
 
-import (
-	"cmp"
-	"context"
-	"errors"
-	"strings"
-
-	"slipway/tasksequence/unattend"
-)
+import "context"
 
 // enableAdministratorAccount writes the password into the answer file of the Windows on
 // the target disk: with a password of its own, Windows Setup leaves the built-in
@@ -20,16 +13,9 @@ func enableAdministratorAccount(ctx context.Context, s *Step) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	password := cmp.Or(s.Settings.Text("Password"), s.Vars.Run().Text("AdminPassword"))
-	if password == "" {
-		return Outcome{}, errors.New("there is no password: set the variable AdminPassword, or the step's Password")
-	}
-	settings := unattend.Settings{Architecture: unattend.FromVariables(s.Vars.Run()).Architecture}
-	switch account := s.Settings.Text("Account"); strings.ToLower(account) {
-	case "root", "administrator": // root is the option's default
-		settings.AdministratorPassword = unattend.NewSecret(password)
-	default:
-		settings.Accounts = []unattend.Account{{Name: account, Group: "Administrators", Password: unattend.NewSecret(password)}}
+	settings, err := administratorAnswers(s)
+	if err != nil {
+		return Outcome{}, err
 	}
 	return Outcome{}, y.answers(settings, "")
 }
