@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,34 @@ var pages = []struct{ name, path, heading string }{
 	{"audit-filtered", "/audit?outcome=refused&from=2020-01-01", "Audit"},
 	{"audit-wrong", "/audit?from=yesterday", "Audit"},
 	{"me", "/me", "anna"},
+	{"device-long", "/devices/d0005", longName},
+	{"deployment-long", "/deployments/long1", longName},
+	{"sequence-long", "/sequences/long", longName + " for every room of the house"},
+	{"content-long", "/content/c0002", longName},
 	{"missing", "/no-such-page", "Not found"},
+}
+
+// longName is as long as host names are, and breaks nowhere by itself.
+const longName = "workstation-of-the-reading-room-on-the-second-floor-of-building7"
+
+// lengthen gives one of each kind the longest texts that it can have.
+func (f *fake) lengthen() {
+	now := f.now()
+	path := "/srv/" + strings.Repeat("deployment-share", 8) + "/install.sh"
+	d := f.devices["d0005"]
+	d.Name, d.Manufacturer, d.Model, d.Sequence = longName, "A Manufacturer of Electronic Computing Machinery Ltd.", "Precision-"+longName, "long"
+	d.Serial, d.Address = strings.Repeat("5CG", 20), "2001:db8:1111:2222:3333:4444:5555:6666"
+	f.devices["d0005"] = d
+	f.addDeployment("long1", "d0005", fleet.DeploymentFailed, now.Add(-3*time.Hour), 3)
+	run := f.deployments["long1"]
+	run.DeviceName, run.SequenceName, run.Actor = longName, longName, "anna.of.the.second.floor@"+longName+".example.org"
+	run.Message = "the command ended with exit code 1: " + path + ": not found"
+	f.deployments["long1"] = run
+	s := f.sequences[0]
+	s.ID, s.Name, s.Description, s.UpdatedAt = "long", longName+" for every room of the house", "Runs "+path, now
+	f.sequences = append(f.sequences, s)
+	f.content[1].Name, f.content[1].Description = longName, "From "+path
+	f.content[1].Tags = []string{longName, "second"}
 }
 
 // TestEveryPage opens every page wide and narrow, light and dark, and fails on
@@ -52,10 +80,11 @@ var pages = []struct{ name, path, heading string }{
 func TestEveryPage(t *testing.T) {
 	browser := browsertest.Start(t)
 	s := startSite(t, true)
+	s.lengthen()
 	for _, look := range []struct {
 		width, height int64
 		scheme        string
-	}{{1280, 800, "light"}, {1280, 800, "dark"}, {390, 844, "light"}, {390, 844, "dark"}} {
+	}{{1440, 900, "light"}, {1440, 900, "dark"}, {390, 844, "light"}, {390, 844, "dark"}} {
 		tb := openTab(t, browser, s, look.width, look.height, look.scheme)
 		tb.signIn()
 		for _, p := range pages {
@@ -100,6 +129,10 @@ const accessibility = `(() => {
   }
   const doc = document.documentElement;
   if (doc.scrollWidth > doc.clientWidth + 1) out.push("wider than the window: " + doc.scrollWidth + " > " + doc.clientWidth);
+  // On a phone and on a desk nothing has to be moved sideways to be read; between, wide tables may.
+  for (const e of document.querySelectorAll("main *, header *"))
+    if ((innerWidth < 720 || innerWidth >= 1280) && shown(e) && e.scrollWidth > e.clientWidth + 1 && ["auto", "scroll"].includes(getComputedStyle(e).overflowX) && !e.matches("textarea, select, input"))
+      out.push("it scrolls sideways, " + e.scrollWidth + " > " + e.clientWidth + ": " + e.outerHTML.slice(0, 120));
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const rgb = (color, under) => {
     canvas.fillStyle = under || "#fff"; canvas.fillRect(0, 0, 1, 1);
