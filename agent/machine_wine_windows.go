@@ -39,11 +39,20 @@ func replaceMachine(m *machineParts, log *slog.Logger) {
 	d := &madeUp{letters: map[string]disk.Place{"C": {Disk: -1, Partition: -1}, "Z": {Disk: -1, Partition: -1}}}
 	write := m.disks.Script
 	m.disks.Drives = d
+	if text, err := os.ReadFile(disk0); err == nil { // what an earlier start made of it
+		d.take(string(text))
+	}
 	m.disks.Script = func(text string) (string, func(), error) {
 		d.take(text)
+		if err := os.WriteFile(disk0, []byte(text), 0o600); err != nil {
+			return "", nil, err
+		}
 		return write(text)
 	}
 }
+
+// disk0 keeps the made-up disk over restarts: the last script that diskpart was given.
+const disk0 = `C:\made-up-disk.txt`
 
 // madeUp is a machine with one disk, which is as the last script for diskpart has it.
 type madeUp struct {

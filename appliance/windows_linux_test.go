@@ -25,6 +25,7 @@ type windows struct {
 const (
 	startedFrom = `C:\tools\slipway-agent.exe`
 	ourFolder   = "ProgramData/Slipway"
+	realReg     = `C:\windows\system32\reg.exe` // not a fake
 	agentLog    = "windows/logs/Slipway/agent.log"
 )
 
@@ -99,7 +100,7 @@ func (w *windows) waits(what string, so func() bool) {
 func (w *windows) isService() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	return w.prefix.Command(ctx, "reg", "query", `HKLM\System\CurrentControlSet\Services\SlipwayAgent`).Run() == nil
+	return w.prefix.Command(ctx, realReg, "query", `HKLM\System\CurrentControlSet\Services\SlipwayAgent`).Run() == nil
 }
 
 const twoHalves = `{"id":"halves","name":"Over a restart","steps":[

@@ -45,6 +45,23 @@ func makeWIM(t *testing.T) string {
 	return wim
 }
 
+// add makes a content item and returns its id.
+func (w *winPE) add(name, purpose, path string) string {
+	w.t.Helper()
+	var v struct {
+		Item string `json:"item"`
+		ID   string `json:"id"`
+	}
+	text := w.must("", "content", "add", name, "--purpose", purpose, "--json", path)
+	if err := json.Unmarshal([]byte(text), &v); err != nil || v.Item+v.ID == "" {
+		w.t.Fatalf("%s: %v", text, err)
+	}
+	if v.Item != "" {
+		return v.Item
+	}
+	return v.ID
+}
+
 // Windows is put onto an empty disk from WinPE, as far as that goes without Windows'
 // own tools: they are fakes that take exactly the calls named here.
 func TestWindowsFromWinPE(t *testing.T) {
@@ -54,21 +71,7 @@ func TestWindowsFromWinPE(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(drivers, "e1000.inf"), []byte("; a driver"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	add := func(name, purpose, path string) string {
-		var v struct {
-			Item string `json:"item"`
-			ID   string `json:"id"`
-		}
-		text := w.must("", "content", "add", name, "--purpose", purpose, "--json", path)
-		if err := json.Unmarshal([]byte(text), &v); err != nil || v.Item+v.ID == "" {
-			t.Fatalf("%s: %v", text, err)
-		}
-		if v.Item != "" {
-			return v.Item
-		}
-		return v.ID
-	}
-	windows, pack := add("Windows 11", "operatingsystem", makeWIM(t)), add("Drivers", "driverpack", drivers)
+	windows, pack := w.add("Windows 11", "operatingsystem", makeWIM(t)), w.add("Drivers", "driverpack", drivers)
 	w.sequence(strings.NewReplacer("WINDOWS", windows, "PACK", pack).Replace(`{"id":"metal","name":"Windows bare metal","variables":{"ComputerName":"PC-1","TimeZone":"Europe/Berlin","SystemLocale":"de-DE"},"steps":[
 		{"id":"uefi","name":"A machine with UEFI","definition":"set-variable","settings":{"VariableName":"IsUEFI","VariableValue":"True"}},
 		{"id":"format","name":"Format","definition":"format-disk","settings":{"Layout":"windows"}},

@@ -9,7 +9,7 @@ func prepareOperatingSystem() Definition {
 		Name: "Prepare operating system", Category: "Operating system",
 		Description: "Puts the agent into the system on the target disk, as a service; a Windows starts it while it is set up. After a Reboot step that starts " +
 			"from the disk the task sequence goes on there; at its end the agent removes itself.",
-		Environments: []string{LinuxPE},
+		Environments: []string{LinuxPE, WinPE},
 		Interruption: RunAgain,
 		Executor:     PrepareOperatingSystem,
 	}

@@ -27,11 +27,11 @@ func (p *Prefix) Fakes(t *testing.T, calls ...script.Call) *Fakes {
 			t.Fatal(err)
 		}
 	}
-	p.Env = append(p.Env, "WINEPATH="+WindowsPath(f.dir), script.Variable+"="+WindowsPath(f.dir))
 	// Services have the environment that the registry names.
 	const key = `HKLM\System\CurrentControlSet\Control\Session Manager\Environment`
-	p.Run(t, "reg", "add", key, "/v", "PATH", "/d", WindowsPath(f.dir)+`;C:\windows\system32;C:\windows`, "/f")
-	p.Run(t, "reg", "add", key, "/v", script.Variable, "/d", WindowsPath(f.dir), "/f")
+	p.Run(t, `C:\windows\system32\reg.exe`, "add", key, "/v", "PATH", "/d", WindowsPath(f.dir)+`;C:\windows\system32;C:\windows`, "/f")
+	p.Run(t, `C:\windows\system32\reg.exe`, "add", key, "/v", script.Variable, "/d", WindowsPath(f.dir), "/f")
+	p.Env = append(p.Env, "WINEPATH="+WindowsPath(f.dir), script.Variable+"="+WindowsPath(f.dir))
 	f.Expect(t, calls...)
 	return f
 }

@@ -105,6 +105,9 @@ func (p *Prefix) Restart(t *testing.T) {
 	})
 }
 
+// PowerLoss ends all that runs, at once.
+func (p *Prefix) PowerLoss() { p.stop() }
+
 // stop ends what still runs in this prefix, and waits for it. It fails when all has
 // ended by itself.
 func (p *Prefix) stop() {

@@ -44,7 +44,8 @@ type Windows struct {
 	Script func(text string) (path string, remove func(), err error)
 	System string // letter of the drive that the running Windows lies on
 
-	mu sync.Mutex // one change at a time
+	mu     sync.Mutex // one change at a time
+	target string     // root of the target's Windows partition, once it has a drive letter
 }
 
 var _ Disks = (*Windows)(nil)
@@ -139,10 +140,23 @@ func (m *Windows) Prepare(ctx context.Context, l Layout, progress Progress) (Lay
 		return l, err
 	}
 	progress(-1, "partitioning "+d.String())
+	m.target = ""
 	if err := m.diskpart(ctx, script); err != nil {
 		return l, err
 	}
-	return m.compare(l, d.Number)
+	l, err = m.compare(l, d.Number)
+	if err == nil && give[RoleWindows] != "" {
+		m.target = give[RoleWindows] + `:\`
+	}
+	return l, err
+}
+
+// Target is the root of the target's drive: of the partition for Windows that was made or
+// mounted last. It is empty while there is none.
+func (m *Windows) Target() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.target
 }
 
 // compare reads the disk back and takes over the ids that Windows gave.
@@ -203,7 +217,13 @@ func (m *Windows) Mount(ctx context.Context, l Layout) (root string, err error) 
 	if !ok {
 		return "", errors.New("the target disk has no partition for Windows: Format disk with the layout windows makes one")
 	}
-	return m.Device(ctx, l, p.Number)
+	root, err = m.Device(ctx, l, p.Number)
+	if err == nil {
+		m.mu.Lock()
+		m.target = root
+		m.mu.Unlock()
+	}
+	return root, err
 }
 
 // Device implements Disks: the partition's drive, such as `W:\`.

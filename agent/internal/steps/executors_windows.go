@@ -19,6 +19,7 @@ func Executors() map[string]Executor {
 		tasksequence.ConfigureOperatingSystem:   configureOperatingSystem,
 		tasksequence.EnableAdministratorAccount: enableAdministratorAccount,
 
+		tasksequence.PrepareOperatingSystem:      prepareOperatingSystem,
 		tasksequence.OfflineDomainJoin:           offlineDomainJoin,
 		tasksequence.PrepareForCapture:           prepareForCapture,
 		tasksequence.CaptureImage:                captureImage,

@@ -116,13 +116,12 @@ func Unplace(root string) error {
 	}
 	defer volume.Close()
 	dir := find(volume, Deployment)
-	if _, err := volume.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err := volume.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove the agent from the installed Windows: %w", err)
 	}
 	folder := path.Dir(dir)
-	_ = volume.Remove(folder) // only when nothing else is in it
+	if err := volume.Remove(folder); err != nil { // there is none, or something else is in it
+		return nil
+	}
 	return syncFolder(volume, path.Dir(folder))
 }

@@ -194,6 +194,9 @@ func TestStateComesAndGoes(t *testing.T) {
 	if got := files(t, root); got != SetupComplete {
 		t.Errorf("left:\n%s", got)
 	}
+	if _, err := os.Stat(filepath.Join(root, Folder)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an empty folder is left: %v", err)
+	}
 	if id, err := TakeState(root, t.TempDir()); id != "" || err != nil {
 		t.Errorf("%q, %v", id, err)
 	}
