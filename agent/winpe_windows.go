@@ -85,7 +85,7 @@ func workInWinPE(ctx context.Context) (boot.Way, error) {
 		Image: image, ImageErr: imageErr, Facts: gathered, Identity: identity, Version: version, Environment: wire.WinPE,
 		Now: time.Now, SetClock: parts.setClock, Keyboard: func(string) {}, Log: logger, StateDir: state,
 		Machine: steps.Machine{Exec: steps.WindowsExec{}, Files: steps.LocalFiles{Dir: temporary(state)}, Disks: parts.disks},
-		Target: target{image: image, disks: parts.disks, log: logger}}
+		Target:  target{image: image, disks: parts.disks, log: logger}}
 	failed := make(chan error, 1)
 	running.Go(func() {
 		way, err := s.Run(ctx)
