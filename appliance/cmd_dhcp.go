@@ -13,6 +13,7 @@ import (
 	"slipway/appliance/internal/config"
 	"slipway/appliance/internal/dhcpoptions"
 	"slipway/fleet"
+	"slipway/netboot"
 )
 
 // dhcpOptionsCommand reads only the configuration: the appliance need not run.
@@ -32,12 +33,14 @@ func (a *app) dhcpOptionsCommand() *cobra.Command {
 			if v.Address, err = reachedAt(cfg, address); err != nil {
 				return err
 			}
+			var notes []string
+			v.First, notes = firstLoaders(cfg)
+			for _, n := range notes {
+				fmt.Fprintln(a.err, "Note: "+n)
+			}
 			text, err := dhcpoptions.Write(server, v)
 			if err != nil {
 				return err
-			}
-			if way := cfg.Boot.UEFI; way != "" && way != string(fleet.BootByIPXE) {
-				fmt.Fprintf(a.err, "Note: boot.uefi is %s, but these settings give UEFI machines iPXE, for which Secure Boot has to be off.\n", way)
 			}
 			if a.json {
 				return a.printJSON(map[string]string{"server": server, "address": v.Address.String(), "settings": text})
@@ -48,6 +51,29 @@ func (a *app) dhcpOptionsCommand() *cobra.Command {
 	c.Flags().StringVar(&server, "server", "", "the other DHCP server: "+strings.Join(dhcpoptions.Servers(), ", "))
 	c.Flags().StringVar(&address, "address", "", "address of this appliance that devices reach (default: advertise, else that of the only interface)")
 	return c
+}
+
+// firstLoaders are what UEFI firmware is given first by boot.uefi, as far as a DHCP
+// server of others can give it, and what has to be known about that.
+func firstLoaders(cfg config.Config) (first netboot.ForeignFirst, notes []string) {
+	way := fleet.BootWay(cfg.Boot.UEFI)
+	switch way {
+	case fleet.BootByShim:
+		first.Shim = true
+		notes = append(notes, "boot.uefi is shim: 64-bit x86 machines get Debian's signed shim by PXE; UEFI HTTP Boot of them is left out, and 32-bit x86 and ARM get iPXE, for which Secure Boot has to be off.")
+	case fleet.BootBySignedIPXE:
+		first.Signed = map[string]string{}
+		for _, arch := range []string{netboot.ArchX64, netboot.ArchARM64} {
+			if pair := wholePair(cfg.Data, arch); pair != nil {
+				first.Signed[arch] = pair[0]
+			} else {
+				notes = append(notes, fmt.Sprintf("boot.uefi is signed-ipxe, but the data folder has no whole pair of signed files for %s (slipway image loaders lists them): these settings give such machines iPXE, for which Secure Boot has to be off.", arch))
+			}
+		}
+	case fleet.BootByOneFile:
+		notes = append(notes, "boot.uefi is one-file, whose name is made for each machine, which only the appliance's own answers can do: these settings give UEFI machines iPXE, for which Secure Boot has to be off. With Secure Boot on, set boot.uefi to shim or signed-ipxe.")
+	}
+	return first, notes
 }
 
 // reachedAt finds the address that devices reach the appliance at.

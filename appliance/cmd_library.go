@@ -136,7 +136,7 @@ func (a *app) imageCommand() *cobra.Command {
 			}
 			return a.table(rows)
 		}})
-	return group("image", "Boot images", a.imageBuildCommand(), list, a.imageReportCommand(), a.wimbootCommand(), a.mediaCommand(), a.exportCommand(), a.fetchCommand(), a.signCommand())
+	return group("image", "Boot images", a.imageBuildCommand(), list, a.imageReportCommand(), a.wimbootCommand(), a.mediaCommand(), a.exportCommand(), a.fetchCommand(), a.signCommand(), a.loadersCommand())
 }
 
 // buildPoll is how often a build's progress is asked for.

@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"slipway/appliance/internal/config"
-	"slipway/bootimages"
 	"slipway/ui"
 )
 
@@ -21,7 +20,7 @@ func (h *health) ready(context.Context) error { return h.a.store.Ready() }
 
 // Checks implements ui.Health.
 func (h *health) Checks(ctx context.Context) ([]ui.Check, error) {
-	return []ui.Check{h.state(), h.dhcp(), h.loaders(), h.image(), h.authority(ctx), h.forwarding(), h.disk()}, nil
+	return []ui.Check{h.state(), h.dhcp(), h.loaders(ctx), h.image(), h.authority(ctx), h.forwarding(), h.disk()}, nil
 }
 
 func (h *health) state() ui.Check {
@@ -64,27 +63,6 @@ func (h *health) leases() ui.Check {
 		c.Text += fmt.Sprintf("; none is offered on %s, because another DHCP server, %s, is there", o.Interface, o.Address)
 	}
 	return c
-}
-
-func (h *health) loaders() ui.Check {
-	for _, name := range []string{"undionly.kpxe", "snponly.efi"} {
-		f, err := h.a.images.Loaders().Open(name)
-		if err != nil {
-			return ui.Check{Name: "Boot loaders", State: ui.CheckFailed, Text: name + " is missing.", Next: "Build a boot image: the loaders come with it."}
-		}
-		if c, ok := any(f).(interface{ Close() error }); ok {
-			_ = c.Close()
-		}
-	}
-	return ui.Check{Name: "Boot loaders", State: ui.CheckOK, Text: "iPXE for BIOS and UEFI is served over TFTP and HTTP"}
-}
-
-func (h *health) image() ui.Check {
-	image, ok := h.a.images.Current(bootimages.X64)
-	if !ok {
-		return ui.Check{Name: "Boot image", State: ui.CheckWarning, Text: "None has been built.", Next: "Build the Linux boot image."}
-	}
-	return ui.Check{Name: "Boot image", State: ui.CheckOK, Text: "Serving " + image.ID[:min(12, len(image.ID))]}
 }
 
 // lowDisk is the free space below which the console warns, in bytes.

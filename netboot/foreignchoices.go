@@ -16,8 +16,14 @@ type Choice struct {
 	Script string   // the boot file once iPXE asks (user class iPXE); empty with HTTP
 }
 
+// ForeignFirst says what UEFI firmware is given first; iPXE where it says nothing.
+type ForeignFirst struct {
+	Shim   bool              // Debian's shim and GRUB, on 64-bit x86 by PXE: they do not boot by HTTP
+	Signed map[string]string // the shim of a signed iPXE, by architecture, below the TFTP root
+}
+
 // ForeignChoices lists the kinds of machines for an appliance with this address.
-func ForeignChoices(addr netip.Addr, httpPort uint16) []Choice {
+func ForeignChoices(addr netip.Addr, httpPort uint16, first ForeignFirst) []Choice {
 	s := site{addr: addr, httpPort: httpPort}
 	list := []struct {
 		name, text string
@@ -37,8 +43,18 @@ func ForeignChoices(addr netip.Addr, httpPort uint16) []Choice {
 	for _, l := range list {
 		c := Choice{Name: l.name, Text: l.text, Archs: l.numbers, HTTP: l.firmware == UEFIHTTP}
 		c.Loader = loaderNames(Client{Arch: l.arch, Firmware: l.firmware})[0]
+		folder := "/boot/loaders/"
+		switch signed := first.Signed[l.arch]; {
+		case l.firmware == BIOS:
+		case signed != "":
+			c.Loader, folder = signed, "/boot/"
+		case first.Shim && l.arch == ArchX64 && c.HTTP:
+			continue // GRUB has no way on from there
+		case first.Shim && l.arch == ArchX64:
+			c.Loader = shimFile
+		}
 		if c.HTTP {
-			c.Loader = s.httpURL("/boot/loaders/" + c.Loader)
+			c.Loader = s.httpURL(folder + c.Loader)
 		} else {
 			// A fixed answer cannot know the machine: iPXE fills its own address in.
 			c.Script = s.httpURL("/boot/script/${netX/mac:hexraw}?uuid=${uuid}&arch=" + l.arch + "&fw=" + string(l.firmware))

@@ -88,7 +88,7 @@ func TestShimByTFTP(t *testing.T) {
 	folder := deviceFolderOf(pxeClient(UEFI))
 	second := "/grub/device/52:54:00:00:00:01_7A5E0D10-1C2D-4E3F-8A4B-5C6D7E8F9A0B/grub.cfg"
 	for _, c := range []struct{ name, want string }{
-		{folder + "shimx64.efi", "shim"}, {folder + "grubx64.efi", "grub"}, {"grubx64.efi", "grub"},
+		{folder + "shimx64.efi", "shim"}, {"shimx64.efi", "shim"}, {folder + "grubx64.efi", "grub"}, {"grubx64.efi", "grub"},
 		{"/grub/grub.cfg", "source \"(tftp,10.77.0.2)/grub/device/${net_default_mac}_${slipway_uuid}/grub.cfg\""},
 	} {
 		if got, err := f.get(c.name); err != nil || !bytes.Contains(got, []byte(c.want)) {

@@ -16,9 +16,12 @@ type Values struct {
 	Address  netip.Addr // of the appliance, as devices reach it
 	HTTPPort uint16     // boot files
 	APIPort  uint16     // HTTPS
+	First    netboot.ForeignFirst
 }
 
-func (v Values) choices() []netboot.Choice { return netboot.ForeignChoices(v.Address, v.HTTPPort) }
+func (v Values) choices() []netboot.Choice {
+	return netboot.ForeignChoices(v.Address, v.HTTPPort, v.First)
+}
 
 // agent is option 43 for our agent, as bytes in hex with a separator.
 func (v Values) agent(separator string) string {
