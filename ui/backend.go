@@ -31,6 +31,7 @@ type Backend struct {
 	Drafts      Drafts
 	Content     Content
 	Images      Images
+	Windows     Windows
 	Graph       Graph
 	Audit       Audit
 	Health      Health

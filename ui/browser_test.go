@@ -35,6 +35,7 @@ func startSite(t *testing.T, furnished bool) *site {
 		f.furnish()
 		f.addAccount("anna", "correct horse", fleet.RoleAdministrator)
 		f.furnishAccounts(time.Now())
+		f.furnishWindows(time.Now())
 	}
 	c, err := New(Config{Backend: f.backend()})
 	if err != nil {

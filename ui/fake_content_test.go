@@ -44,8 +44,11 @@ func (f fakeContent) Get(_ context.Context, id string) (ContentItem, error) {
 	return ContentItem{}, ErrNotFound
 }
 
-func (f fakeContent) Files(context.Context, string, int) ([]ContentFile, error) {
+func (f fakeContent) Files(_ context.Context, id string, _ int) ([]ContentFile, error) {
 	sum := sha256.Sum256([]byte("x"))
+	if id == "win11" {
+		return []ContentFile{{Path: "sources/install.wim", Size: 5_400_000_000, SHA256: hex.EncodeToString(sum[:])}}, nil
+	}
 	return []ContentFile{{Path: "rootfs.tar.zst", Size: 812_000_000, SHA256: hex.EncodeToString(sum[:])}}, nil
 }
 

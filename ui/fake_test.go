@@ -52,6 +52,8 @@ type fake struct {
 	drafts      map[string][]byte // by account and sequence
 	images      []fleet.BootImage
 	graph       map[string]string
+	wimboot     Wimboot
+	winBuild    WinPEBuild // the last one that was asked for
 	builds      []fleet.ImageBuild
 	audit       []fleet.AuditEntry
 	checks      []Check
@@ -68,7 +70,7 @@ func newFake(now func() time.Time) *fake {
 
 func (f *fake) backend() Backend {
 	return Backend{Sessions: fakeSessions{f}, Security: fakeSecurity{f}, Accounts: fakeAccounts{f}, Tokens: fakeTokens{f}, Devices: fakeDevices{f}, Deployments: fakeDeployments{f},
-		Sequences: fakeSequences{f}, Drafts: fakeDrafts{f}, Content: fakeContent{f}, Images: fakeImages{f}, Graph: fakeGraph{f}, Audit: fakeAudit{f}, Health: fakeHealth{f}, Live: fakeLive{f}}
+		Sequences: fakeSequences{f}, Drafts: fakeDrafts{f}, Content: fakeContent{f}, Images: fakeImages{f}, Graph: fakeGraph{f}, Windows: fakeWindows{f}, Audit: fakeAudit{f}, Health: fakeHealth{f}, Live: fakeLive{f}}
 }
 
 // note writes an audit entry; the caller holds the lock.

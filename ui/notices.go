@@ -29,6 +29,8 @@ var notices = map[string]string{
 	"published":        "Published. Devices that ask for the newest active version get it from now on.",
 	"deprecated":       "Deprecated. Running deployments go on; new ones do not find it.",
 	"discarded":        "Your draft was discarded. The task sequence is as it was.",
+	"wimboot-added":    "wimboot was added. Machines that iPXE starts get it from now on.",
+	"wimboot-removed":  "wimboot was removed.",
 	"build":            "The build has started. It goes on if you leave this page.",
 	"account-added":    "The account was added.",
 	"account-role":     "The role was changed, effective at once.",

@@ -173,12 +173,35 @@ func (c *Console) contentItem(v *visit, status int, out view.ContentItemView) er
 			row.Files = append(row.Files, view.FileRow{Path: f.Path, Size: f.Size, SHA256: f.SHA256})
 		}
 		row.More = max(0, len(files)-filesShown)
+		if row.Windows, err = c.windowsOf(v, i.ID, version.Version, files); err != nil {
+			return err
+		}
 		out.Versions = append(out.Versions, row)
 	}
 	if out.UsedBy, err = c.usedBy(v, i.ID); err != nil {
 		return err
 	}
 	return c.draw(v, status, view.ContentItemPage(p, out))
+}
+
+// windowsOf are the images in the WIM and ESD files among a version's.
+func (c *Console) windowsOf(v *visit, id string, version int, files []ContentFile) (out []view.WindowsFileRow, err error) {
+	if !slices.ContainsFunc(files, func(f ContentFile) bool {
+		name := strings.ToLower(f.Path)
+		return strings.HasSuffix(name, ".wim") || strings.HasSuffix(name, ".esd")
+	}) {
+		return nil, nil
+	}
+	list, err := c.backend.Windows.Images(v.ctx(), id, version)
+	for _, f := range list {
+		row := view.WindowsFileRow{Path: f.Path, Error: f.Error}
+		for _, i := range f.Images {
+			row.Images = append(row.Images, view.WindowsImageRow{Index: i.Index, Name: i.Name, Description: i.Description, Architecture: i.Architecture,
+				Version: i.Version, Languages: strings.Join(i.Languages, ", ")})
+		}
+		out = append(out, row)
+	}
+	return out, err
 }
 
 // filesShown bounds the list of a folder's files.

@@ -8,9 +8,10 @@ import (
 	"slipway/ui/internal/view"
 )
 
-func (c *Console) showImages(v *visit) error { return c.images(v, http.StatusOK, "") }
+func (c *Console) showImages(v *visit) error { return c.images(v, http.StatusOK, view.ImagesView{}) }
 
-func (c *Console) images(v *visit, status int, problem string) error {
+// images draws the page; out carries what a form brought.
+func (c *Console) images(v *visit, status int, out view.ImagesView) error {
 	p, err := c.page(v, "Boot images", "images", "builds,changed:image")
 	if err != nil {
 		return err
@@ -24,7 +25,11 @@ func (c *Console) images(v *visit, status int, problem string) error {
 	if err != nil {
 		return err
 	}
-	out := view.ImagesView{Images: images, Problem: problem}
+	w, err := c.backend.Windows.Wimboot(v.ctx())
+	if err != nil {
+		return err
+	}
+	out.Images, out.Wimboot = images, view.WimbootView{Present: w.Present, BIOS: w.BIOS, Version: w.Version, SHA256: w.SHA256, Warning: w.Warning}
 	for _, b := range builds {
 		out.Builds = append(out.Builds, view.BuildRow{B: b, F: view.BuildFields(b, p.Now)})
 		out.Busy = out.Busy || b.State == "running"
@@ -35,14 +40,14 @@ func (c *Console) images(v *visit, status int, problem string) error {
 func (c *Console) buildImage(v *visit) error {
 	kind := v.form("kind")
 	if kind != "linux" {
-		return c.images(v, http.StatusUnprocessableEntity, "Only Linux boot images can be built in this version.")
+		return c.images(v, http.StatusUnprocessableEntity, view.ImagesView{Problem: "This button builds Linux boot images."})
 	}
 	_, err := c.backend.Images.Build(v.ctx(), v.actor(), kind)
 	if err == nil {
 		return done(v, "/boot/images", "build")
 	}
 	if _, text, _, ok := inForm(err); ok {
-		return c.images(v, http.StatusConflict, text)
+		return c.images(v, http.StatusConflict, view.ImagesView{Problem: text})
 	}
 	return err
 }

@@ -49,6 +49,7 @@ const (
 	formLimit     = 64 << 10
 	importLimit   = 4 << 20
 	settingsLimit = 1 << 20 // authorities and revocation lists
+	wimbootLimit  = 5 << 20
 )
 
 // routes is everything the console answers, besides its static assets.
@@ -109,6 +110,11 @@ func routes() []route {
 
 		{method: get, path: "/boot/images", access: viewer, handle: (*Console).showImages},
 		{method: post, path: "/boot/images/build", access: administrator, handle: (*Console).buildImage},
+		{method: get, path: "/boot/images/winpe", access: administrator, handle: (*Console).showWinPE},
+		{method: post, path: "/boot/images/winpe", access: administrator, body: settingsLimit, handle: (*Console).buildWinPE},
+		{method: get, path: "/boot/images/:id", access: viewer, handle: (*Console).showImage},
+		{method: get, path: "/boot/images/:id/components.cmd", access: viewer, handle: (*Console).downloadScript},
+		{method: post, path: "/boot/wimboot", access: administrator, body: wimbootLimit, handle: (*Console).addWimboot},
 
 		{method: get, path: "/admin/security", access: technician, handle: (*Console).showSecurity},
 		{method: post, path: "/admin/security/settings", access: administrator, body: settingsLimit, handle: (*Console).changeSignIn},

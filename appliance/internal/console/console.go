@@ -38,6 +38,7 @@ type Services struct {
 	Uploads  http.Handler // of the content service, at ui.UploadsPath
 	Images   *imaging.Service
 	Graph    *graph.Service
+	Servers  func() []string // addresses at which devices find the appliance
 	Audit    *audit.Log
 	Store    *state.Store
 	Health   ui.Health
@@ -58,6 +59,7 @@ func Backend(s Services, held <-chan struct{}) ui.Backend {
 		Content:     contentItems{s.Content, s.Uploads},
 		Images:      bootImages{s.Images},
 		Graph:       graphSettings{s.Graph},
+		Windows:     windows{s.Images, s.Content, s.Servers},
 		Audit:       auditLog{s.Audit},
 		Health:      s.Health,
 		Live:        live{s, held},

@@ -141,3 +141,6 @@ func upper(s string) string {
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
 }
+
+// Join puts dots between the parts that are not empty.
+func Join(parts ...string) string { return join(parts...) }
