@@ -14,6 +14,7 @@ import (
 	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/auth"
 	"slipway/appliance/internal/bootpolicy"
+	"slipway/appliance/internal/catalogue"
 	"slipway/appliance/internal/clientcert"
 	"slipway/appliance/internal/config"
 	"slipway/appliance/internal/console"
@@ -59,6 +60,7 @@ type appliance struct {
 	content  *content.Service
 	graph    *graph.Service
 	joins    *domainjoin.Service
+	lists    *catalogue.Service
 	netboot  *netboot.Server
 	api      *api.API
 	console  *ui.Console
@@ -134,6 +136,7 @@ func (a *appliance) buildContent(context.Context) (err error) {
 	a.content, err = content.New(content.Options{Store: a.store, Dir: a.folder("content"), Audit: a.audit, Logger: a.log, Private: a.cfg.Content.PrivateAddresses})
 	if err == nil {
 		a.closers = append(a.closers, a.content.Close)
+		a.lists = catalogue.New(catalogue.Options{Dir: a.folder("catalogues"), Library: a.content, Audit: a.audit, Logger: a.log})
 	}
 	return err
 }
@@ -241,7 +244,7 @@ func (a *appliance) buildWeb(context.Context) (err error) {
 		return err
 	}
 	a.api, err = api.New(api.Options{Version: version, Logger: a.log, Services: api.Services{
-		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Content: a.content, Graph: a.graph, Joins: a.joins, Audit: a.audit, Settings: a.settings,
+		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Images: a.images, Content: a.content, Graph: a.graph, Joins: a.joins, Catalogue: a.lists, Audit: a.audit, Settings: a.settings,
 		CA: a.pki.CAPEM, Agent: a.agentConfig, Rotation: a.rotation, Metrics: metricsHandler(a.netbootFigures(), a.forwardingFigures()), Ready: health.ready, Backups: a.backups(), RotateSecret: a.rotateSecret,
 	}})
 	return err

@@ -29,9 +29,12 @@ type winPE struct {
 }
 
 // bootWinPE puts the agent and a boot image's description into a prefix.
-func bootWinPE(t *testing.T) *winPE {
+func bootWinPE(t *testing.T) *winPE { return bootWinPEWith(t, "") }
+
+// bootWinPEWith is bootWinPE with more lines of the appliance's configuration.
+func bootWinPEWith(t *testing.T, more string) *winPE {
 	t.Helper()
-	w := &winPE{running: start(t, t.TempDir()), prefix: winetest.New(t)}
+	w := &winPE{running: startWith(t, t.TempDir(), more), prefix: winetest.New(t)}
 	w.must("slipway-lab\n", "passcode", "set")
 	w.prefix.WinPE(t)
 	winetest.Build(t, filepath.Join(w.prefix.C, "slipway/slipway-agent.exe"), "build", "-tags", "winetest", "-ldflags=-checklinkname=0", "slipway/agent")

@@ -32,6 +32,8 @@ func Builtin() []Definition {
 		installUpdates(),
 		enableBranchCache(),
 		offlineDomainJoin(),
+		applyOperatingSystemFromCloud(),
+		injectDriversFromCloud(),
 		registerWithAutopilot(),
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // erasing are the definitions after which nothing goes on from the disk any more.
 func erasing() []string {
-	return []string{"format-disk", "wipe-disk", "apply-operating-system", "apply-chromeos-flex", "apply-igel-image"}
+	return []string{"format-disk", "wipe-disk", "apply-operating-system", ApplyOperatingSystemFromCloud, "apply-chromeos-flex", "apply-igel-image"}
 }
 
 // Foresee walks over everything that a run may come by when it begins in an

@@ -23,7 +23,7 @@ var types = []any{
 	Problem{}, Device{}, Mechanisms{}, PasscodeSignIn{}, SignIn{}, EntraStart{}, EntraPoll{}, EntraPending{}, Token{},
 	TaskSequences{}, StartDeployment{}, ResumeDeployment{}, Deployment{}, EventBatch{}, EventAnswer{}, LogBatch{}, LogAnswer{}, Facts{},
 	ContentManifest{}, ContentQuery{}, ContentAnswer{}, ContentUpload{}, UploadState{}, UploadCommit{},
-	AutopilotRegistration{}, AutopilotState{}, DomainJoinRequest{}, DomainJoin{},
+	AutopilotRegistration{}, AutopilotState{}, DomainJoinRequest{}, DomainJoin{}, CloudQuery{}, CloudAnswer{},
 }
 
 // fill gives every field a value of its own.

@@ -86,6 +86,12 @@ func (c *Client) Logs(ctx context.Context, id string, in wire.LogBatch) (wire.Lo
 	return out, c.call(ctx, http.MethodPost, deployment(id)+"/logs", in, &out)
 }
 
+// Cloud has the appliance fetch what its catalogues name, and says how far it is.
+func (c *Client) Cloud(ctx context.Context, id string, q wire.CloudQuery) (wire.CloudAnswer, error) {
+	var out wire.CloudAnswer
+	return out, c.call(ctx, http.MethodPost, deployment(id)+"/cloud", q, &out)
+}
+
 // DomainJoin has the appliance make the account of the deployment's computer in its
 // domain. The answer is a secret.
 func (c *Client) DomainJoin(ctx context.Context, id string, in wire.DomainJoinRequest) (wire.DomainJoin, error) {

@@ -23,6 +23,15 @@ func applyOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
 	if !ok {
 		return Outcome{}, errors.New("the step names no operating system")
 	}
+	choice := "/Index:" + strconv.Itoa(s.Settings.Int("ImageIndex"))
+	if name := s.Settings.Text("ImageName"); name != "" {
+		choice = "/Name:" + name
+	}
+	return applyVersion(ctx, s, ref, choice)
+}
+
+// applyVersion applies an image of a content version; choice names it for DISM.
+func applyVersion(ctx context.Context, s *Step, ref tasksequence.Reference, choice string) (Outcome, error) {
 	manifest, err := s.Machine.Content.Manifest(ctx, ref)
 	if err != nil {
 		return Outcome{}, err
@@ -41,11 +50,11 @@ func applyOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
 		return Outcome{}, err
 	}
 	s.Log("info", fmt.Sprintf("%s, version %d: %s, %s, onto %s", manifest.Name, manifest.Version, wim.Path, disk.Bytes(wim.Size), y.root))
-	if err := y.applyWIM(ctx, ref, wim); err != nil {
+	if err := y.applyWIM(ctx, ref, wim, choice); err != nil {
 		return Outcome{}, err
 	}
 	if _, err := os.Stat(y.path(`Windows\System32`)); err != nil {
-		return Outcome{}, fmt.Errorf("image %d of %s is no Windows: it holds no Windows\\System32", s.Settings.Int("ImageIndex"), wim.Path)
+		return Outcome{}, fmt.Errorf("image %s of %s is no Windows: it holds no Windows\\System32", choice[strings.Index(choice, ":")+1:], wim.Path)
 	}
 	if err := y.answers(settings, given); err != nil {
 		return Outcome{}, err
@@ -94,7 +103,7 @@ func checkAnswers(settings unattend.Settings, given string) error {
 	return nil
 }
 
-func (y *target) applyWIM(ctx context.Context, ref tasksequence.Reference, wim wire.ContentFile) error {
+func (y *target) applyWIM(ctx context.Context, ref tasksequence.Reference, wim wire.ContentFile, choice string) error {
 	folder, remove, err := y.work("image")
 	if err != nil {
 		return err
@@ -109,15 +118,7 @@ func (y *target) applyWIM(ctx context.Context, ref tasksequence.Reference, wim w
 		return fmt.Errorf("make a folder on the target disk: %w", err)
 	}
 	return y.tool(ctx, "applying "+wim.Path, "dism.exe", "/English", "/Apply-Image", "/ImageFile:"+file,
-		y.imageChoice(), "/ApplyDir:"+y.root, "/ScratchDir:"+scratch)
-}
-
-// imageChoice names the image for DISM: by its name, else by its number.
-func (y *target) imageChoice() string {
-	if name := y.step.Settings.Text("ImageName"); name != "" {
-		return "/Name:" + name
-	}
-	return "/Index:" + strconv.Itoa(y.step.Settings.Int("ImageIndex"))
+		choice, "/ApplyDir:"+y.root, "/ScratchDir:"+scratch)
 }
 
 // bootable writes the boot files: onto the EFI system partition, for a BIOS beside

@@ -34,6 +34,7 @@ type winBench struct {
 	autopilot Autopilot
 	disks     disk.Disks
 	join      DomainJoin
+	cloud     Cloud
 }
 
 func newWinBench(t *testing.T) *winBench {
@@ -98,7 +99,7 @@ func (b *winBench) run(definition string, settings map[string]any, calls ...fake
 	scope := b.vars.Scope(e.Settings.Private())
 	masker := tasksequence.NewMasker(scope.Secrets()) // as the runner does
 	s := &Step{Settings: e.Settings, Vars: scope, Succeeded: e.Succeeded, Key: b.key,
-		Machine:  Machine{Exec: WindowsExec{}, Files: LocalFiles{Dir: b.root + "tmp"}, Content: b.items, Root: b.root, Agent: winAgent{}, Autopilot: b.autopilot, Disks: b.disks, DomainJoin: b.join},
+		Machine:  Machine{Exec: WindowsExec{}, Files: LocalFiles{Dir: b.root + "tmp"}, Content: b.items, Root: b.root, Agent: winAgent{}, Autopilot: b.autopilot, Disks: b.disks, DomainJoin: b.join, Cloud: b.cloud},
 		Log:      func(level, text string) { b.lines = append(b.lines, level+" "+masker.Mask(text)) },
 		Progress: func(int, string) {}}
 	b.lines = nil

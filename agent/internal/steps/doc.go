@@ -57,6 +57,7 @@ type Machine struct {
 	Agent      Agent
 	Autopilot  Autopilot
 	DomainJoin DomainJoin
+	Cloud      Cloud
 	Root       string // of the installed system that the agent runs in; "/" when empty, on Windows the system's drive
 
 	EFIVariables string // folder of the firmware's variables; empty: where the kernel shows them

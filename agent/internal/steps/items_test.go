@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"slipway/agent/wire"
 	"slipway/tasksequence"
@@ -83,8 +84,12 @@ func (c *items) Find(_ context.Context, q wire.ContentQuery) ([]wire.ContentVers
 	return found, nil
 }
 
-func (c *items) Open(context.Context, tasksequence.Reference, string) (io.ReadCloser, error) {
-	return nil, fmt.Errorf("nothing is opened here")
+func (c *items) Open(_ context.Context, ref tasksequence.Reference, path string) (io.ReadCloser, error) {
+	text, ok := c.text[ref.ID+"/"+path]
+	if !ok {
+		return nil, fmt.Errorf("no file %s in %s", path, ref)
+	}
+	return io.NopCloser(strings.NewReader(text)), nil
 }
 
 func (c *items) Upload(_ context.Context, u wire.ContentUpload) (Upload, error) {

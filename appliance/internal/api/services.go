@@ -12,6 +12,7 @@ import (
 	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/auth"
 	"slipway/appliance/internal/backup"
+	"slipway/appliance/internal/catalogue"
 	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/domainjoin"
@@ -27,21 +28,23 @@ import (
 
 // Services are what the handlers ask.
 type Services struct {
-	Auth     *auth.Service
-	Devices  *devices.Admin
-	Engine   *engine.Engine
-	Library  *engine.Library
-	Images   *imaging.Service
-	Content  *content.Service
-	Graph    *graph.Service
-	Joins    *domainjoin.Service
-	Audit    *audit.Log
-	Settings *settings.Service
-	Metrics  http.Handler
-	CA       func() []byte // the authority's certificates, PEM
-	Agent    func() AgentConfig
-	Rotation *pki.Rotation
-	Ready    func(context.Context) error
+	Auth    *auth.Service
+	Devices *devices.Admin
+	Engine  *engine.Engine
+	Library *engine.Library
+	Images  *imaging.Service
+	Content *content.Service
+	Graph   *graph.Service
+	Joins   *domainjoin.Service
+
+	Catalogue *catalogue.Service
+	Audit     *audit.Log
+	Settings  *settings.Service
+	Metrics   http.Handler
+	CA        func() []byte // the authority's certificates, PEM
+	Agent     func() AgentConfig
+	Rotation  *pki.Rotation
+	Ready     func(context.Context) error
 
 	Backups      *backup.Writer
 	RotateSecret func(context.Context) (dataKeys int, err error)
@@ -115,7 +118,7 @@ func serviceProblem(err error) *Problem {
 	case errors.Is(err, context.Canceled):
 		return status(499, "gone", "The caller went away.")
 	}
-	if p := cmp.Or(graphProblem(err), joinProblem(err)); p != nil {
+	if p := cmp.Or(graphProblem(err), joinProblem(err), catalogueProblem(err)); p != nil {
 		return p
 	}
 	return contentProblem(err)

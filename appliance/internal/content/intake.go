@@ -35,8 +35,11 @@ type Import struct {
 	Path    string // file or folder on the appliance's disk
 	URL     string
 	SHA256  string // of what URL gives, hex; empty: not checked
+	Digest  string // or another one: "sha256:", "sha1:" or "md5:" and hex
+	Size    int64  // that it must have; 0: not checked
 	Uploads []Uploaded
 
+	Unpack       bool // what URL gives is an archive: the version holds its files
 	AsIs         bool // nothing is converted
 	KeepOriginal bool // a disk image is kept beside its converted form
 

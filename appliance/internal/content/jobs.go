@@ -48,6 +48,7 @@ const (
 	stageMake   = "Converting"
 	stageFetch  = "Downloading"
 	stageVerify = "Verifying"
+	stageUnpack = "Unpacking"
 )
 
 type jobs struct {

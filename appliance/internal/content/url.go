@@ -111,6 +111,15 @@ func (k *intake) fromURL(ctx context.Context) error {
 	if err = errors.Join(err, full(tmp.Close())); err != nil {
 		return err
 	}
+	if k.in.Size > 0 && d.got != k.in.Size {
+		return invalid("the file has %d bytes, not %d: it was changed on the way, or the list is older than it", d.got, k.in.Size)
+	}
+	if err := checkDigest(ctx, tmp.Name(), k.in.Digest); err != nil {
+		return err
+	}
+	if k.in.Unpack {
+		return k.unpack(ctx, tmp.Name())
+	}
 	k.in.Kind = KindFile
 	return k.file(ctx, source{path: tmp.Name(), name: name, mode: 0o644, size: d.got, own: true, want: k.in.SHA256})
 }
@@ -149,11 +158,10 @@ func (d *download) run(ctx context.Context) error {
 func (d *download) connect(ctx context.Context) (again bool, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url.String(), nil)
+	req, err := newRequest(ctx, d.url)
 	if err != nil {
-		return false, invalid("url: %v", err)
+		return false, err
 	}
-	req.Header.Set("User-Agent", "slipway")
 	if d.got > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.got))
 		req.Header.Set("If-Range", d.etag)
@@ -179,6 +187,15 @@ func (d *download) connect(ctx context.Context) (again bool, err error) {
 		return d.etag != "", fmt.Errorf("%w: the download broke off after %d bytes: %w", ErrInvalid, d.got, err)
 	}
 	return false, nil
+}
+
+func newRequest(ctx context.Context, u *url.URL) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, invalid("url: %v", err)
+	}
+	req.Header.Set("User-Agent", "slipway")
+	return req, nil
 }
 
 // bare leaves out the method and address that the caller knows.

@@ -1,0 +1,212 @@
+package catalogue
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf16"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew; only for a form that was never released")
+
+func sample(t testing.TB, vendor string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", vendor+".xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func vendorOf(t testing.TB, name string) Vendor {
+	t.Helper()
+	v, err := FindVendor(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// What each maker's list becomes stands in a golden file, which is our own form as well.
+func TestListsOfVendors(t *testing.T) {
+	for _, v := range Vendors() {
+		c, left, err := v.Read(sample(t, v.Name))
+		if err != nil {
+			t.Fatal(v.Name, err)
+		}
+		if want := map[string]int{"dell": 1}[v.Name]; left != want {
+			t.Errorf("%s: %d entries were left out, want %d", v.Name, left, want)
+		}
+		got, err := json.MarshalIndent(c, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden := filepath.Join("testdata", v.Name+"-format-1.json")
+		if *update {
+			if err := os.WriteFile(golden, append(got, '\n'), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil || string(got)+"\n" != string(want) {
+			t.Errorf("%s: %v\n%s", v.Name, err, got)
+		}
+		again, err := Parse(want)
+		if err != nil || again.Name != v.Name || len(again.Entries) != len(c.Entries) {
+			t.Errorf("%s: our own form is not read again: %v", v.Name, err)
+		}
+	}
+}
+
+func TestListsInUTF16(t *testing.T) {
+	text := strings.Replace(string(sample(t, "dell")), "utf-8", "utf-16", 1)
+	for name, order := range map[string][2]int{"little": {0, 1}, "big": {1, 0}} {
+		var wide bytes.Buffer
+		for _, u := range utf16.Encode([]rune("\ufeff" + text)) {
+			pair := [2]byte{byte(u), byte(u >> 8)}
+			wide.Write([]byte{pair[order[0]], pair[order[1]]})
+		}
+		if c, _, err := vendorOf(t, "dell").Read(wide.Bytes()); err != nil || len(c.Entries) != 2 {
+			t.Errorf("%s: %d entries, %v", name, len(c.Entries), err)
+		}
+	}
+}
+
+func TestListsThatAreNone(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "empty",
+		"<html><body>Sorry</body>":    "expected element",
+		"<DriverPackManifest/>":       "holds nothing that can be fetched",
+		"<DriverPackManifest><Driver": "",
+		`<?xml version="1.0" encoding="koi8-r"?><DriverPackManifest/>`: "koi8-r",
+	} {
+		if _, _, err := vendorOf(t, "dell").Read([]byte(text)); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := FindVendor("acme"); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "dell, hp, lenovo, microsoft") {
+		t.Error(err)
+	}
+}
+
+func TestOwnCataloguesAreCheckedStrictly(t *testing.T) {
+	const good = `{"kind":"operatingsystem","name":"x","url":"https://example.com/x.wim","os":"Windows 11","architecture":"x64"}`
+	if _, err := Parse([]byte(`{"format":1,"name":"own","entries":[` + good + `]}`)); err != nil {
+		t.Error(err)
+	}
+	for text, want := range map[string]string{
+		`{"format":2,"name":"own","entries":[]}`:                                                                      "format 2",
+		`{"format":1,"name":"../x","entries":[]}`:                                                                     "name:",
+		`{"format":1,"name":"own","entries":[],"more":1}`:                                                             "more",
+		`{"format":1,"name":"own","entries":[]}{}`:                                                                    "follows",
+		`{"format":1,"name":"own","entries":[` + strings.Replace(good, "https", "ftp", 1) + `]}`:                      "entry 1",
+		`{"format":1,"name":"own","entries":[` + strings.Replace(good, "https://", "https://me:secret@", 1) + `]}`:    "password",
+		`{"format":1,"name":"own","entries":[` + strings.Replace(good, `"x64"`, `"vax"`, 1) + `]}`:                    "architecture",
+		`{"format":1,"name":"own","entries":[` + strings.Replace(good, `}`, `,"digest":"sha256:00"}`, 1) + `]}`:       "digest",
+		`{"format":1,"name":"own","entries":[` + strings.Replace(good, `"operatingsystem"`, `"driverpack"`, 1) + `]}`: "manufacturer",
+	} {
+		if _, err := Parse([]byte(text)); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func all(t *testing.T) []Catalogue {
+	t.Helper()
+	var out []Catalogue
+	for _, v := range Vendors() {
+		c, _, err := v.Read(sample(t, v.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func TestDriverPacksAreFoundByModel(t *testing.T) {
+	for _, tt := range []struct {
+		q    Drivers
+		want string // in the URL
+	}{
+		{Drivers{MakeAlias: "Dell", ModelAlias: "latitude 5440", OS: "Windows 11", Architecture: "x64"}, "Latitude-5440-Win11"},
+		{Drivers{Make: "Dell Inc.", MakeAlias: "Dell", Model: "Unknown", SystemAlias: "0C1B", OS: "Windows 11", Architecture: "x64"}, "Latitude-5440-Win11"},
+		{Drivers{MakeAlias: "HP", SystemAlias: "8723", OS: "Windows 11", Architecture: "x64"}, "sp150001"},
+		{Drivers{MakeAlias: "HP", SystemAlias: "8723", OS: "Windows 11", Version: "22h2", Architecture: "x64"}, "sp140001"},
+		{Drivers{MakeAlias: "HP", SystemAlias: "8723", OS: "Windows 11", Version: "24H2", Architecture: "x64"}, "sp150001"},
+		{Drivers{MakeAlias: "Lenovo", ModelAlias: "21HE", OS: "Windows 11", Architecture: "x64"}, "23h2"},
+		{Drivers{MakeAlias: "Lenovo", ModelAlias: "21HE", OS: "Windows 10", Version: "22H2", Architecture: "x64"}, "w10"},
+		{Drivers{MakeAlias: "Lenovo", ModelAlias: "21HE", OS: "Windows 11", Architecture: "arm64"}, ""},
+		{Drivers{MakeAlias: "Dell", ModelAlias: "21HE", OS: "Windows 11", Architecture: "x64"}, ""},
+		{Drivers{OS: "Windows 11", Architecture: "x64"}, ""},
+	} {
+		e, found := FindDrivers(all(t), tt.q)
+		if found != (tt.want != "") || !strings.Contains(e.URL, tt.want) {
+			t.Errorf("%+v: %v, %s", tt.q, found, e.URL)
+		}
+	}
+}
+
+func TestOperatingSystemsAreFound(t *testing.T) {
+	for _, edition := range []string{"Professional", "pro", "Core", "Home", ""} {
+		e, err := FindSystem(all(t), System{OS: "Windows 11", Version: "24H2", Edition: edition, Architecture: "x64", LanguageCode: "de-DE"})
+		if err != nil || e.Image == "" {
+			t.Errorf("%q: %+v, %v", edition, e, err)
+		}
+	}
+	for q, want := range map[System]string{
+		{OS: "Windows 12"}:                        `no operating system "Windows 12"; there is: Windows 10, Windows 11`,
+		{OS: "Windows 11", LanguageCode: "fr-fr"}: `no language "fr-fr"; there is: de-de`,
+		{OS: "Windows 11", Edition: "Ultimate"}:   `no edition "Ultimate"; there is: Core, Professional`,
+		{OS: "Windows 10", Architecture: "x64"}:   `no architecture "x64"; there is: arm64`,
+	} {
+		if _, err := FindSystem(all(t), q); !errors.Is(err, ErrNotThere) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	if _, err := FindSystem(nil, System{}); !errors.Is(err, ErrNotThere) || !strings.Contains(err.Error(), "slipway catalogue import") {
+		t.Error(err)
+	}
+}
+
+func FuzzVendors(f *testing.F) {
+	for _, v := range Vendors() {
+		f.Add(sample(f, v.Name))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, v := range Vendors() {
+			c, _, err := v.Read(text)
+			if err == nil && c.Check() != nil {
+				t.Errorf("%s: %q becomes what is no catalogue: %v", v.Name, text, c.Check())
+			}
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	for _, v := range Vendors() {
+		text, err := os.ReadFile(filepath.Join("testdata", v.Name+"-format-1.json"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := Parse(text)
+		if err != nil {
+			return
+		}
+		written, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(written); err != nil {
+			t.Errorf("%q is not read again: %v", written, err)
+		}
+	})
+}
