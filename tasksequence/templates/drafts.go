@@ -7,7 +7,7 @@ import (
 )
 
 func drafts() []Template {
-	return []Template{linuxBareMetal(), linuxBuildAndCapture(), chromeOSFlex(), igel(), wipeDisk()}
+	return append([]Template{linuxBareMetal(), linuxBuildAndCapture(), chromeOSFlex(), igel(), wipeDisk()}, windowsDrafts()...)
 }
 
 func template(id, name, description string, nodes ...ts.Node) Template {

@@ -63,7 +63,11 @@ func TestEveryTemplateBecomesAValidSequence(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if foreseen := plan.Foresee(tasksequence.LinuxPE, nil); catalogue == builtin && len(foreseen) > 0 {
+			foreseen := plan.Foresee(tasksequence.LinuxPE, nil)
+			if pe := plan.Foresee(tasksequence.WinPE, nil); len(pe) < len(foreseen) {
+				foreseen = pe
+			}
+			if catalogue == builtin && len(foreseen) > 0 {
 				t.Errorf("%s: %v", template.ID, foreseen)
 			}
 		}
@@ -93,5 +97,47 @@ func TestPlacesMustBeFilled(t *testing.T) {
 	}
 	if _, err := Find(full(t), "solaris"); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "wipe-disk") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The templates for Windows are offered as soon as their steps are there, and begin in
+// both boot images unless they take Windows from the cloud or capture it.
+func TestTemplatesForWindows(t *testing.T) {
+	builtin := tasksequence.BuiltinCatalogue()
+	for id, fromCloud := range map[string]bool{"windows-bare-metal": false, "windows-bare-metal-from-cloud": true, "windows-build-and-capture": false,
+		"autopilot-from-cloud": true, "autopilot-pre-provisioning": false} {
+		template, err := Find(builtin, id)
+		if _, there := builtin.Find("apply-operating-system-from-cloud", 0); fromCloud && !there {
+			continue
+		}
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if strings.HasPrefix(id, "autopilot") && template.Sequence.Variables["FinishAction"].Text != "reseal" {
+			t.Errorf("%s does not reseal", id)
+		}
+		content := map[string]string{}
+		for _, p := range template.Content {
+			content[p.Name] = "some-item"
+		}
+		s, err := template.Fill("", content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := tasksequence.Pin(s, tasksequence.Sources{Catalogue: builtin, Content: anyContent})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := doc.Plan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if problems := plan.Foresee(tasksequence.WinPE, nil); len(problems) > 0 {
+			t.Errorf("%s in Windows PE: %v", id, problems)
+		}
+		if problems := plan.Foresee(tasksequence.LinuxPE, nil); !fromCloud && id != "windows-build-and-capture" && len(problems) > 0 {
+			t.Errorf("%s in the Linux boot image: %v", id, problems)
+		}
 	}
 }
