@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -153,4 +154,62 @@ func TestPowerLossBeforeTheDiskHoldsTheState(t *testing.T) {
 	next.sees("Continue the unfinished deployment?")
 	next.types("1")
 	next.sees("Succeeded")
+}
+
+// A volume that is mounted only while it is worked on, as that of a Windows from Linux:
+// the agent is placed there, the newest sign-in goes there before the restart and leaves
+// the place where the boot image kept it, and an end before the restart removes it.
+func TestAVolumeTakesOver(t *testing.T) {
+	disk := &fakeDisk{dir: t.TempDir()}
+	disk.formatted.Store(true)
+	volume, state := t.TempDir(), t.TempDir()
+	token := func(text string) {
+		for _, name := range []string{tokenFile, identityFile} {
+			if err := os.WriteFile(filepath.Join(state, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	holds := func(what, dir, want string) {
+		t.Helper()
+		if text, _ := os.ReadFile(filepath.Join(dir, tokenFile)); string(text) != want {
+			t.Errorf("%s: %s holds %q, want %q", what, dir, text, want)
+		}
+	}
+	mounted, gone := 0, false
+	open := func(context.Context) (string, func() error, error) {
+		if gone {
+			return "", nil, errors.New("the disk was taken out")
+		}
+		mounted++
+		return volume, func() error { mounted--; return nil }, nil
+	}
+	s := &Session{Target: disk, StateDir: state, Log: slog.New(slog.DiscardHandler)}
+	token("first")
+	s.save("d1")
+	if err := (placer{s: s, server: "192.0.2.1:8443", deployment: "d1"}).PlaceOn(t.Context(), open); err != nil {
+		t.Fatal(err)
+	}
+	if disk.placed.Load() == nil {
+		t.Error("the agent was not placed")
+	}
+	holds("placed", volume, "first")
+	token("second")
+	s.save("d1")
+	holds("between", disk.dir, "second")
+	s.handOver(t.Context(), "d1")
+	holds("handed over", volume, "second")
+	holds("handed over", disk.dir, "")
+
+	s.save("d1") // as when the deployment ends otherwise
+	gone = true
+	s.handOver(t.Context(), "d1")
+	holds("the volume is gone", disk.dir, "second")
+	gone = false
+	s.unsave()
+	holds("ended", disk.dir, "")
+	holds("ended", volume, "")
+	if mounted != 0 {
+		t.Errorf("mounted %d times too often", mounted)
+	}
 }

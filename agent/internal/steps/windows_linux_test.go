@@ -117,8 +117,12 @@ func TestWindowsFromLinux(t *testing.T) {
 	settings := map[string]any{"OperatingSystem": "win11:1", "ImageName": "windows 11 PRO"}
 	var esp map[string]string
 	for _, what := range []string{"first", "again"} {
-		if what == "again" { // what the first try left has to go
-			r.on(disk.RoleWindows, func(root string) { r.must(os.WriteFile(filepath.Join(root, "left.txt"), nil, 0o644)) })
+		if what == "again" { // what the first try left has to go, its mount too
+			l := r.found("the layout")
+			p, _ := l.Find(disk.RoleWindows)
+			root, _, err := r.linux.MountPartition(t.Context(), l, p.Number)
+			r.must(err)
+			r.must(os.WriteFile(filepath.Join(root, "left.txt"), nil, 0o644))
 		}
 		r.must(r.run(tasksequence.ApplyOperatingSystem, settings))
 		if log := strings.Join(r.log, "\n"); strings.Contains(log, "s3cret") || !strings.Contains(log, "Windows 11 Pro") {
