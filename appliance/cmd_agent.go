@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -18,28 +19,38 @@ func (a *app) agentConfigCommand() *cobra.Command {
 	c := &cobra.Command{Use: "agent-config", Short: "Print a configuration file for slipway-agent on installed systems", Args: usage(cobra.NoArgs),
 		Long: "Prints the file that `slipway-agent start --config FILE` reads on an installed system: the appliance's\naddress, its id and its authorities, and the variables given. Add a Certificate to sign in without anybody\nbeing asked.",
 		RunE: func(c *cobra.Command, _ []string) error {
-			var out api.AgentConfig
-			if err := a.call(c.Context(), "GET", "/admin/agent-config", nil, &out); err != nil {
+			out, err := a.agentConfigWith(c.Context(), server, variables)
+			if err != nil {
 				return err
-			}
-			if server != "" {
-				out.Server = server
-			}
-			if out.Variables == nil {
-				out.Variables = map[string]string{}
-			}
-			for _, v := range variables {
-				name, value, ok := strings.Cut(v, "=")
-				if !ok || name == "" {
-					return usageError{fmt.Errorf("%q is not NAME=VALUE", v)}
-				}
-				out.Variables[name] = value
 			}
 			return a.printJSON(out)
 		}}
 	c.Flags().StringVar(&server, "server", "", "address under which the systems reach the appliance")
 	c.Flags().StringArrayVar(&variables, "set", nil, "a variable, e.g. TSID=<sequence id> (may be repeated)")
 	return c
+}
+
+// agentConfigWith is the appliance's agentConfig with another address and variables,
+// each "NAME=VALUE".
+func (a *app) agentConfigWith(ctx context.Context, server string, variables []string) (api.AgentConfig, error) {
+	var out api.AgentConfig
+	if err := a.call(ctx, "GET", "/admin/agent-config", nil, &out); err != nil {
+		return out, err
+	}
+	if server != "" {
+		out.Server = server
+	}
+	if out.Variables == nil {
+		out.Variables = map[string]string{}
+	}
+	for _, v := range variables {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return out, usageError{fmt.Errorf("%q is not NAME=VALUE", v)}
+		}
+		out.Variables[name] = value
+	}
+	return out, nil
 }
 
 // agentConfig is what an installed system needs to know of this appliance.

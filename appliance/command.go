@@ -72,7 +72,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.serveCommand(), a.configCommand(), a.passcodeCommand(), a.accountCommand(), a.tokenCommand(),
 		a.authCommand(), a.graphCommand(), a.deviceCommand(), a.deploymentCommand(), a.sequenceCommand(), a.stepCommand(), a.imageCommand(),
-		a.auditCommand(), a.agentConfigCommand(), a.caCommand(), a.backupCommand(), a.restoreCommand(), a.secretCommand(), a.dhcpOptionsCommand(), a.contentCommand(), a.catalogueCommand(), a.mdtCommand())
+		a.auditCommand(), a.agentConfigCommand(), a.agentCommand(), a.caCommand(), a.backupCommand(), a.restoreCommand(), a.secretCommand(), a.dhcpOptionsCommand(), a.contentCommand(), a.catalogueCommand(), a.mdtCommand())
 	return root
 }
 

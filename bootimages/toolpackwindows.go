@@ -26,7 +26,7 @@ func (r *resolved) resolveWindowsAgent(o Options) error {
 		if _, err := os.Stat(p); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		p, err := findWindowsAgent(p, o.Architecture)
+		p, err := FindWindowsAgent(p, o.Architecture)
 		if err != nil {
 			return err
 		}

@@ -84,8 +84,8 @@ func WindowsAgentPaths(arch string) []string {
 	return append(out, filepath.Join("bin", name), filepath.Join("/usr/lib/slipway", name))
 }
 
-// findWindowsAgent returns the path of an agent for Windows on the architecture.
-func findWindowsAgent(given, arch string) (string, error) {
+// FindWindowsAgent returns the path of an agent for Windows on the architecture.
+func FindWindowsAgent(given, arch string) (string, error) {
 	paths := []string{given}
 	if given == "" {
 		paths = WindowsAgentPaths(arch)

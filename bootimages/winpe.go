@@ -87,7 +87,7 @@ func (w *winBuild) resolve(ctx context.Context) (err error) {
 	if w.caSet, err = Fingerprints(w.o.CAs); err != nil {
 		return err
 	}
-	agent, err := findWindowsAgent(w.o.Agent, arch)
+	agent, err := FindWindowsAgent(w.o.Agent, arch)
 	if err != nil {
 		return err
 	}
