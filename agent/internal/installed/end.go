@@ -104,6 +104,9 @@ func (a *agent) finish(ctx context.Context, code int) int {
 	case "shutdown":
 		a.out.say("The computer switches off (FinishAction)")
 		err = a.power.off(ctx)
+	case "reseal":
+		a.out.say("The computer is handed over as if it were new, and switches off (FinishAction)")
+		err = a.power.reseal(ctx)
 	}
 	if err != nil {
 		a.errs.say("Warning: FinishAction %s: %v", a.ended.Finish, err)

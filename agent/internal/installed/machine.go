@@ -13,4 +13,6 @@ type autostart interface {
 type power interface {
 	restart(ctx context.Context) error
 	off(ctx context.Context) error
+	// reseal hands the computer over as if it were new, and switches it off.
+	reseal(ctx context.Context) error
 }

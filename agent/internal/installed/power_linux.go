@@ -24,6 +24,11 @@ func (initPower) off(ctx context.Context) error {
 	return ask(ctx, unix.LINUX_REBOOT_CMD_POWER_OFF, []string{"systemctl", "poweroff"}, []string{"shutdown", "-h", "now"}, []string{"poweroff"})
 }
 
+// reseal implements power: only Windows has a first-run experience to start into.
+func (initPower) reseal(context.Context) error {
+	return errors.New("only Windows can be resealed")
+}
+
 func ask(ctx context.Context, kernel int, orders ...[]string) error {
 	var errs []error
 	for _, order := range orders {

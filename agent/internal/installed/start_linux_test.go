@@ -85,6 +85,7 @@ func (p fakePower) note(what string) error {
 }
 func (p fakePower) restart(context.Context) error { return p.note("restart") }
 func (p fakePower) off(context.Context) error     { return p.note("off") }
+func (p fakePower) reseal(context.Context) error  { return p.note("reseal") }
 
 type fakeService string
 
@@ -320,7 +321,7 @@ func TestNothingToRun(t *testing.T) {
 }
 
 func TestFinishActionIsDoneAfterTheWipe(t *testing.T) {
-	for action, want := range map[string]string{"reboot": "restart", "shutdown": "off", "none": ""} {
+	for action, want := range map[string]string{"reboot": "restart", "shutdown": "off", "none": "", "Reseal": "reseal"} {
 		m := newMachine(t, map[string]any{"TSID": "s1", "FinishAction": action})
 		m.runs(ExitSucceeded, "Succeeded")
 		if got, _ := os.ReadFile(filepath.Join(m.dir, "power")); string(got) != want {

@@ -72,6 +72,7 @@ type windowsPower struct{ winsys.Power }
 
 func (p windowsPower) restart(ctx context.Context) error { return p.Restart(ctx) }
 func (p windowsPower) off(ctx context.Context) error     { return p.Off(ctx) }
+func (p windowsPower) reseal(ctx context.Context) error  { return p.Reseal(ctx) }
 
 // Elevated reports whether this process may change the system.
 func Elevated() bool { return windows.GetCurrentProcessToken().IsElevated() }

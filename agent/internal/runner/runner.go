@@ -44,7 +44,7 @@ type Outcome struct {
 	Message   string
 	Tolerated int    // steps that failed and were passed over
 	Target    string // Rebooting: disk or image
-	Finish    string // the variable FinishAction: reboot, shutdown, none, or empty
+	Finish    string // the variable FinishAction: reboot, shutdown, reseal, none, or empty
 }
 
 // Runner runs one deployment.

@@ -31,6 +31,19 @@ func (p Power) Off(ctx context.Context) error {
 	return Run(ctx, "shutdown.exe", "/s", "/f", "/t", "0", "/d", "p:4:1")
 }
 
+// Reseal lets Windows start into its first-run experience the next time, and switches the
+// computer off (sysprep /oobe; nothing is generalized: the computer stays the one it is).
+func (p Power) Reseal(ctx context.Context) error {
+	if p.WinPE {
+		return errors.New("an installed Windows can be resealed, not WinPE")
+	}
+	dir, err := windows.GetSystemDirectory()
+	if err != nil {
+		return fmt.Errorf("look for sysprep: %w", err)
+	}
+	return Run(ctx, dir+`\Sysprep\sysprep.exe`, "/oobe", "/shutdown", "/quiet")
+}
+
 // Run runs a program of the system; what it printed is in the error.
 func Run(ctx context.Context, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
