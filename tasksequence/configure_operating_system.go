@@ -24,7 +24,7 @@ func configureOperatingSystem() Definition {
 			{Name: "InputLocale", Label: "Keyboard layout", Type: TypeText, Rule: &Rule{Longest: 32},
 				Help: "For example de, us or de-CH."},
 			{Name: "ImportRootCerts", Label: "Trust the appliance's authority", Type: TypeBoolean, Default: raw(`false`),
-				Help: "Adds the appliance's certificate authority to those the system trusts. Not for a Windows on the target disk."},
+				Help: "Adds the appliance's certificate authority to those the system trusts. A Windows on the target disk takes it over while it is set up."},
 		},
 	}
 }

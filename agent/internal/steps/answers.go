@@ -5,15 +5,14 @@ import (
 	"errors"
 	"strings"
 
+	"slipway/agent/internal/windowstarget"
 	"slipway/tasksequence/unattend"
 )
 
 // configuredAnswers are what Configure operating system writes into the answer file of a
-// Windows that does not run. image is what the boot image is called.
-func configuredAnswers(s *Step, image string) (unattend.Settings, error) {
-	if s.Settings.Bool("ImportRootCerts") {
-		return unattend.Settings{}, errors.New("ImportRootCerts cannot be done from " + image + ": switch it off here, or run the step in the installed system")
-	}
+// Windows that does not run, whose volume is at root. The authorities that it is to trust
+// lie there afterwards.
+func configuredAnswers(s *Step, root string) (unattend.Settings, error) {
 	settings := unattend.FromVariables(s.Vars.Run())
 	for name, to := range map[string]*string{"ComputerName": &settings.ComputerName, "TimeZone": &settings.TimeZone, "InputLocale": &settings.InputLocale} {
 		if text := s.Settings.Text(name); text != "" {
@@ -22,6 +21,13 @@ func configuredAnswers(s *Step, image string) (unattend.Settings, error) {
 	}
 	if text := s.Settings.Text("SystemLocale"); text != "" {
 		settings.SystemLocale, settings.UserLocale = text, text
+	}
+	if s.Settings.Bool("ImportRootCerts") {
+		commands, err := windowstarget.Trust(root, s.Machine.Agent.Authorities())
+		if err != nil {
+			return settings, err
+		}
+		settings.Commands = append(settings.Commands, commands...)
 	}
 	return settings, nil
 }

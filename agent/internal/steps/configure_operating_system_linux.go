@@ -12,11 +12,13 @@ import (
 // anything is changed.
 func configureOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
 	if onWindows(s) {
-		settings, err := configuredAnswers(s, "the Linux boot image")
-		if err != nil {
-			return Outcome{}, err
-		}
-		return Outcome{}, inWindows(ctx, s, func(v *windowsVolume) error { return v.answers(settings, "") })
+		return Outcome{}, inWindows(ctx, s, func(v *windowsVolume) error {
+			settings, err := configuredAnswers(s, v.root)
+			if err != nil {
+				return err
+			}
+			return v.answers(settings, "")
+		})
 	}
 	y, err := openSystem(ctx, s)
 	if err != nil {

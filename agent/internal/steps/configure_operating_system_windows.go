@@ -9,11 +9,11 @@ func configureOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
 	if inInstalledWindows(s) {
 		return configureRunning(ctx, s)
 	}
-	settings, err := configuredAnswers(s, "WinPE")
+	y, err := openWindows(ctx, s)
 	if err != nil {
 		return Outcome{}, err
 	}
-	y, err := openWindows(ctx, s)
+	settings, err := configuredAnswers(s, y.root)
 	if err != nil {
 		return Outcome{}, err
 	}

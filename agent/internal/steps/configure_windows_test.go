@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -50,6 +51,22 @@ func TestConfigureOperatingSystemOnWindows(t *testing.T) {
 	b.fails(err, "Nowhere/Land")
 	_, err = b.run(tasksequence.ConfigureOperatingSystem, map[string]any{"ComputerName": "x"}, exits(ownScript(configureScript, "", "-ComputerName", "x"), 1, ""))
 	b.fails(err, "PowerShell ended with exit code 1")
+}
+
+// From WinPE the answer file names the computer and has it trust the appliance.
+func TestConfigureTheTargetOnWindows(t *testing.T) {
+	b := newWinBench(t)
+	b.inWinPE()
+	b.works(tasksequence.ConfigureOperatingSystem, map[string]any{"ComputerName": "PC-9", "ImportRootCerts": true})
+	text, err := os.ReadFile(b.root + answerFile)
+	for _, want := range []string{"<ComputerName>PC-9</ComputerName>", `certutil.exe -f -addstore Root %SystemRoot%\Setup\Slipway\authority-2.cer`} {
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%v: no %q in %s", err, want, text)
+		}
+	}
+	if pem, err := os.ReadFile(b.root + `Windows\Setup\Slipway\authority-2.cer`); err != nil || string(pem) != "PEM 2\n" {
+		t.Errorf("%q, %v", pem, err)
+	}
 }
 
 func TestEnableAdministratorAccountOnWindows(t *testing.T) {
