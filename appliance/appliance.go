@@ -142,17 +142,33 @@ func (a *appliance) buildContent(context.Context) (err error) {
 }
 
 func (a *appliance) buildEngine(ctx context.Context) (err error) {
-	if a.library, err = engine.NewLibrary(engine.LibraryOptions{Store: a.store, Auditor: a.audit, Sealer: a.keyring}); err != nil {
+	if a.library, err = engine.NewLibrary(engine.LibraryOptions{WinPELacks: a.winPELacks, Store: a.store, Auditor: a.audit, Sealer: a.keyring}); err != nil {
 		return err
 	}
 	if err := a.library.EnsureSample(ctx); err != nil && !errors.Is(err, state.ErrFull) {
 		return fmt.Errorf("sample sequence: %w", err)
 	}
-	a.engine, err = engine.New(engine.Options{Store: a.store, DataDir: a.cfg.Data, Sealer: a.keyring, Auditor: a.audit, Logger: a.log})
+	a.engine, err = engine.New(engine.Options{WinPELacks: a.winPELacks, Store: a.store, DataDir: a.cfg.Data, Sealer: a.keyring, Auditor: a.audit, Logger: a.log})
 	if err == nil {
 		a.closers = append(a.closers, a.engine.Close)
 	}
 	return err
+}
+
+// winPELacks says what a Windows PE image lacks.
+func (a *appliance) winPELacks(image string) (string, map[string]string) {
+	if a.images == nil {
+		return "", nil // while it is built up
+	}
+	id, report, err := a.images.Report(image)
+	if err != nil {
+		return "", nil // no such image, or none of Windows PE
+	}
+	lacking := map[string]string{}
+	for _, c := range report.Missing() {
+		lacking[c.ID] = c.Name
+	}
+	return id, lacking
 }
 
 func (a *appliance) buildImages(ctx context.Context) (err error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/agent/wire"
 	"slipway/appliance/internal/api"
 	"slipway/bootimages/bootimagetest"
 	"slipway/fleet"
@@ -168,4 +170,75 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// A step that needs PowerShell is warned of when a sequence is taken in, and refused when
+// a device begins in a Windows PE image that has none.
+func TestStepsThatTheWindowsPEImageCannotRun(t *testing.T) {
+	r := start(t, t.TempDir())
+	winpeSource(t, bootimagetest.WindowsSource{})
+	r.must("", "image", "build", "winpe", "--source", "boot.wim")
+	var list api.Images
+	if err := json.Unmarshal([]byte(r.must("", "image", "list", "--json")), &list); err != nil || len(list.Images) != 1 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	r.must("slipway-lab\n", "passcode", "set")
+	const sequence = `{"id":"ps","name":"PowerShell","status":"active","steps":[{"id":"run","name":"Run","definition":"run-powershell-script","settings":{"Script":"x"}}]}`
+	var token struct{ Token string }
+	if err := json.Unmarshal([]byte(r.must("", "token", "add", "ci", "--role", "viewer", "--json")), &token); err != nil {
+		t.Fatal(err)
+	}
+	validation := func(document string) string {
+		t.Helper()
+		var out json.RawMessage
+		if code := r.request(insecure(nil, ""), "POST", "/api/v1/admin/sequences/validation", token.Token, json.RawMessage(document), &out); code != http.StatusOK {
+			t.Errorf("validation answers %d", code)
+		}
+		return string(out)
+	}
+	if out := validation(sequence); !strings.Contains(out, "needs PowerShell, which the Windows PE image "+list.Images[0].ID[:12]+" lacks") || !strings.Contains(out, `"warning":true`) {
+		t.Errorf("validation says %s", out)
+	}
+	if out := validation(strings.Replace(sequence, `"steps":[`, `"steps":[{"id":"wipe","name":"W","definition":"wipe-disk"},`, 1)); strings.Contains(out, "Windows PE image") {
+		t.Errorf("validation of one that cannot begin in Windows PE says %s", out)
+	}
+	r.must(sequence, "sequence", "import", "-")
+	begin := func(serial, image, environment string) (int, wire.Problem) {
+		t.Helper()
+		b := r.boot(wire.Device{Serial: serial, Model: "T1"})
+		if code := b.signIn("slipway-lab"); code != http.StatusOK {
+			t.Fatalf("sign-in answers %d", code)
+		}
+		body, err := json.Marshal(wire.StartDeployment{Key: serial, Sequence: "ps", Environment: environment})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequest("POST", "https://"+b.https+"/api/v1/deployments", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+b.token)
+		req.Header.Set(wire.HeaderImage, image)
+		resp, err := b.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var p wire.Problem
+		if resp.StatusCode >= 400 {
+			if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return resp.StatusCode, p
+	}
+	if code, p := begin("pe", list.Images[0].ID, wire.WinPE); code != http.StatusUnprocessableEntity || len(p.Errors) != 1 || !strings.Contains(p.Errors[0].Detail, "slipway image report --script") {
+		t.Errorf("in an image without PowerShell: %d, %+v", code, p)
+	}
+	if code, p := begin("linux", list.Images[0].ID, wire.LinuxPE); code != http.StatusCreated {
+		t.Errorf("in Linux: %d, %+v", code, p)
+	}
+	if code, p := begin("other", strings.Repeat("0", 32), wire.WinPE); code != http.StatusCreated {
+		t.Errorf("in an image that is not known: %d, %+v", code, p)
+	}
 }

@@ -63,6 +63,8 @@ type foresight struct {
 	lacks       func(Definition, *Node) string
 	carried     bool // the operating system surely gets the agent that asks
 	problems    Problems
+	image       string            // of Windows PE, in words
+	lacking     map[string]string // parts that it lacks, by their ids
 }
 
 // members walks the nodes of one list, from first up to end. sure says
@@ -103,6 +105,7 @@ func (f *foresight) node(i int, n *PlanNode, at places, sure, tolerated bool) pl
 	} else {
 		in = f.possible(n, in, sure, tolerated)
 		f.executable(n, in, sure && !tolerated)
+		f.whole(n, in, sure && !tolerated)
 		f.targets(n, in, sure && !tolerated)
 		f.carried = f.carried || sure && n.Define.ID == PrepareOperatingSystem && f.environment != FullOS
 		in = f.step(n, in)

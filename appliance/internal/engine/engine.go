@@ -54,6 +54,10 @@ type Options struct {
 	LogCap        int64                   // bytes of one deployment's log; default 16 MiB
 	SilentAfter   time.Duration           // without a call a device counts as silent; default 60 s
 	KeepPerDevice int                     // deployments remembered of one device; default 20
+	// WinPELacks names the parts that a Windows PE image lacks, by their ids; "" asks for
+	// the image that is served. Nothing for an image that is not of Windows PE or not
+	// known. nil: nobody knows.
+	WinPELacks func(image string) (id string, lacking map[string]string)
 }
 
 // Validate reports what is missing.

@@ -24,6 +24,8 @@ type LibraryOptions struct {
 	Catalogue *tasksequence.Catalogue // default the built-in definitions
 	Now       func() time.Time
 	NewID     func() string // ids of new sequences; default random UUIDs
+	// WinPELacks says what a Windows PE image lacks, as the engine's option.
+	WinPELacks func(image string) (id string, lacking map[string]string)
 }
 
 // Library is the library of task sequences. What it answers shows *** for secret
@@ -149,7 +151,27 @@ func (l *Library) foresee(tx *state.Tx, s tasksequence.Sequence) (warnings tasks
 		p.Warning = true // it can be imported: it may begin elsewhere
 		warnings = append(warnings, p)
 	}
+	if len(plan.Foresee(tasksequence.WinPE, nil).Sure()) > 0 {
+		return warnings, nil // it cannot begin there anyway
+	}
+	for _, p := range foreseeParts(l.opts.WinPELacks, "", plan) {
+		p.Warning = true // the device that runs it may have another image
+		warnings = append(warnings, p)
+	}
 	return warnings, nil
+}
+
+// foreseeParts reports steps that a Windows PE image, that of the id or the one that is
+// served, could not run.
+func foreseeParts(lacks func(string) (string, map[string]string), image string, plan *tasksequence.Plan) tasksequence.Problems {
+	if lacks == nil {
+		return nil
+	}
+	id, lacking := lacks(image)
+	if len(lacking) == 0 {
+		return nil
+	}
+	return plan.ForeseeParts(fmt.Sprintf("the Windows PE image %.12s", id), lacking)
 }
 
 // EnsureSample puts "Hello from Slipway" into a library that holds nothing.

@@ -186,6 +186,11 @@ func (s *starter) record(device fleet.Device, sequence tasksequence.Sequence, bo
 	if problems := plan.Foresee(environment, nil).Sure(); len(problems) > 0 {
 		return problems
 	}
+	if environment == tasksequence.WinPE {
+		if problems := foreseeParts(s.e.opts.WinPELacks, device.ImageID, plan).Sure(); len(problems) > 0 {
+			return problems
+		}
+	}
 	variables, err := s.variables(device, sequence)
 	if err != nil {
 		return err
