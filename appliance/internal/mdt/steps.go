@@ -247,6 +247,7 @@ func (s *stepWork) byScript(name string) (verdict, bool) {
 }
 
 var needlessScripts = map[string]string{
+	"ztiwinre":       "Apply operating system fills the recovery partition",
 	"zticonfigure":   "Apply operating system and Configure operating system read the variables themselves",
 	"lticopyscripts": "Prepare operating system puts the agent into the system",
 	"lticleanup":     "the agent removes itself",
@@ -269,7 +270,6 @@ var lostScripts = map[string]string{
 	"ztinicconfig":            "no step sets fixed addresses",
 	"ztigroups":               "no step keeps members of local groups",
 	"ztibackup":               "no step backs a machine up before it is installed anew",
-	"ztiwinre":                "Format disk makes the recovery partition; fill it by a command, or as docs/windows tells",
 	"ltisuspend":              "pause the deployment on the appliance: slipway deployment pause",
 	"ztilangpacksonline":      "no step adds language packs; run the command with the content item of the pack",
 }
