@@ -34,7 +34,7 @@ type WindowsTarget struct {
 // Errors of images whose Windows cannot be made to boot.
 var (
 	ErrNoBootManager = errors.New(`the image holds no boot manager (\Windows\Boot\EFI\bootmgfw.efi): it is no image of a whole Windows`)
-	ErrNeedsUEFI     = errors.New("Windows can be made to boot by this boot image on machines with UEFI only: set the machine to UEFI, or deploy it with the Windows PE boot image")
+	ErrNeedsUEFI     = errors.New("this boot image makes Windows start on machines with UEFI only: set the machine to UEFI, or deploy it with the Windows PE boot image")
 )
 
 // Where Windows keeps what it boots from, and where it goes on the EFI system
