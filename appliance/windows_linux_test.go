@@ -176,3 +176,40 @@ func TestWindowsRefusesWhoMayNotChangeIt(t *testing.T) {
 		t.Errorf("without a configuration: %d, %s", code, said)
 	}
 }
+
+// Whatever the end, nothing stays: neither of a deployment that failed, nor of one whose
+// state is gone, as after a restore of the computer.
+func TestWindowsKeepsNothingOfADeploymentThatDidNotSucceed(t *testing.T) {
+	w := bootWindows(t)
+	w.sequence(twoHalves)
+	w.sequence(`{"id":"fails","name":"Fails","steps":[
+		{"id":"one","name":"Breaks","definition":"run-command-line","environments":["fullos"],"settings":{"Command":"exit /b 7"}}]}`)
+	config := w.config("tools/agent.json", map[string]string{"TSID": "fails", "Passcode": "slipway-lab"})
+	fakes := w.prefix.Fakes(t)
+	w.prefix.StayOn(t)
+	code, said := w.says("start", "--config", config)
+	fakes.Done(t)
+	if code != 1 || !strings.Contains(said, "exit code 7") {
+		t.Errorf("exit code %d:\n%s", code, said)
+	}
+	if w.there(ourFolder) {
+		t.Error("the agent is left")
+	}
+	// Its service is not looked for: Wine keeps the entry of one that never ran.
+
+	fakes.Expect(t, script.Call{Program: "shutdown", Args: []string{"/r", "/f", "/t", "0", "/d", "p:4:1"}})
+	config = w.config("tools/agent.json", map[string]string{"TSID": "halves", "Passcode": "slipway-lab"})
+	if code, said := w.says("start", "--config", config); code != 4 || !w.isService() {
+		t.Fatalf("exit code %d:\n%s", code, said)
+	}
+	if err := os.RemoveAll(filepath.Join(w.prefix.C, ourFolder, "state")); err != nil {
+		t.Fatal(err)
+	}
+	w.prefix.Restart(t)
+	w.waits("the agent is gone", func() bool { return !w.there(ourFolder) })
+	w.waits("the service is gone", func() bool { return !w.isService() })
+	if got := strings.Fields(w.read("halves.txt")); len(got) != 1 {
+		t.Errorf("something went on without a deployment: %q", got)
+	}
+	fakes.Done(t)
+}

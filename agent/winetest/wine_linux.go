@@ -83,11 +83,16 @@ func (p *Prefix) Run(t *testing.T, name string, args ...string) string {
 }
 
 // Restart restarts Windows: all ends, and the services that start with it are started.
-// Wine would end them with the last program that is no service's, so one waits until the
-// test's end.
 func (p *Prefix) Restart(t *testing.T) {
 	t.Helper()
 	p.stop()
+	p.StayOn(t)
+}
+
+// StayOn keeps Windows' services running until the end of the test: Wine ends them with
+// the last program that is no service's.
+func (p *Prefix) StayOn(t *testing.T) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	c := p.Command(ctx, "cmd", "/d", "/c", "set /p X=")
 	in, err := c.StdinPipe()

@@ -142,7 +142,11 @@ func (w Windows) service(ctx context.Context, o options, version string, to io.W
 		return a.run(ctx)
 	}
 	a.out.say("No deployment is unfinished")
-	for _, err := range []error{a.autostart.remove(ctx), unsettle()} {
+	st, err := openState(o.state) // what is there belongs to nothing
+	if err == nil {
+		err = st.wipe()
+	}
+	for _, err := range []error{err, os.RemoveAll(a.temporary), a.autostart.remove(ctx), unsettle()} {
 		if err != nil {
 			a.errs.say("slipway-agent: %v", err)
 		}
