@@ -26,7 +26,7 @@ const windowsSequence = "0f8c2d7e-5b1a-4c39-9e64-51a9c0de00e6"
 func windowsDeployed(system, drivers string) string {
 	return fmt.Sprintf(`{
   "format": 1, "id": %q, "version": 1, "status": "active", "name": "Windows without Windows PE",
-  "variables": {"ComputerName": "PC-%%SerialNumber%%"},
+  "variables": {"ComputerName": "LAB-6"},
   "steps": [
     {"id": "format", "name": "Format disk", "definition": "format-disk", "settings": {"Layout": "windows"}},
     {"id": "apply", "name": "Apply operating system", "definition": "apply-operating-system", "settings": {"OperatingSystem": %q, "ImageName": "Windows 11 Pro"}},

@@ -109,7 +109,21 @@ func put(dir *os.Root, name string, text []byte) (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("write %s of the agent's state: %w", name, errors.Join(err, dir.Remove(part)))
 	}
-	return true, nil
+	return true, settle(dir, name)
+}
+
+// settle waits for a file that was renamed. On FAT its size and place belong to the
+// entry in the folder, and the new entry gets them with the file, not with the folder:
+// without it a power loss leaves an empty file.
+func settle(dir *os.Root, name string) error {
+	f, err := dir.OpenFile(name, os.O_RDWR, 0)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("write %s of the agent's state: %w", name, err)
+	}
+	return nil
 }
 
 // syncTree waits until the disk has the names, up to the root.
