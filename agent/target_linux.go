@@ -82,9 +82,9 @@ func (t target) Recover(ctx context.Context, state string) string {
 }
 
 // Place implements session.Target.
-func (t target) Place(root, server string) error {
+func (t target) Place(root, server, start string) error {
 	if windowstarget.IsWindows(root) {
-		return t.placeWindows(root, server)
+		return t.placeWindows(root, server, start)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -95,7 +95,7 @@ func (t target) Place(root, server string) error {
 
 // placeWindows puts the agent for Windows, out of the tool pack, onto the volume of a
 // Windows.
-func (t target) placeWindows(root, server string) error {
+func (t target) placeWindows(root, server, start string) error {
 	config, err := installed.PlacedConfig(server, t.image.Installation, t.image.Authorities)
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (t target) placeWindows(root, server string) error {
 		return fmt.Errorf("the agent for Windows: %w", err)
 	}
 	defer agent.Close()
-	changes, err := windowstarget.Placement{Agent: agent, Config: config}.Into(root)
+	changes, err := windowstarget.Placement{Agent: agent, Config: config, Start: start}.Into(root)
 	for _, c := range changes {
 		t.log.Info("answer file", "change", c.String())
 	}

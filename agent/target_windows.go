@@ -67,7 +67,7 @@ func (t target) Recover(ctx context.Context, state string) string {
 }
 
 // Place implements session.Target.
-func (t target) Place(root, server string) error {
+func (t target) Place(root, server, start string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (t target) Place(root, server string) error {
 	if err != nil {
 		return err
 	}
-	changes, err := windowstarget.Placement{Agent: agent, Config: config, Architecture: architecture()}.Into(root)
+	changes, err := windowstarget.Placement{Agent: agent, Config: config, Start: start, Architecture: architecture()}.Into(root)
 	for _, c := range changes {
 		t.log.Info("answer file", "change", c.String())
 	}

@@ -30,7 +30,7 @@ type Target interface {
 	Recover(ctx context.Context, state string) (deployment string)
 	// Place puts the agent into the system at root, so that the deployment goes on
 	// there when the device starts from its disk.
-	Place(root, server string) error
+	Place(root, server, start string) error
 }
 
 // recoverPatience is how long drivers of disks are waited for before an earlier
@@ -151,19 +151,19 @@ func (p placer) Authorities() []string {
 }
 
 // Place implements steps.Agent.
-func (p placer) Place(_ context.Context, root string) error {
+func (p placer) Place(_ context.Context, root, start string) error {
 	if p.s.Target == nil {
 		return errNoTarget
 	}
-	if err := p.s.Target.Place(root, p.server); err != nil {
+	if err := p.s.Target.Place(root, p.server, start); err != nil {
 		return err
 	}
 	return p.s.Target.Save(p.s.StateDir, root, p.deployment)
 }
 
 // PlaceOn implements steps.Agent.
-func (p placer) PlaceOn(ctx context.Context, open steps.OpenVolume) error {
-	err := onVolume(ctx, open, func(root string) error { return p.Place(ctx, root) })
+func (p placer) PlaceOn(ctx context.Context, start string, open steps.OpenVolume) error {
+	err := onVolume(ctx, open, func(root string) error { return p.Place(ctx, root, start) })
 	if err == nil {
 		p.s.volume = open
 	}

@@ -64,7 +64,7 @@ func (f *fakeDisk) Recover(_ context.Context, state string) string {
 	return string(text)
 }
 
-func (f *fakeDisk) Place(_, server string) error {
+func (f *fakeDisk) Place(_, server, _ string) error {
 	f.placed.Store(&server)
 	return nil
 }
@@ -187,7 +187,7 @@ func TestAVolumeTakesOver(t *testing.T) {
 	s := &Session{Target: disk, StateDir: state, Log: slog.New(slog.DiscardHandler)}
 	token("first")
 	s.save("d1")
-	if err := (placer{s: s, server: "192.0.2.1:8443", deployment: "d1"}).PlaceOn(t.Context(), open); err != nil {
+	if err := (placer{s: s, server: "192.0.2.1:8443", deployment: "d1"}).PlaceOn(t.Context(), "", open); err != nil {
 		t.Fatal(err)
 	}
 	if disk.placed.Load() == nil {

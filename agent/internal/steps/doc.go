@@ -68,12 +68,13 @@ func (m Machine) efiVariables() string { return cmp.Or(m.EFIVariables, bootable.
 // Agent is how an executor hands the deployment over to the installed system.
 type Agent interface {
 	// Place puts the agent into the system at root, with all it needs to go on there
-	// when the device starts from its disk.
-	Place(ctx context.Context, root string) error
+	// when the device starts from its disk. start says what starts it in a Windows, of
+	// tasksequence.AgentStarts; specialize when empty.
+	Place(ctx context.Context, root, start string) error
 	// PlaceOn is Place for a volume that is mounted only while it is worked on: open
 	// mounts it. It is opened again before the device restarts, when what has to be known
 	// there is written a last time.
-	PlaceOn(ctx context.Context, open OpenVolume) error
+	PlaceOn(ctx context.Context, start string, open OpenVolume) error
 	// Authorities are the appliance's certificate authorities, PEM, one text each.
 	Authorities() []string
 }

@@ -19,7 +19,7 @@ func prepareOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer y.close()
-	if err := s.Machine.Agent.Place(ctx, y.root); err != nil {
+	if err := s.Machine.Agent.Place(ctx, y.root, ""); err != nil {
 		return Outcome{}, err
 	}
 	if err := s.Vars.SetSystem("OSDTargetSystemDrive", tasksequence.Value{Text: y.root}); err != nil {
@@ -41,7 +41,7 @@ func prepareWindows(ctx context.Context, s *Step) error {
 	if err != nil {
 		return err
 	}
-	err = s.Machine.Agent.PlaceOn(ctx, func(ctx context.Context) (string, func() error, error) {
+	err = s.Machine.Agent.PlaceOn(ctx, s.Settings.Text("AgentStart"), func(ctx context.Context) (string, func() error, error) {
 		v, err := openVolume(ctx, s, layout)
 		if err != nil {
 			return "", nil, err

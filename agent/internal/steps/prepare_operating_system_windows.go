@@ -14,7 +14,7 @@ func prepareOperatingSystem(ctx context.Context, s *Step) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := s.Machine.Agent.Place(ctx, y.root); err != nil {
+	if err := s.Machine.Agent.Place(ctx, y.root, s.Settings.Text("AgentStart")); err != nil {
 		return Outcome{}, err
 	}
 	s.Log("info", "the agent goes on in the installed Windows when the device starts from its disk")

@@ -145,11 +145,11 @@ func (b *bench) fails(err error, part string) {
 // agent is a steps.Agent.
 type agent struct{ b *bench }
 
-func (a agent) Place(_ context.Context, root string) error {
+func (a agent) Place(_ context.Context, root, _ string) error {
 	a.b.placed = root
 	return nil
 }
 
-func (a agent) PlaceOn(context.Context, OpenVolume) error { return errNoDisks }
+func (a agent) PlaceOn(context.Context, string, OpenVolume) error { return errNoDisks }
 
 func (agent) Authorities() []string { return []string{"PEM 1\n", "PEM 2\n"} }

@@ -83,23 +83,23 @@ func (r *real) on(role disk.Role, f func(root string)) {
 	f(root)
 }
 
-// placed is a steps.Agent that notes where it was placed.
+// placed is a steps.Agent that notes where it was placed, and what starts it.
 type placed struct{ saw *[]string }
 
-func (p placed) Place(_ context.Context, root string) error {
+func (p placed) Place(_ context.Context, root, start string) error {
 	if _, err := os.Stat(filepath.Join(root, "Windows/System32")); err != nil {
 		return err
 	}
-	*p.saw = append(*p.saw, root)
+	*p.saw = append(*p.saw, root, start)
 	return nil
 }
 
-func (p placed) PlaceOn(ctx context.Context, open steps.OpenVolume) error {
+func (p placed) PlaceOn(ctx context.Context, start string, open steps.OpenVolume) error {
 	root, undo, err := open(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.Place(ctx, root), undo())
+	return errors.Join(p.Place(ctx, root, start), undo())
 }
 
 func (placed) Authorities() []string { return nil }
@@ -143,8 +143,8 @@ func TestWindowsFromLinux(t *testing.T) {
 	r.must(r.run(tasksequence.InjectDriverPack, map[string]any{"DriverPack": "pack:1"}))
 	var saw []string
 	r.agent = placed{&saw}
-	r.must(r.run(tasksequence.PrepareOperatingSystem, nil))
-	if len(saw) != 1 {
+	r.must(r.run(tasksequence.PrepareOperatingSystem, map[string]any{"AgentStart": "setup-complete"}))
+	if len(saw) != 2 || saw[1] != tasksequence.StartSetupComplete {
 		t.Errorf("the agent was placed at %q", saw)
 	}
 	r.on(disk.RoleWindows, func(root string) {

@@ -11,28 +11,15 @@ import (
 	"path/filepath"
 	"slices"
 
+	"slipway/tasksequence"
 	"slipway/tasksequence/unattend"
 )
-
-// Start is what makes an installed Windows run `slipway-agent.exe install`.
-type Start string
-
-// The ways, in the order in which they come to pass.
-const (
-	Specialize       Start = "specialize"     // a command of the answer file's specialize pass, run as SYSTEM; needs no one
-	StartAtSetupEnd  Start = "setup complete" // SetupComplete.cmd, run as SYSTEM; Windows ignores it with some OEM product keys
-	StartAtLogon     Start = "first logon"    // a command of the answer file at the first logon; somebody, or AutoLogon, has to log on
-	StartByOwnAnswer Start = "given"          // the answer file that was given has a command of its own
-)
-
-// Starts lists them.
-func Starts() []Start { return []Start{Specialize, StartAtSetupEnd, StartAtLogon, StartByOwnAnswer} }
 
 // Placement is the agent as it is put onto a volume.
 type Placement struct {
 	Agent        io.Reader // slipway-agent.exe for the processor of the Windows there
 	Config       []byte    // its configuration (installed.PlacedConfig)
-	Start        Start     // Specialize when empty
+	Start        string    // what starts it, of tasksequence.AgentStarts; specialize when empty
 	Architecture string    // of the answer file: unattend.AMD64, ARM64 or X86
 }
 
@@ -44,7 +31,7 @@ func (p Placement) Into(root string) ([]unattend.Change, error) {
 	if !IsWindows(root) {
 		return nil, fmt.Errorf("%s: %w: an Apply operating system step has to come first", root, ErrNoWindows)
 	}
-	if p.Start != "" && !slices.Contains(Starts(), p.Start) {
+	if p.Start != "" && !slices.Contains(tasksequence.AgentStarts(), p.Start) {
 		return nil, fmt.Errorf("put the agent into the installed Windows: %q is no way to start it", p.Start)
 	}
 	volume, err := os.OpenRoot(root)

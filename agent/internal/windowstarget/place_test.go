@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/tasksequence"
 	"slipway/tasksequence/unattend"
 )
 
@@ -61,7 +62,7 @@ func files(t *testing.T, root string) string {
 	return strings.Join(list, "\n")
 }
 
-func placement(start Start) Placement {
+func placement(start string) Placement {
 	return Placement{Agent: strings.NewReader("MZ agent"), Config: []byte(`{"Temporary":true}`), Start: start, Architecture: unattend.AMD64}
 }
 
@@ -96,7 +97,7 @@ func TestTheCommandFits(t *testing.T) {
 func TestIntoFindsNamesInAnyCase(t *testing.T) {
 	root := volume(t, "WINDOWS/system32", "programdata", "WINDOWS/PANTHER")
 	put2(t, root, "WINDOWS/PANTHER/Unattend.XML", string(unattend.New().Bytes()))
-	if _, err := placement(Specialize).Into(root); err != nil {
+	if _, err := placement(tasksequence.StartSpecialize).Into(root); err != nil {
 		t.Fatal(err)
 	}
 	if err := SaveState(memory(t), root, "d-1"); err != nil {
@@ -110,7 +111,7 @@ func TestIntoFindsNamesInAnyCase(t *testing.T) {
 }
 
 func TestTheOtherStarts(t *testing.T) {
-	for start, where := range map[Start]string{StartAtLogon: AnswerFile, StartAtSetupEnd: SetupComplete} {
+	for start, where := range map[string]string{tasksequence.StartFirstLogon: AnswerFile, tasksequence.StartSetupComplete: SetupComplete} {
 		root := volume(t, "Windows/System32")
 		put2(t, root, SetupComplete, "echo theirs\r\nexit /b 0\r\n")
 		for range 2 {
@@ -125,7 +126,7 @@ func TestTheOtherStarts(t *testing.T) {
 		if got := read(t, root, SetupComplete); !strings.HasSuffix(got, "echo theirs\r\nexit /b 0\r\n") {
 			t.Errorf("%s: what was there is lost:\n%s", start, got)
 		}
-		if start == StartAtLogon && !strings.Contains(text, "<FirstLogonCommands>") {
+		if start == tasksequence.StartFirstLogon && !strings.Contains(text, "<FirstLogonCommands>") {
 			t.Error(text)
 		}
 	}
@@ -133,12 +134,12 @@ func TestTheOtherStarts(t *testing.T) {
 
 func TestAGivenAnswerFileHasToStartIt(t *testing.T) {
 	root := volume(t, "Windows/System32")
-	if _, err := placement(StartByOwnAnswer).Into(root); err == nil || !strings.Contains(err.Error(), `slipway-agent.exe install`) {
+	if _, err := placement(tasksequence.StartGiven).Into(root); err == nil || !strings.Contains(err.Error(), `slipway-agent.exe install`) {
 		t.Error(err)
 	}
 	own := strings.Replace(string(unattend.New().Bytes()), "></unattend>", ">"+`<!-- runs C:\ProgramData\Slipway\deployment\Slipway-Agent.exe install --></unattend>`, 1)
 	put2(t, root, AnswerFile, own)
-	if _, err := placement(StartByOwnAnswer).Into(root); err != nil {
+	if _, err := placement(tasksequence.StartGiven).Into(root); err != nil {
 		t.Error(err)
 	}
 	if read(t, root, AnswerFile) != own {
@@ -183,7 +184,7 @@ func TestStateComesAndGoes(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(root, "Windows/System32"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := placement(StartAtSetupEnd).Into(root); err != nil {
+	if _, err := placement(tasksequence.StartSetupComplete).Into(root); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -206,7 +207,7 @@ func TestStateComesAndGoes(t *testing.T) {
 func TestWipeLeavesWhatIsNotOurs(t *testing.T) {
 	root := volume(t, "Windows/System32")
 	put2(t, root, OwnConfig, "{}")
-	if _, err := placement(StartAtSetupEnd).Into(root); err != nil {
+	if _, err := placement(tasksequence.StartSetupComplete).Into(root); err != nil {
 		t.Fatal(err)
 	}
 	if err := Wipe(root); err != nil {

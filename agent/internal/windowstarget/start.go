@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 
+	"slipway/tasksequence"
 	"slipway/tasksequence/unattend"
 )
 
@@ -33,13 +34,13 @@ const description = "Slipway goes on with the deployment"
 func (p Placement) start(volume *os.Root, root string) ([]unattend.Change, error) {
 	s := unattend.Settings{Architecture: cmp.Or(p.Architecture, defaultArchitecture())}
 	switch p.Start {
-	case Specialize, "":
+	case tasksequence.StartSpecialize, "":
 		s.Commands = []unattend.Command{{Pass: unattend.Specialize, Line: installCommand(), Description: description}}
-	case StartAtLogon:
+	case tasksequence.StartFirstLogon:
 		s.FirstLogon = []unattend.Command{{Line: installCommand(), Description: description}}
-	case StartAtSetupEnd:
+	case tasksequence.StartSetupComplete:
 		return nil, addSetupLine(volume)
-	case StartByOwnAnswer:
+	case tasksequence.StartGiven:
 		text, err := volume.ReadFile(find(volume, AnswerFile))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
