@@ -40,7 +40,9 @@ func New(t *testing.T) *Prefix {
 	p := &Prefix{Dir: dir, C: filepath.Join(dir, "prefix/drive_c"),
 		Env: []string{"HOME=" + dir, "WINEPREFIX=" + filepath.Join(dir, "prefix"), "WINEDEBUG=-all", "PATH=" + os.Getenv("PATH")}}
 	t.Cleanup(p.stop)
-	p.Run(t, "wineboot", "-i")
+	if err := copyTemplate(filepath.Join(dir, "prefix")); err != nil {
+		t.Fatal(err)
+	}
 	dll := filepath.Join(p.C, "windows/system32/bcryptprimitives.dll")
 	if err := os.WriteFile(dll, forwarder("bcryptprimitives.dll", "ProcessPrng", "advapi32.SystemFunction036"), 0o600); err != nil {
 		t.Fatal(err)
