@@ -96,6 +96,7 @@ func TestWindowsGoesOnWhereWinPEEnded(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	w.prefix.StayOn(t) // or the next program starts Windows, and the service, before the restart
 	out, _ := w.prefix.Command(ctx, "cmd", "/d", "/c", `C:\specialize.cmd`).CombinedOutput()
 	if !w.isService() {
 		t.Fatalf("there is no service:\n%s\n%s", out, w.read(agentLog))

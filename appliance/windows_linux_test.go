@@ -114,6 +114,7 @@ func TestWindowsFromStartOverARestartToItsRemoval(t *testing.T) {
 	config := w.config("tools/agent.json", map[string]string{"TSID": "halves", "Passcode": "slipway-lab"})
 	fakes := w.prefix.Fakes(t, script.Call{Program: "shutdown", Args: []string{"/r", "/f", "/t", "0", "/d", "p:4:1"}})
 
+	w.prefix.StayOn(t) // or the next program starts Windows, and the service, before the restart
 	code, said := w.says("start", "--config", config)
 	fakes.Done(t)
 	if code != 4 || !strings.Contains(said, "The computer restarts, and the deployment goes on afterwards") {

@@ -274,10 +274,18 @@ func TestEditorWithoutAnswer(t *testing.T) {
 	tb.press(`[data-node="greet"] > button`)
 	tb.until("the step", `document.getElementById("name")?.value === "Say hello"`)
 	tb.fill("#name", "Typed before the cable came off")
+	const place = `document.querySelector("#form > .row .primary").getBoundingClientRect().top`
+	before := eval[float64](tb, place)
 	s.line.cut(true)
+	tb.until("the word that the page is not live", `document.getElementById("notlive").checkVisibility()`)
+	if at := eval[float64](tb, place); at != before {
+		t.Errorf("the button moved from %v to %v under who is about to press it", before, at)
+	}
+	tb.shot(shotName("editor-notlive", 1280, "light"))
 	tb.press("#form > .row .primary")
 	tb.until("the word that it was not taken", `document.getElementById("unsent")?.textContent.includes("did not answer")`)
 	s.line.cut(false)
+	tb.until("the page to be live again", `!document.getElementById("notlive").checkVisibility()`)
 	tb.press("#form > .row .primary")
 	tb.until("the step in the draft", `document.querySelector('[data-node="greet"] .what').textContent.includes("Typed before the cable came off") && document.getElementById("unsent") === null`)
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/agent/internal/client"
 	"slipway/agent/wire"
@@ -73,14 +74,21 @@ func TestTheTokenEndsWithItsDeployment(t *testing.T) {
 func TestACrashGoesOnWithTheDeploymentOfItsToken(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t)
-	long, _ := json.Marshal("sleep 60")
+	begun := filepath.Join(t.TempDir(), "begun")
+	long, _ := json.Marshal("echo >" + begun + "; exec sleep 60")
 	d.appliance.Document.Sequence.Steps[0].Settings["Command"] = long
 	d.powerOn()
 	d.sees("Passcode")
 	d.types("correct horse\r")
 	d.sees("Choose a task sequence")
 	d.types("1")
-	d.sees("Step 1 of 1")
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) { // its name is on the screen before it begins
+		if _, err := os.Stat(begun); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 	d.stop()
 	<-d.failed
 	again := newDevice(t)
