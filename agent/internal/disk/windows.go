@@ -50,12 +50,6 @@ type Windows struct {
 
 var _ Disks = (*Windows)(nil)
 
-// errNotOnWindows says that an operation is the Linux boot image's.
-var errNotOnWindows = errors.New("this is not done from Windows: use the Linux boot image for it")
-
-// letters are those that the target's partitions get, if they are free.
-var letters = map[Role]string{RoleESP: "S", RoleWindows: "W", RoleRecovery: "R"}
-
 // List implements Disks.
 func (m *Windows) List(context.Context) ([]Disk, error) {
 	list, err := m.drives()
@@ -151,14 +145,6 @@ func (m *Windows) Prepare(ctx context.Context, l Layout, progress Progress) (Lay
 	return l, err
 }
 
-// Target is the root of the target's drive: of the partition for Windows that was made or
-// mounted last. It is empty while there is none.
-func (m *Windows) Target() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.target
-}
-
 // compare reads the disk back and takes over the ids that Windows gave.
 func (m *Windows) compare(l Layout, number int) (Layout, error) {
 	found, err := m.Drives.Layout(number)
@@ -211,79 +197,6 @@ func (m *Windows) Holds(_ context.Context, l Layout) (bool, error) {
 	return err == nil && otherwise(l, found) == "", err
 }
 
-// Mount implements Disks: the target's Windows partition has a drive letter afterwards.
-func (m *Windows) Mount(ctx context.Context, l Layout) (root string, err error) {
-	p, ok := l.Find(RoleWindows)
-	if !ok {
-		return "", errors.New("the target disk has no partition for Windows: Format disk with the layout windows makes one")
-	}
-	root, err = m.Device(ctx, l, p.Number)
-	if err == nil {
-		m.mu.Lock()
-		m.target = root
-		m.mu.Unlock()
-	}
-	return root, err
-}
-
-// Device implements Disks: the partition's drive, such as `W:\`.
-func (m *Windows) Device(ctx context.Context, l Layout, number int) (string, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	p, ok := l.Partition(number)
-	if !ok {
-		return "", fmt.Errorf("the target disk has no partition %d", number)
-	}
-	d, err := m.find(l.Disk)
-	if err != nil {
-		return "", err
-	}
-	used, err := m.Drives.Letters()
-	if err != nil {
-		return "", fmt.Errorf("list the drives: %w", err)
-	}
-	for letter, place := range used {
-		if place == (Place{d.Number, number}) {
-			return letter + `:\`, nil
-		}
-	}
-	free, err := m.free()
-	if err != nil {
-		return "", err
-	}
-	letter, err := free.take(letters[p.Role], -1)
-	if err != nil {
-		return "", err
-	}
-	if err := m.diskpart(ctx, assignScript(d.Number, number, letter)); err != nil {
-		return "", err
-	}
-	return letter + `:\`, nil
-}
-
-// freeLetters are drive letters that can be given.
-type freeLetters map[string]Place
-
-func (m *Windows) free() (freeLetters, error) {
-	used, err := m.Drives.Letters()
-	if err != nil {
-		return nil, fmt.Errorf("list the drives: %w", err)
-	}
-	return freeLetters(used), nil
-}
-
-// take takes the wanted letter, or another one that is free. Letters of the disk clean
-// are free too: it is about to be made anew.
-func (f freeLetters) take(want string, clean int) (string, error) {
-	for _, letter := range strings.Split(want+"WVUTSRQPONMLKJIHGFE", "") {
-		if place, used := f[letter]; !used || clean >= 0 && place.Disk == clean {
-			f[letter] = Place{-1, -1}
-			return letter, nil
-		}
-	}
-	return "", errors.New("no drive letter is left")
-}
-
 func (m *Windows) diskpart(ctx context.Context, script string) error {
 	path, remove, err := m.Script(script)
 	if err != nil {
@@ -301,40 +214,6 @@ func (m *Windows) diskpart(ctx context.Context, script string) error {
 func lastLines(output string) string {
 	words := strings.Join(strings.Fields(output), " ")
 	return strings.ToValidUTF8(words[max(0, len(words)-300):], "")
-}
-
-// Unmount implements Disks: Windows writes what is not on the disk before a restart.
-func (m *Windows) Unmount(context.Context) error { return nil }
-
-// Reread implements Disks.
-func (m *Windows) Reread(context.Context, string) (Layout, error) { return Layout{}, errNotOnWindows }
-
-// Grow implements Disks.
-func (m *Windows) Grow(context.Context, string, bool) (Layout, error) {
-	return Layout{}, errNotOnWindows
-}
-
-// Renew implements Disks.
-func (m *Windows) Renew(context.Context, Layout, int) error { return errNotOnWindows }
-
-// MountPartition implements Disks.
-func (m *Windows) MountPartition(context.Context, Layout, int) (string, func() error, error) {
-	return "", nil, errNotOnWindows
-}
-
-// Open implements Disks.
-func (m *Windows) Open(context.Context, string, OpenOptions) (Target, error) {
-	return nil, errNotOnWindows
-}
-
-// OpenPartition implements Disks.
-func (m *Windows) OpenPartition(context.Context, Layout, int, OpenOptions) (Target, error) {
-	return nil, errNotOnWindows
-}
-
-// Wipe implements Disks.
-func (m *Windows) Wipe(context.Context, string, WipeMethod, Progress) (WipeReport, error) {
-	return WipeReport{}, errNotOnWindows
 }
 
 // ScriptFile keeps scripts as files in dir.
