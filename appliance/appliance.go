@@ -253,7 +253,7 @@ func (a *appliance) buildWeb(context.Context) (err error) {
 		return err
 	}
 	a.console, err = ui.New(ui.Config{Logger: a.log, Backend: console.Backend(console.Services{
-		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Drafts: unsaved, Content: a.content, Uploads: uploads, Images: a.images, Graph: a.graph, Audit: a.audit, Settings: a.settings, Store: a.store, Health: health,
+		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Drafts: unsaved, Content: a.content, Catalogues: a.lists, Uploads: uploads, Images: a.images, Graph: a.graph, Audit: a.audit, Settings: a.settings, Store: a.store, Health: health,
 		Servers: func() []string { return []string{a.agentConfig().Server} },
 	}, a.held)})
 	if err != nil {

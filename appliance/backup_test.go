@@ -94,6 +94,12 @@ func TestARestoredApplianceIsTheSame(t *testing.T) {
 	if !a.showsPage(cookie) {
 		t.Fatal("the console session does not work before the backup")
 	}
+	list := filepath.Join(t.TempDir(), "own.json")
+	if err := os.WriteFile(list, []byte(`{"format":1,"name":"ours","entries":[{"kind":"operatingsystem","name":"Our Windows","url":"https://files.example.com/our.wim","os":"Windows 11","architecture":"x64"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.must("", "catalogue", "import", "--own", list)
+	lists := a.must("", "catalogue", "list")
 	installation, cas := installationOf(t, a), a.must("", "ca", "show")
 	cert := deviceCertificate(t)
 	media := pinned(t, cert, cas, installation)
@@ -138,6 +144,9 @@ func TestARestoredApplianceIsTheSame(t *testing.T) {
 	}
 	if now := b.must("", "ca", "show"); now != cas {
 		t.Error("the CA set is another")
+	}
+	if now := b.must("", "catalogue", "list"); now != lists {
+		t.Errorf("the catalogues were\n%sand are\n%s", lists, now)
 	}
 	if strings.Contains(b.out.String(), "Setup code:") {
 		t.Error("the restored appliance wants to be set up")

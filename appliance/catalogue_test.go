@@ -128,6 +128,12 @@ func TestCatalogues(t *testing.T) {
 	if out := r.must("", "catalogue", "search", "latitude 5440"); !strings.Contains(out, "Dell Latitude Driver Pack A01") || strings.Contains(out, "Our Windows") {
 		t.Error(out)
 	}
+	if out := r.must("", "catalogue", "refresh", "dell"); !strings.Contains(out, "dell: 1 driver packs") || m.asked["/DriverPackCatalog.cab"] != 2 {
+		t.Errorf("%s; the list was fetched %d times", out, m.asked["/DriverPackCatalog.cab"])
+	}
+	if code, _, said := r.cli("", "catalogue", "refresh", "ours"); code == 0 || !strings.Contains(said, "import its file again") {
+		t.Errorf("one of a file: exit %d, %s", code, said)
+	}
 	r.must("", "catalogue", "remove", "ours")
 	for args, want := range map[string]string{
 		"import acme " + own:                         "dell, hp, lenovo, microsoft",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 )
 
 func (a *app) catalogueCommand() *cobra.Command {
-	return group("catalogue", "Lists of driver packs and operating systems that devices can have fetched", a.catalogueImport(), a.catalogueList(), a.catalogueSearch(), a.catalogueRemove())
+	return group("catalogue", "Lists of driver packs and operating systems that devices can have fetched", a.catalogueImport(), a.catalogueRefresh(), a.catalogueList(), a.catalogueSearch(), a.catalogueRemove())
 }
 
 func (a *app) catalogueImport() *cobra.Command {
@@ -51,18 +52,33 @@ form (docs/catalogues.md). The vendors:
 			if err := a.call(c.Context(), "POST", "/admin/catalogues", in, &out); err != nil {
 				return err
 			}
-			if a.json {
-				return a.printJSON(out)
-			}
-			left := ""
-			if out.Left > 0 {
-				left = fmt.Sprintf("; %d entries of the list made no sense and were left out", out.Left)
-			}
-			_, err := fmt.Fprintf(a.out, "%s: %d driver packs, %d operating systems%s\n", out.Name, out.Drivers, out.Systems, left)
-			return err
+			return a.catalogueRead(out)
 		}})
 	c.Flags().BoolVar(&own, "own", false, "the file is a catalogue in Slipway's own form")
 	return c
+}
+
+// catalogueRead tells of a catalogue that was read.
+func (a *app) catalogueRead(out catalogue.Info) error {
+	if a.json {
+		return a.printJSON(out)
+	}
+	left := ""
+	if out.Left > 0 {
+		left = fmt.Sprintf("; %d entries of the list made no sense and were left out", out.Left)
+	}
+	_, err := fmt.Fprintf(a.out, "%s: %d driver packs, %d operating systems%s\n", out.Name, out.Drivers, out.Systems, left)
+	return err
+}
+
+func (a *app) catalogueRefresh() *cobra.Command {
+	return a.jsonFlag(&cobra.Command{Use: "refresh NAME", Short: "Read a catalogue anew from where it came", Args: usage(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, args []string) error {
+		var out catalogue.Info
+		if err := a.call(c.Context(), "POST", "/admin/catalogues/"+escape(args[0])+"/refresh", nil, &out); err != nil {
+			return err
+		}
+		return a.catalogueRead(out)
+	}})
 }
 
 func (a *app) catalogueList() *cobra.Command {
@@ -74,16 +90,20 @@ func (a *app) catalogueList() *cobra.Command {
 		if a.json {
 			return a.printJSON(out)
 		}
-		rows := [][]string{{"CATALOGUE", "DRIVER PACKS", "OPERATING SYSTEMS", "IMPORTED"}}
+		rows := [][]string{{"CATALOGUE", "DRIVER PACKS", "OPERATING SYSTEMS", "IMPORTED", "FROM"}}
 		for _, i := range out.Catalogues {
-			rows = append(rows, []string{i.Name, fmt.Sprint(i.Drivers), fmt.Sprint(i.Systems), i.Imported.Local().Format(time.DateTime)})
+			if i.Problem != "" {
+				rows = append(rows, []string{i.Name, "-", "-", "-", printable(i.Problem)})
+				continue
+			}
+			rows = append(rows, []string{i.Name, fmt.Sprint(i.Drivers), fmt.Sprint(i.Systems), i.Imported.Local().Format(time.DateTime), printable(i.From)})
 		}
 		return a.table(rows)
 	}})
 }
 
 func (a *app) catalogueSearch() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{Use: "search TEXT", Short: "Show the entries whose name, model or edition holds a text", Args: usage(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, args []string) error {
+	return a.jsonFlag(&cobra.Command{Use: "search TEXT", Short: "Show the entries whose name, model, Windows or edition holds every word of a text", Args: usage(cobra.ExactArgs(1)), RunE: func(c *cobra.Command, args []string) error {
 		var out api.CatalogueEntries
 		if err := a.call(c.Context(), "GET", "/admin/catalogue-entries?text="+url.QueryEscape(args[0]), nil, &out); err != nil {
 			return err
@@ -91,10 +111,10 @@ func (a *app) catalogueSearch() *cobra.Command {
 		if a.json {
 			return a.printJSON(out)
 		}
-		rows := [][]string{{"KIND", "FOR", "NAME", "SIZE"}}
+		rows := [][]string{{"KIND", "FOR", "NAME", "SIZE", "CONTENT"}}
 		for _, e := range out.Entries {
 			what := []string{e.OS, e.Version, e.Architecture, e.Edition, e.LanguageCode}
-			rows = append(rows, []string{e.Kind, printable(strings.Join(strings.Fields(strings.Join(what, " ")), " ")), printable(e.Name), megabytes(e.Size)})
+			rows = append(rows, []string{e.Kind, printable(strings.Join(strings.Fields(strings.Join(what, " ")), " ")), printable(e.Name), megabytes(e.Size), cmp.Or(e.Content, e.Fetching, "-")})
 		}
 		return a.table(rows)
 	}})

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -168,7 +169,7 @@ func readCmdlet(t *testing.T, file string) psCmdlet {
 		t.Fatalf("%s is not a cmdlet:\n%s", file, text)
 	}
 	c := psCmdlet{name: name[1], method: call[1], path: path[1], query: map[string]string{}, body: map[string]string{},
-		hasBody: strings.Contains(call[2], "-Body $body"), text: strings.Contains(call[2], "-Text $text")}
+		hasBody: strings.Contains(call[2], "-Body $body"), text: strings.Contains(call[2], "-Text $text") || strings.Contains(call[2], "-Bytes $bytes")}
 	for _, m := range psEscape.FindAllStringSubmatch(path[2], -1) {
 		c.pathParameters = append(c.pathParameters, m[1])
 	}
@@ -300,7 +301,7 @@ func (r *running) upload(token, content string) string {
 // TestThePowerShellCmdletsCallTheAPI replays the request of every cmdlet, with every
 // parameter it has, against a running appliance.
 func TestThePowerShellCmdletsCallTheAPI(t *testing.T) {
-	r := start(t, t.TempDir())
+	r := startWith(t, t.TempDir(), privateAddresses)
 	token := strings.TrimSpace(r.must("", "token", "add", "powershell", "--role", "administrator"))
 	r.must("correct horse battery staple\n", "passcode", "set")
 	device := r.boot(testDevice)
@@ -379,6 +380,35 @@ func TestThePowerShellCmdletsCallTheAPI(t *testing.T) {
 	run("Stop-SlipwayContentJob", 204, args{"Id": verify["id"]})
 	run("Remove-SlipwayContentVersion", 204, args{"Item": "Editor 2", "Version": 1})
 	run("Remove-SlipwayContent", 204, args{"Item": "Editor 2"})
+
+	own := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"format":1,"name":"ours","entries":[{"kind":"operatingsystem","name":"Our Windows","url":"https://files.example.com/our.wim","os":"Windows 11","architecture":"x64"}]}`)
+	}))
+	defer own.Close()
+	run("Import-SlipwayCatalogue", 200, args{"Vendor": "", "Url": own.URL + "/ours.json"})
+	run("Get-SlipwayCatalogue", 200, nil)
+	if out := run("Find-SlipwayCatalogueEntry", 200, args{"Text": "our windows", "Catalogue": "ours", "Kind": "operatingsystem", "Os": "Windows 11"}); out["total"] != 1.0 {
+		t.Errorf("found %v", out)
+	}
+	if out := run("Update-SlipwayCatalogue", 200, args{"Name": "ours"}); out["operatingSystems"] != 1.0 {
+		t.Errorf("read anew: %v", out)
+	}
+	run("Remove-SlipwayCatalogue", 204, args{"Name": "ours"})
+
+	run("Get-SlipwayGraphSetting", 200, nil)
+	if out := run("Set-SlipwayGraphSetting", 200, args{"Settings": args{"tenant": "1f0c9a52-6d3b-4a1e-9c57-0123456789ab"}}); !strings.Contains(fmt.Sprint(out), "1f0c9a52") {
+		t.Errorf("the settings %v", out)
+	}
+	if out := run("Test-SlipwayGraph", 200, nil); out["ok"] != false {
+		t.Errorf("the test of what is not set up: %v", out)
+	}
+	if out := run("Get-SlipwayWimboot", 200, nil); out["present"] == true {
+		t.Errorf("wimboot %v", out)
+	}
+	if out := run("Add-SlipwayWimboot", 422, args{"LiteralPath": "no wimboot"}); !strings.Contains(fmt.Sprint(out), "wimboot") {
+		t.Errorf("what is not wimboot answers %v", out)
+	}
+	run("Remove-SlipwayWimboot", 204, nil)
 
 	run("Get-SlipwayBootImage", 200, nil)
 	run("Get-SlipwayBootImageBuildList", 200, nil)

@@ -30,6 +30,7 @@ type Backend struct {
 	Sequences   Sequences
 	Drafts      Drafts
 	Content     Content
+	Catalogues  Catalogues
 	Images      Images
 	Windows     Windows
 	Graph       Graph

@@ -36,6 +36,7 @@ func startSite(t *testing.T, furnished bool) *site {
 		f.addAccount("anna", "correct horse", fleet.RoleAdministrator)
 		f.furnishAccounts(time.Now())
 		f.furnishWindows(time.Now())
+		f.furnishCatalogues(time.Now())
 	}
 	c, err := New(Config{Backend: f.backend()})
 	if err != nil {

@@ -25,7 +25,7 @@ func (c Config) Validate() error {
 	b := c.Backend
 	for name, missing := range map[string]bool{
 		"Sessions": b.Sessions == nil, "Security": b.Security == nil, "Accounts": b.Accounts == nil, "Tokens": b.Tokens == nil, "Devices": b.Devices == nil,
-		"Deployments": b.Deployments == nil, "Sequences": b.Sequences == nil, "Drafts": b.Drafts == nil, "Content": b.Content == nil, "Images": b.Images == nil,
+		"Deployments": b.Deployments == nil, "Sequences": b.Sequences == nil, "Drafts": b.Drafts == nil, "Content": b.Content == nil, "Catalogues": b.Catalogues == nil, "Images": b.Images == nil,
 		"Audit": b.Audit == nil, "Health": b.Health == nil, "Live": b.Live == nil,
 	} {
 		if missing {

@@ -52,6 +52,9 @@ type fake struct {
 	drafts      map[string][]byte // by account and sequence
 	images      []fleet.BootImage
 	graph       map[string]string
+	catalogues  []Catalogue
+	entries     []CatalogueEntry
+	imported    ImportCatalogue // the last one
 	wimboot     Wimboot
 	winBuild    WinPEBuild // the last one that was asked for
 	builds      []fleet.ImageBuild
@@ -70,7 +73,7 @@ func newFake(now func() time.Time) *fake {
 
 func (f *fake) backend() Backend {
 	return Backend{Sessions: fakeSessions{f}, Security: fakeSecurity{f}, Accounts: fakeAccounts{f}, Tokens: fakeTokens{f}, Devices: fakeDevices{f}, Deployments: fakeDeployments{f},
-		Sequences: fakeSequences{f}, Drafts: fakeDrafts{f}, Content: fakeContent{f}, Images: fakeImages{f}, Graph: fakeGraph{f}, Windows: fakeWindows{f}, Audit: fakeAudit{f}, Health: fakeHealth{f}, Live: fakeLive{f}}
+		Sequences: fakeSequences{f}, Drafts: fakeDrafts{f}, Content: fakeContent{f}, Catalogues: fakeCatalogues{f}, Images: fakeImages{f}, Graph: fakeGraph{f}, Windows: fakeWindows{f}, Audit: fakeAudit{f}, Health: fakeHealth{f}, Live: fakeLive{f}}
 }
 
 // note writes an audit entry; the caller holds the lock.

@@ -50,6 +50,8 @@ const (
 	importLimit   = 4 << 20
 	settingsLimit = 1 << 20 // authorities and revocation lists
 	wimbootLimit  = 5 << 20
+
+	catalogueLimit = 33 << 20 // 32 MB, as the form says, and what is around it
 )
 
 // routes is everything the console answers, besides its static assets.
@@ -99,6 +101,11 @@ func routes() []route {
 		{method: get, path: "/content", access: viewer, handle: (*Console).showContent},
 		{method: get, path: "/content/add", access: technician, handle: (*Console).showAddContent},
 		{method: post, path: "/content/add", access: technician, handle: (*Console).addContent},
+		{method: get, path: cataloguesPage, access: viewer, handle: (*Console).showCatalogues},
+		{method: get, path: cataloguesPage + "/add", access: technician, handle: (*Console).showAddCatalogue},
+		{method: post, path: cataloguesPage + "/add", access: technician, body: catalogueLimit, handle: (*Console).addCatalogue},
+		{method: post, path: cataloguesPage + "/refresh", access: technician, handle: (*Console).refreshCatalogue},
+		{method: post, path: cataloguesPage + "/remove", access: technician, handle: (*Console).removeCatalogue},
 		{method: get, path: "/content/:id", access: viewer, handle: (*Console).showContentItem},
 		{method: post, path: "/content/:id", access: technician, handle: (*Console).changeContent},
 		{method: post, path: "/content/:id/status", access: technician, handle: (*Console).setContentStatus},

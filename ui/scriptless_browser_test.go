@@ -9,8 +9,8 @@ import (
 	"slipway/ui/browsertest"
 )
 
-// TestWithoutScripts: signing in, setting the passcode, filtering, assigning and
-// cancelling work in a browser that runs no script at all.
+// TestWithoutScripts: signing in, setting the passcode, filtering, assigning,
+// catalogues and cancelling work in a browser that runs no script at all.
 func TestWithoutScripts(t *testing.T) {
 	browser := browsertest.Start(t)
 	s := startSite(t, true)
@@ -46,6 +46,15 @@ func TestWithoutScripts(t *testing.T) {
 	tb.do(chromedp.WaitVisible(chromedp.CSS(".banner.good")))
 	if len(s.named) != 2 {
 		t.Errorf("%d named passcodes", len(s.named))
+	}
+	tb.open(cataloguesPage)
+	tb.press("[popovertarget=remove-3]")
+	tb.press("#remove-3 .solid")
+	tb.do(chromedp.WaitVisible(chromedp.CSS(".banner.good")))
+	tb.press(`[aria-label="Refresh hp"]`)
+	tb.do(chromedp.WaitVisible(chromedp.CSS(".banner.good")))
+	if len(s.catalogues) != 3 || s.catalogues[1].Problem != "" {
+		t.Errorf("%+v", s.catalogues)
 	}
 	tb.open("/deployments/run1")
 	tb.press("[popovertarget=cancel]")

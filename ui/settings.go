@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"strings"
 
@@ -72,23 +71,28 @@ func words(list string) []string {
 
 // uploaded reads a file of the form; nil when none was chosen.
 func uploaded(v *visit, field string) ([]byte, error) {
+	body, _, err := uploadedAs(v, field)
+	return body, err
+}
+
+// uploadedAs is uploaded with the name that the browser gives the file.
+func uploadedAs(v *visit, field string) (body []byte, name string, err error) {
 	if v.r.MultipartForm == nil {
-		return nil, nil
+		return nil, "", nil
 	}
-	var file multipart.File
-	file, _, err := v.r.FormFile(field)
+	file, head, err := v.r.FormFile(field)
 	if errors.Is(err, http.ErrMissingFile) {
-		return nil, nil
+		return nil, "", nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer func() { _ = file.Close() }() // read only
-	body, err := io.ReadAll(file)
+	body, err = io.ReadAll(file)
 	if len(body) == 0 {
-		return nil, err
+		return nil, "", err
 	}
-	return body, err
+	return body, head.Filename, err
 }
 
 // toPEM takes what Windows writes as well: a .cer and a .crl are often binary.

@@ -9,7 +9,8 @@ type cmdlet struct {
 	text    string // more help
 
 	fixed  map[string]string // members of the body that are always the same
-	file   bool              // the body is a file that is named by LiteralPath
+	file   bool              // the body is a text file that is named by LiteralPath
+	bytes  bool              // with file: it is a file of bytes
 	export bool              // the answer is a document that can be written to a file
 	only   []string          // members of the body that are offered; nil: all
 }
@@ -41,11 +42,27 @@ func cmdlets() []cmdlet {
 		{name: "Stop-SlipwayContentJob", method: "DELETE", path: a + "/content-jobs/{id}", example: "-Id $job.id"},
 		{name: "Test-SlipwayContent", method: "POST", path: a + "/content-jobs/verify", example: "-Item Editor"},
 
+		{name: "Get-SlipwayCatalogue", method: "GET", path: a + "/catalogues"},
+		{name: "Import-SlipwayCatalogue", method: "POST", path: a + "/catalogues", example: "-Vendor dell", only: []string{"vendor", "url"},
+			text: "With a Vendor (dell, hp, lenovo, microsoft) its published list is read, from Url when one is given; with Url alone a catalogue in Slipway's own form."},
+		{name: "Update-SlipwayCatalogue", method: "POST", path: a + "/catalogues/{name}/refresh", example: "-Name dell"},
+		{name: "Remove-SlipwayCatalogue", method: "DELETE", path: a + "/catalogues/{name}", example: "-Name hp"},
+		{name: "Find-SlipwayCatalogueEntry", method: "GET", path: a + "/catalogue-entries", example: "-Text 'latitude 5440'",
+			text: "The answer has at most 200 entries, and in total how many there are. Kind is driverpack or operatingsystem."},
+
 		{name: "Get-SlipwayBootImage", method: "GET", path: a + "/images"},
 		{name: "Get-SlipwayBootImageBuildList", method: "GET", path: a + "/images/builds"},
 		{name: "Get-SlipwayBootImageBuild", method: "GET", path: a + "/images/builds/{id}", example: "-Id $build.id"},
 		{name: "Start-SlipwayBootImageBuild", method: "POST", path: a + "/images/builds", example: "-Kind linux -Profile client",
 			text: "What names files of the appliance, as for Windows PE, is built on the appliance itself only: slipway image build.", only: []string{"kind", "profile", "keyboard", "lab"}},
+
+		{name: "Get-SlipwayWimboot", method: "GET", path: a + "/images/wimboot"},
+		{name: "Add-SlipwayWimboot", method: "PUT", path: a + "/images/wimboot", file: true, bytes: true, example: "-LiteralPath .\\wimboot", text: "The file is that of a release of the wimboot project."},
+		{name: "Remove-SlipwayWimboot", method: "DELETE", path: a + "/images/wimboot"},
+
+		{name: "Get-SlipwayGraphSetting", method: "GET", path: a + "/graph", text: "Secrets are not answered, only what may be known of them."},
+		{name: "Set-SlipwayGraphSetting", method: "PATCH", path: a + "/graph", example: "-Settings @{ tenant = '1f0c9a52-6d3b-4a1e-9c57-0123456789ab'; client_secret = $secret }"},
+		{name: "Test-SlipwayGraph", method: "POST", path: a + "/graph/test", text: "Nothing is changed in the tenant."},
 
 		{name: "Get-SlipwayDeviceList", method: "GET", path: a + "/devices"},
 		{name: "Get-SlipwayDevice", method: "GET", path: a + "/devices/{id}", example: "-Id 52:54:00:12:34:56"},
@@ -79,14 +96,14 @@ var help = map[string]string{
 	"Models":       "A driver pack's models, as devices name them.",
 	"Command":      "An application's installation command line.",
 	"Status":       "development, active or deprecated.",
-	"Url":          "The address that the appliance fetches the file from.",
+	"Url":          "The address that the appliance fetches the file or list from.",
 	"Sha256":       "The hash that the fetched file must have, 64 hex digits.",
 	"Uploads":      "What Send-SlipwayFile answered.",
 	"AsIs":         "Convert nothing.",
 	"KeepOriginal": "Keep a disk image beside its converted form.",
 	"Template":     "One of those that Get-SlipwayTemplate lists.",
 	"Content":      "A hashtable of the template's places to content items.",
-	"Kind":         "The kind of boot image: linux.",
+	"Kind":         "The kind: of a boot image linux, of an entry driverpack or operatingsystem.",
 	"Profile":      "Which drivers: client or server.",
 	"Keyboard":     "The layout that the prompt starts with.",
 	"Lab":          "For labs only: allow a rescue shell and a passcode on the kernel command line.",
@@ -94,6 +111,11 @@ var help = map[string]string{
 	"Target":       "image, disk or silent.",
 	"Once":         "At the next boot only.",
 	"Way":          "ipxe, one-file, shim or signed-ipxe; empty for the appliance's default.",
-	"LiteralPath":  "The file, JSON or YAML.",
+	"LiteralPath":  "The file; a task sequence is JSON or YAML.",
+	"Vendor":       "dell, hp, lenovo or microsoft.",
+	"Catalogue":    "The name of the catalogue.",
+	"Text":         "Words that name, model, Windows or edition must hold.",
+	"Os":           "The Windows, as Windows 11.",
+	"Settings":     "A hashtable of settings by the names that Get-SlipwayGraphSetting lists; an empty value removes one.",
 	"OutFile":      "The file to write. Without it the document is answered as text.",
 }

@@ -64,6 +64,9 @@ func (w *writer) function(c cmdlet, op operation, path, query, body []input, lis
 	}
 	arguments := "-Method '" + c.method + "' -Path $path -Query $query"
 	switch {
+	case c.file && c.bytes:
+		w.line("    $bytes = [System.IO.File]::ReadAllBytes((Resolve-Path -LiteralPath $LiteralPath -ErrorAction Stop).ProviderPath)")
+		arguments += " -Bytes $bytes"
 	case c.file:
 		w.line("    $text = Get-Content -LiteralPath $LiteralPath -Raw -Encoding UTF8 -ErrorAction Stop")
 		arguments += " -Text $text"

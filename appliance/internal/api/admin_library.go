@@ -117,7 +117,7 @@ func (a *API) imageRoutes() []route {
 		{Method: "GET", Path: admin + "/images/wimboot", Access: Viewer, Summary: "The wimboot that the administrator added", Out: imaging.Wimboot{}, Handle: func(*call) (any, error) {
 			return a.Images.Wimboot()
 		}},
-		{Method: "PUT", Path: admin + "/images/wimboot", Access: Administrator, Summary: "Add wimboot: the body is the file, of a release of the wimboot project", Out: imaging.Wimboot{}, MaxBody: imaging.MaxWimboot + 1, Handle: func(c *call) (any, error) {
+		{Method: "PUT", Path: admin + "/images/wimboot", Access: Administrator, Summary: "Add wimboot: the body is the file, of a release of the wimboot project", In: raw{}, Out: imaging.Wimboot{}, MaxBody: imaging.MaxWimboot + 1, Handle: func(c *call) (any, error) {
 			return a.Images.AddWimboot(c.ctx(), imagingActor(c), c.Request.Body)
 		}},
 		{Method: "DELETE", Path: admin + "/images/wimboot", Access: Administrator, Summary: "Remove wimboot", Handle: func(c *call) (any, error) {

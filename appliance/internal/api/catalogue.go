@@ -18,7 +18,8 @@ type Catalogues struct {
 
 // CatalogueEntries are entries of catalogues that were searched for.
 type CatalogueEntries struct {
-	Entries []catalogue.Entry `json:"entries"`
+	Entries []catalogue.Found `json:"entries"`
+	Total   int               `json:"total"` // that match; entries holds 200 at most
 }
 
 // ImportCatalogue asks for a list to be read: that of a vendor, from where it publishes it
@@ -44,10 +45,11 @@ func (a *API) catalogueRoutes() []route {
 		{Method: "DELETE", Path: all + "/{name}", Access: Technician, Summary: "Forget a catalogue; what was fetched of it stays", Handle: func(c *call) (any, error) {
 			return nil, a.Catalogue.Remove(c.ctx(), contentActor(c), c.Param("name"))
 		}},
-		{Method: "GET", Path: admin + "/catalogue-entries", Access: Viewer, Summary: "Entries of all catalogues whose name, model or edition holds a text; 200 at most", Query: []string{"text"}, Out: CatalogueEntries{}, Handle: func(c *call) (any, error) {
-			list, err := a.Catalogue.Search(c.Request.URL.Query().Get("text"), maxFound)
-			return CatalogueEntries{list}, err
+		{Method: "POST", Path: all + "/{name}/refresh", Access: Technician, Summary: "Read a catalogue anew from where it came", Out: catalogue.Info{}, Handle: func(c *call) (any, error) {
+			return a.Catalogue.Refresh(c.ctx(), contentActor(c), c.Param("name"))
 		}},
+		{Method: "GET", Path: admin + "/catalogue-entries", Access: Viewer, Summary: "Entries of catalogues whose name, model, Windows or edition holds every word of a text; 200 at most",
+			Query: []string{"text", "catalogue", "kind", "os"}, Out: CatalogueEntries{}, Handle: a.searchCatalogues},
 		{Method: "POST", Path: prefix + "/deployments/{id}/cloud", Access: Device, Summary: "Have what a catalogue names fetched, and say how far that is; for the steps that end in \"from cloud\"",
 			In: wire.CloudQuery{}, Out: wire.CloudAnswer{}, Handle: a.fromCloud},
 	}
@@ -63,6 +65,12 @@ func (a *API) importCatalogue(c *call) (any, error) {
 			Detail: "A path of the appliance can only be named on the appliance itself: slipway catalogue import. Name a URL instead."}
 	}
 	return a.Catalogue.Import(c.ctx(), contentActor(c), catalogue.Source{Vendor: in.Vendor, Path: in.Path, URL: in.URL})
+}
+
+func (a *API) searchCatalogues(c *call) (any, error) {
+	q := c.Request.URL.Query()
+	list, total, err := a.Catalogue.Search(catalogue.Query{Text: q.Get("text"), Catalogue: q.Get("catalogue"), Kind: q.Get("kind"), OS: q.Get("os"), Limit: maxFound})
+	return CatalogueEntries{list, total}, err
 }
 
 // fromCloud: that the device may ask comes of its task sequence alone.

@@ -169,6 +169,31 @@ func TestABackupWithoutContent(t *testing.T) {
 	}
 }
 
+// Catalogues come with every backup, whose format earlier versions refuse; not with them
+// what lies beside them.
+func TestABackupOfCatalogues(t *testing.T) {
+	a := newAppliance(t).withCatalogue(t)
+	var out bytes.Buffer
+	m, err := a.Write(t.Context(), &out, passphrase, Wanted{})
+	if err != nil || m.Format != 3 || m.Content != nil {
+		t.Errorf("%+v, %v", m, err)
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	if err := restore(t, data, out.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(data, catalogueFile)); err != nil || string(text) != catalogueText {
+		t.Errorf("%q, %v", text, err)
+	}
+	if got := names(t, filepath.Join(data, catalogueFolder)); len(got) != 1 {
+		t.Errorf("restored %v", got)
+	}
+	old := rewrite(t, out.Bytes(), func(m *Manifest) { m.Format = 2 })
+	if err := restore(t, filepath.Join(t.TempDir(), "data"), old); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a catalogue in format 2: %v", err)
+	}
+}
+
 // What cannot be backed up is told with its name: what is missing before the first
 // byte, what was changed when it is met.
 func TestABackupOfDamagedContent(t *testing.T) {

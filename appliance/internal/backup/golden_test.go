@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -17,7 +18,7 @@ import (
 )
 
 // testdata/1 holds a backup of format 1, made by this package: its manifest, and the
-// whole file; testdata/2 one with content. Every later version reads them. -update writes those of the present
+// whole file; testdata/2 one with content, testdata/3 with catalogues as well. Every later version reads them. -update writes those of the present
 // format; one that was released must not change under its number.
 var updateGolden = flag.Bool("update", false, "write the golden files of the present format")
 
@@ -31,7 +32,9 @@ func TestGoldenManifest(t *testing.T) {
 		}}
 	full := plain
 	full.Format, full.Content = 2, &Content{Blobs: 3, Size: 1 << 40}
-	for _, want := range []Manifest{plain, full} {
+	lists := full
+	lists.Format, lists.Files = 3, slices.Insert(slices.Clone(plain.Files), 3, File{"catalogues/dell.json", 77, "0000000000000000000000000000000000000000000000000000000000000005"})
+	for _, want := range []Manifest{plain, full, lists} {
 		got, err := want.encode()
 		if err != nil {
 			t.Fatal(err)
@@ -58,10 +61,10 @@ func TestGoldenManifest(t *testing.T) {
 // The golden backups restore for ever. (They cannot be compared byte by byte: they are
 // sealed.)
 func TestGoldenBackup(t *testing.T) {
-	for _, format := range []int{1, 2} {
+	for _, format := range []int{1, 2, 3} {
 		path := filepath.Join("testdata", strconv.Itoa(format), "backup.age")
 		if *updateGolden && format == manifestFormat {
-			if err := os.WriteFile(path, newAppliance(t).withContent(t, 300).backup(t), 0o644); err != nil {
+			if err := os.WriteFile(path, newAppliance(t).withContent(t, 300).withCatalogue(t).backup(t), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -73,8 +76,11 @@ func TestGoldenBackup(t *testing.T) {
 		if err := restore(t, data, file); err != nil {
 			t.Fatal(err)
 		}
-		if format == 2 {
+		if format >= 2 {
 			hasContent(t, data)
+		}
+		if text, err := os.ReadFile(filepath.Join(data, catalogueFile)); (err == nil) != (format >= 3) || err == nil && string(text) != catalogueText {
+			t.Errorf("format %d: the catalogue is %q, %v", format, text, err)
 		}
 		store, ring := opened(t, data)
 		err = store.View(func(tx *state.Tx) error {
@@ -95,7 +101,7 @@ func TestGoldenBackup(t *testing.T) {
 }
 
 func FuzzReadArchive(f *testing.F) {
-	for _, format := range []string{"1", "2"} {
+	for _, format := range []string{"1", "2", "3"} {
 		file, err := os.ReadFile(filepath.Join("testdata", format, "backup.age"))
 		if err != nil {
 			f.Fatal(err)

@@ -53,6 +53,23 @@ func (a *appliance) withContent(t *testing.T, big int) *appliance {
 	return a
 }
 
+const (
+	catalogueFile = "catalogues/dell.json"
+	catalogueText = `{"format":2,"name":"dell","vendor":"dell","from":"dell.cab","importedAt":"2026-07-01T12:30:00Z","entries":[]}`
+)
+
+// withCatalogue gives the appliance a catalogue, and what an import that goes on leaves
+// beside it.
+func (a *appliance) withCatalogue(t *testing.T) *appliance {
+	t.Helper()
+	file := filepath.Join(a.from.Data, catalogueFile)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(catalogueText), 0o600),
+		os.WriteFile(filepath.Join(filepath.Dir(file), ".list-1"), []byte("half"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 // sparse is a file whose bytes are zero but for the last.
 func (a *appliance) sparse(t *testing.T, size int) string {
 	t.Helper()

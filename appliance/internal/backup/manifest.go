@@ -12,9 +12,10 @@ import (
 // The format numbers of the archive. Readers take every number up to the newest; a
 // writer uses the lowest that says all, so that older versions read what they can.
 const (
-	formatPlain    = 1
-	formatContent  = 2 // blobs of content follow the listed files
-	manifestFormat = formatContent
+	formatPlain      = 1
+	formatContent    = 2 // blobs of content follow the listed files
+	formatCatalogues = 3 // catalogues are among the listed files
+	manifestFormat   = formatCatalogues
 )
 
 // The names of the archive's entries, and of what they become in the data folder.
@@ -23,6 +24,8 @@ const (
 	stateName    = "state"
 	keyName      = "secret.key"
 	auditFolder  = "audit"
+	// catalogueFolder holds catalogues/<name>.json, in the form of package catalogue.
+	catalogueFolder = "catalogues"
 	// contentFolder holds blobs in the archive, content/<sha256>; in the data folder
 	// they stand as package content keeps them.
 	contentFolder = "content"
@@ -32,7 +35,10 @@ const (
 	ConfigurationName = "slipway.yaml"
 )
 
-var auditName = regexp.MustCompile(`^` + auditFolder + `/audit-[0-9]{8}\.jsonl$`)
+var (
+	auditName     = regexp.MustCompile(`^` + auditFolder + `/audit-[0-9]{8}\.jsonl$`)
+	catalogueName = regexp.MustCompile(`^` + catalogueFolder + `/[a-z0-9-]{1,40}\.json$`)
+)
 
 // Limits of what a reader takes.
 const (
@@ -40,6 +46,7 @@ const (
 	maxFiles    = 4096
 	maxSmall    = 1 << 20   // key file and configuration, in bytes
 	maxAudit    = 256 << 20 // each audit file
+	maxList     = 256 << 20 // each catalogue
 	maxState    = 64 << 30
 )
 
@@ -104,6 +111,9 @@ func (m Manifest) check() error {
 	for _, f := range m.Files {
 		limit := f.limit()
 		sum, err := hex.DecodeString(f.SHA256)
+		if catalogueName.MatchString(f.Name) && m.Format < formatCatalogues {
+			limit = 0
+		}
 		if limit == 0 || seen[f.Name] || f.Size < 0 || f.Size > limit || err != nil || len(sum) != 32 {
 			return bad(fmt.Sprintf("the entry %q", f.Name))
 		}
@@ -128,6 +138,9 @@ func (f File) limit() int64 {
 	}
 	if auditName.MatchString(f.Name) {
 		return maxAudit
+	}
+	if catalogueName.MatchString(f.Name) {
+		return maxList
 	}
 	return 0
 }

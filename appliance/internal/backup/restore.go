@@ -149,7 +149,7 @@ func (f *folder) record(ctx context.Context, m Manifest) error {
 const stageName = "restore.unfinished"
 
 // placed are the names a restore gives, the state as the last one.
-var placed = []string{auditFolder, ConfigurationName, contentFolder, keyName, stateName}
+var placed = []string{auditFolder, catalogueFolder, ConfigurationName, contentFolder, keyName, stateName}
 
 // Unfinished reports ErrUnfinished when a restore into a data folder was cut short.
 func Unfinished(data string) error {
@@ -244,7 +244,7 @@ func (f *folder) clear() error {
 func (f *folder) place() error {
 	for _, name := range placed {
 		err := os.Rename(filepath.Join(f.stage, name), filepath.Join(f.data, name))
-		optional := name == ConfigurationName || name == contentFolder
+		optional := name == ConfigurationName || name == contentFolder || name == catalogueFolder
 		if err != nil && !(optional && errors.Is(err, fs.ErrNotExist)) {
 			return fmt.Errorf("restore: %w", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,7 +26,7 @@ import (
 type Sources struct {
 	Store        *state.Store
 	Keyring      *secrets.Keyring
-	Data         string // the data folder: key file, audit log
+	Data         string // the data folder: key file, audit log, catalogues
 	Version      string // of the product
 	Installation string
 	Content      *content.Service
@@ -85,6 +86,9 @@ func (b *Writer) Write(ctx context.Context, w io.Writer, passphrase string, want
 	}
 	if moment != nil {
 		m.Format, m.Content = formatContent, &Content{Blobs: len(moment.Blobs), Size: moment.Size}
+	}
+	if slices.ContainsFunc(m.Files, func(f File) bool { return catalogueName.MatchString(f.Name) }) {
+		m.Format = formatCatalogues
 	}
 	to, err := recipient(passphrase, b.factor)
 	if err != nil {
@@ -159,8 +163,13 @@ func (b *Writer) collect(ctx context.Context, want Wanted) (list entries, moment
 	if err != nil {
 		return list, moment, err
 	}
-	logs, err := auditEntries(filepath.Join(b.from.Data, auditFolder))
+	logs, err := folderEntries(b.from.Data, auditFolder, auditName, endOfLines)
 	list = append(list, logs...)
+	if err != nil {
+		return list, moment, err
+	}
+	catalogues, err := folderEntries(b.from.Data, catalogueFolder, catalogueName, wholeFile)
+	list = append(list, catalogues...)
 	if err == nil && want.Configuration != nil {
 		list = append(list, fixed(ConfigurationName, want.Configuration))
 	}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// errNoTool tells what reads cabinets.
-var errNoTool = errors.New("neither cabextract nor 7z was found on the appliance's machine, and makers publish their lists as cabinets: install the Debian package cabextract")
+// ErrNoTool tells what reads cabinets.
+var ErrNoTool = errors.New("neither cabextract nor 7z was found on the appliance's machine, and makers publish their lists as cabinets: install the Debian package cabextract")
 
 // unpackTime bounds the unpacking of a list.
 const unpackTime = 2 * time.Minute
@@ -50,7 +50,7 @@ func fromCabinet(ctx context.Context, path string) ([]byte, error) {
 	} else if tool, err := exec.LookPath("7z"); err == nil {
 		args = []string{tool, "x", "-so", "-bd", "-tcab", "--", path, "*.xml"}
 	} else {
-		return nil, errNoTool
+		return nil, ErrNoTool
 	}
 	ctx, cancel := context.WithTimeout(ctx, unpackTime)
 	defer cancel()

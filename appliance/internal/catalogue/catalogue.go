@@ -69,15 +69,23 @@ func invalid(format string, args ...any) error {
 // an error.
 func Parse(text []byte) (Catalogue, error) {
 	var c Catalogue
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return c, invalid("%w", err)
-	}
-	if d.More() {
-		return c, invalid("something follows its end")
+	if err := strictly(text, &c); err != nil {
+		return c, err
 	}
 	return c, c.Check()
+}
+
+// strictly decodes a document whose members are all known.
+func strictly(text []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return invalid("%w", err)
+	}
+	if d.More() {
+		return invalid("something follows its end")
+	}
+	return nil
 }
 
 // Check says what is wrong with a catalogue.

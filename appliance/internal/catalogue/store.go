@@ -3,7 +3,6 @@ package catalogue
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -52,7 +51,7 @@ type Service struct {
 	o Options
 
 	mu   sync.Mutex
-	all  []Catalogue       // as the files are; nil: to be read
+	all  []kept            // as the files are; nil: to be read
 	jobs map[string]string // imports that go on, by the URL of their entry
 }
 
@@ -67,18 +66,35 @@ func New(o Options) *Service {
 // Info is a catalogue for people.
 type Info struct {
 	Name     string    `json:"name"`
+	Vendor   string    `json:"vendor,omitempty"` // empty: one in our own form
+	From     string    `json:"from,omitempty"`   // the address, or the name of the file that was read
 	Drivers  int       `json:"driverPacks"`
 	Systems  int       `json:"operatingSystems"`
 	Imported time.Time `json:"importedAt"`
-	Left     int       `json:"leftOut,omitempty"` // entries of a maker's list that made no sense; told by an import
+	Left     int       `json:"leftOut,omitempty"` // entries of a maker's list that made no sense
+	Problem  string    `json:"problem,omitempty"` // why it cannot be read
 }
 
-// Source says what to import: a maker's list, or a catalogue in our own form. Path and
-// URL may be empty for a maker, whose own address is taken then.
+// Refreshes reports whether it can be read anew without being told from where.
+func (i Info) Refreshes() bool {
+	_, err := FindVendor(i.Name)
+	return err == nil || fromAddress(i.From)
+}
+
+func fromAddress(from string) bool {
+	return strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://")
+}
+
+// Source says what to import: a maker's list, or a catalogue in our own form. Path, URL
+// and Text may all be empty for a maker, whose own address is taken then.
 type Source struct {
 	Vendor string
 	Path   string // on the appliance's disk
 	URL    string
+	Text   []byte // of a file that was uploaded
+	File   string // its name, for people
+
+	name string // that the catalogue must have; empty: any
 }
 
 // Import reads a list and keeps it in place of the one of the same name. Errors wrap
@@ -91,10 +107,10 @@ func (s *Service) Import(ctx context.Context, by content.Actor, from Source) (In
 			return Info{}, err
 		}
 	}
-	if from.Path == "" {
+	if from.Path == "" && from.Text == nil {
 		from.URL = cmp.Or(from.URL, vendor.URL)
 	}
-	if (from.Path == "") == (from.URL == "") {
+	if len(slices.DeleteFunc([]string{from.Path, from.URL, string(from.Text)}, func(t string) bool { return t == "" })) != 1 {
 		return Info{}, invalid("path, url: exactly one of them says where the list is")
 	}
 	if err := os.MkdirAll(s.o.Dir, 0o700); err != nil {
@@ -109,23 +125,51 @@ func (s *Service) Import(ctx context.Context, by content.Actor, from Source) (In
 	if err != nil {
 		return Info{}, err
 	}
+	k := kept{Format: keptFormat, Vendor: vendor.Name, From: cmp.Or(from.URL, filepath.Base(cmp.Or(from.Path, from.File, "a file"))), Imported: s.o.Now().UTC().Truncate(time.Second)}
 	var c Catalogue
-	left := 0
-	if from.Vendor != "" {
-		c, left, err = vendor.Read(text)
+	if vendor.Name != "" {
+		c, k.Left, err = vendor.Read(text)
 	} else {
 		c, err = Parse(text)
+	}
+	if err == nil && from.name != "" && c.Name != from.name {
+		err = invalid("the list there is called %q now, not %q: import it as a new one", c.Name, from.name)
 	}
 	if err != nil {
 		return Info{}, err
 	}
-	if err := s.put(c); err != nil {
+	k.Name, k.Entries = c.Name, c.Entries
+	if err := s.put(k); err != nil {
 		return Info{}, err
 	}
-	s.audit(ctx, by, "catalogue.imported", c.Name, fmt.Sprintf("%d entries from %s", len(c.Entries), cmp.Or(from.Path, from.URL)))
-	out := info(c, s.o.Now())
-	out.Left = left
-	return out, nil
+	s.audit(ctx, by, "catalogue.imported", k.Name, fmt.Sprintf("%d entries from %s", len(k.Entries), k.From))
+	return k.info(), nil
+}
+
+// Refresh reads a catalogue anew from the address it came from; a maker's list that came
+// of a file, from where the maker publishes it. Errors: those of Import, ErrNotThere.
+func (s *Service) Refresh(ctx context.Context, by content.Actor, name string) (Info, error) {
+	s.mu.Lock()
+	all, err := s.load()
+	s.mu.Unlock()
+	if err != nil {
+		return Info{}, err
+	}
+	i := slices.IndexFunc(all, func(k kept) bool { return k.Name == name })
+	if i < 0 {
+		return Info{}, fmt.Errorf("%w: no catalogue %.60q", ErrNotThere, name)
+	}
+	from := Source{Vendor: all[i].Vendor, name: name}
+	if vendor, err := FindVendor(name); err == nil && from.Vendor == "" && !fromAddress(all[i].From) {
+		from.Vendor = vendor.Name // one that cannot be read, or was kept before its vendor was noted
+	}
+	if fromAddress(all[i].From) {
+		from.URL = all[i].From
+	}
+	if from.Vendor == "" && from.URL == "" {
+		return Info{}, invalid("%s did not come from an address: import its file again", name)
+	}
+	return s.Import(ctx, by, from)
 }
 
 // bring makes a file of what is imported.
@@ -138,39 +182,17 @@ func (s *Service) bring(ctx context.Context, from Source) (path string, remove f
 		return "", nil, fmt.Errorf("keep the list: %w", err)
 	}
 	remove = func() { _ = os.Remove(f.Name()) }
-	err = s.o.Library.Download(ctx, from.URL, MaxBytes, f)
+	if from.Text != nil {
+		_, err = f.Write(from.Text)
+	} else if err = s.o.Library.Download(ctx, from.URL, MaxBytes, f); err != nil {
+		err = fmt.Errorf("fetch %s: %w", from.URL, err)
+	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		remove()
-		return "", nil, fmt.Errorf("fetch %s: %w", from.URL, err)
+		return "", nil, err
 	}
 	return f.Name(), remove, nil
 }
-
-// put keeps a catalogue: whole or not at all.
-func (s *Service) put(c Catalogue) error {
-	text, err := json.Marshal(c)
-	if err != nil {
-		return fmt.Errorf("write the catalogue %s: %w", c.Name, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f, err := os.CreateTemp(s.o.Dir, ".catalogue-*")
-	if err != nil {
-		return fmt.Errorf("write the catalogue %s: %w", c.Name, err)
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), s.file(c.Name))
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write the catalogue %s: %w", c.Name, err), os.Remove(f.Name()))
-	}
-	s.all = nil
-	return nil
-}
-
-func (s *Service) file(name string) string { return filepath.Join(s.o.Dir, name+".json") }
 
 // Remove forgets a catalogue. What was fetched of it stays in the library.
 func (s *Service) Remove(ctx context.Context, by content.Actor, name string) error {
@@ -190,54 +212,45 @@ func (s *Service) Remove(ctx context.Context, by content.Actor, name string) err
 	return err
 }
 
-// Catalogues are all that are kept, by their names.
+// Catalogues are all that are kept, by their names. One that cannot be read is an error.
 func (s *Service) Catalogues() ([]Catalogue, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all != nil {
-		return s.all, nil
-	}
-	names, err := filepath.Glob(filepath.Join(s.o.Dir, "*.json"))
-	if err != nil {
-		return nil, fmt.Errorf("list the catalogues: %w", err)
-	}
-	slices.Sort(names)
-	all := []Catalogue{}
-	for _, name := range names {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("read the catalogue: %w", err)
-		}
-		c, err := Parse(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w: import it again", filepath.Base(name), err)
-		}
-		all = append(all, c)
-	}
-	s.all = all
-	return all, nil
-}
-
-// List describes all catalogues.
-func (s *Service) List() ([]Info, error) {
-	all, err := s.Catalogues()
+	all, err := s.load()
 	if err != nil {
 		return nil, err
 	}
-	out := []Info{}
-	for _, c := range all {
-		var at time.Time
-		if f, err := os.Stat(s.file(c.Name)); err == nil {
-			at = f.ModTime()
+	out := make([]Catalogue, 0, len(all))
+	for _, k := range all {
+		if k.problem != nil {
+			return nil, k.problem
 		}
-		out = append(out, info(c, at))
+		out = append(out, k.catalogue())
 	}
 	return out, nil
 }
 
-func info(c Catalogue, at time.Time) Info {
-	i := Info{Name: c.Name, Imported: at.UTC()}
-	for _, e := range c.Entries {
+// List describes all catalogues, also those that cannot be read.
+func (s *Service) List() ([]Info, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Info, 0, len(all))
+	for _, k := range all {
+		out = append(out, k.info())
+	}
+	return out, nil
+}
+
+func (k kept) info() Info {
+	i := Info{Name: k.Name, Vendor: k.Vendor, From: k.From, Imported: k.Imported, Left: k.Left}
+	if k.problem != nil {
+		i.Problem = k.problem.Error()
+	}
+	for _, e := range k.Entries {
 		if e.Kind == KindDriverPack {
 			i.Drivers++
 		} else {
@@ -245,27 +258,6 @@ func info(c Catalogue, at time.Time) Info {
 		}
 	}
 	return i
-}
-
-// Search are the entries that hold a text in name, model or edition, at most limit.
-func (s *Service) Search(text string, limit int) ([]Entry, error) {
-	all, err := s.Catalogues()
-	if err != nil {
-		return nil, err
-	}
-	out := []Entry{}
-	text = strings.ToLower(strings.TrimSpace(text))
-	for _, c := range all {
-		for _, e := range c.Entries {
-			held := strings.ToLower(strings.Join(append([]string{e.Name, e.Manufacturer, e.OS + " " + e.Version, e.Edition, e.LanguageCode}, e.Models...), "\n"))
-			if strings.Contains(held, text) {
-				if out = append(out, e); len(out) == limit {
-					return out, nil
-				}
-			}
-		}
-	}
-	return out, nil
 }
 
 func (s *Service) audit(ctx context.Context, by content.Actor, action, object, reason string) {

@@ -13,6 +13,7 @@ import (
 
 	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/auth"
+	"slipway/appliance/internal/catalogue"
 	"slipway/appliance/internal/content"
 	"slipway/appliance/internal/devices"
 	"slipway/appliance/internal/drafts"
@@ -35,13 +36,15 @@ type Services struct {
 	Library  *engine.Library
 	Drafts   *drafts.Store
 	Content  *content.Service
-	Uploads  http.Handler // of the content service, at ui.UploadsPath
-	Images   *imaging.Service
-	Graph    *graph.Service
-	Servers  func() []string // addresses at which devices find the appliance
-	Audit    *audit.Log
-	Store    *state.Store
-	Health   ui.Health
+
+	Catalogues *catalogue.Service
+	Uploads    http.Handler // of the content service, at ui.UploadsPath
+	Images     *imaging.Service
+	Graph      *graph.Service
+	Servers    func() []string // addresses at which devices find the appliance
+	Audit      *audit.Log
+	Store      *state.Store
+	Health     ui.Health
 }
 
 // Backend returns the console's view of the services. held is signalled when the
@@ -57,6 +60,7 @@ func Backend(s Services, held <-chan struct{}) ui.Backend {
 		Sequences:   sequences{s.Library},
 		Drafts:      draftStore{s.Drafts},
 		Content:     contentItems{s.Content, s.Uploads},
+		Catalogues:  catalogues{s.Catalogues},
 		Images:      bootImages{s.Images},
 		Graph:       graphSettings{s.Graph},
 		Windows:     windows{s.Images, s.Content, s.Servers},

@@ -8,12 +8,15 @@
     PowerShellVersion = '5.1'
     FunctionsToExport = @(
         'Add-SlipwayContent',
+        'Add-SlipwayWimboot',
         'Connect-Slipway',
         'Disconnect-Slipway',
         'Export-SlipwaySequence',
+        'Find-SlipwayCatalogueEntry',
         'Get-SlipwayBootImage',
         'Get-SlipwayBootImageBuild',
         'Get-SlipwayBootImageBuildList',
+        'Get-SlipwayCatalogue',
         'Get-SlipwayContent',
         'Get-SlipwayContentItem',
         'Get-SlipwayContentJob',
@@ -23,13 +26,18 @@
         'Get-SlipwayDeploymentLog',
         'Get-SlipwayDevice',
         'Get-SlipwayDeviceList',
+        'Get-SlipwayGraphSetting',
         'Get-SlipwaySequence',
         'Get-SlipwayStep',
         'Get-SlipwayTemplate',
+        'Get-SlipwayWimboot',
+        'Import-SlipwayCatalogue',
         'Import-SlipwaySequence',
         'New-SlipwaySequence',
+        'Remove-SlipwayCatalogue',
         'Remove-SlipwayContent',
         'Remove-SlipwayContentVersion',
+        'Remove-SlipwayWimboot',
         'Resume-SlipwayDeployment',
         'Send-SlipwayFile',
         'Set-SlipwayContent',
@@ -37,12 +45,15 @@
         'Set-SlipwayDeviceBoot',
         'Set-SlipwayDeviceSequence',
         'Set-SlipwayDeviceWay',
+        'Set-SlipwayGraphSetting',
         'Start-SlipwayBootImageBuild',
         'Stop-SlipwayContentJob',
         'Stop-SlipwayDeployment',
         'Suspend-SlipwayDeployment',
         'Test-SlipwayContent',
-        'Test-SlipwaySequence'
+        'Test-SlipwayGraph',
+        'Test-SlipwaySequence',
+        'Update-SlipwayCatalogue'
     )
     CmdletsToExport   = @()
     VariablesToExport = @()

@@ -88,6 +88,7 @@ function Invoke-SlipwayCall {
         [Parameter()][hashtable]$Query = @{},
         [Parameter()][hashtable]$Body,
         [Parameter()][string]$Text,
+        [Parameter()][byte[]]$Bytes,
         [Parameter()][string]$Member,
         [Parameter()][string]$OutFile
     )
@@ -105,6 +106,10 @@ function Invoke-SlipwayCall {
     } elseif ($PSBoundParameters.ContainsKey('Text')) {
         $request['Body'] = [System.Text.Encoding]::UTF8.GetBytes($Text)
         $request['ContentType'] = 'application/json'
+    }
+    if ($PSBoundParameters.ContainsKey('Bytes')) {
+        $request['Body'] = $Bytes
+        $request['ContentType'] = 'application/octet-stream'
     }
     if ($OutFile) {
         $request['OutFile'] = $OutFile

@@ -45,7 +45,7 @@ function Add-SlipwayContent {
     What Send-SlipwayFile answered.
 
     .PARAMETER Url
-    The address that the appliance fetches the file from.
+    The address that the appliance fetches the file or list from.
 
     .EXAMPLE
     Add-SlipwayContent -Name Editor -Purpose application -Command 'setup.exe /quiet' -Uploads (Send-SlipwayFile .\setup.exe)

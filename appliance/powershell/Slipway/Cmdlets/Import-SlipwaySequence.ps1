@@ -9,7 +9,7 @@ function Import-SlipwaySequence {
     Calls POST /api/v1/admin/sequences and needs an API token of the role technician.
 
     .PARAMETER LiteralPath
-    The file, JSON or YAML.
+    The file; a task sequence is JSON or YAML.
 
     .EXAMPLE
     Import-SlipwaySequence -LiteralPath w11.json

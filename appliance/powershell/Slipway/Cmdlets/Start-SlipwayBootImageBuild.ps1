@@ -9,7 +9,7 @@ function Start-SlipwayBootImageBuild {
     Calls POST /api/v1/admin/images/builds and needs an API token of the role administrator.
 
     .PARAMETER Kind
-    The kind of boot image: linux.
+    The kind: of a boot image linux, of an entry driverpack or operatingsystem.
 
     .PARAMETER Keyboard
     The layout that the prompt starts with.

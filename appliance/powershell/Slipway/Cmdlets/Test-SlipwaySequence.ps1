@@ -8,7 +8,7 @@ function Test-SlipwaySequence {
     Calls POST /api/v1/admin/sequences/validation and needs an API token of the role viewer.
 
     .PARAMETER LiteralPath
-    The file, JSON or YAML.
+    The file; a task sequence is JSON or YAML.
 
     .EXAMPLE
     Test-SlipwaySequence -LiteralPath w11.json

@@ -9,41 +9,43 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 )
 
-// auditEntries takes hold of the files of the audit log as far as they are written.
-// They only grow, and one that is removed meanwhile stays readable while it is open.
-func auditEntries(dir string) (list entries, err error) {
-	files, err := os.ReadDir(dir)
+// folderEntries takes hold of the files of a folder whose names match, each as far as end
+// says. They are only added to or replaced under their name, and one that is removed
+// meanwhile stays readable while it is open.
+func folderEntries(data, folder string, names *regexp.Regexp, end func(*os.File) (int64, error)) (list entries, err error) {
+	files, err := os.ReadDir(filepath.Join(data, folder))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the audit log: %w", err)
+		return nil, fmt.Errorf("read the folder %s: %w", folder, err)
 	}
 	for _, f := range files {
-		name := path.Join(auditFolder, f.Name())
-		if !auditName.MatchString(name) {
+		name := path.Join(folder, f.Name())
+		if !names.MatchString(name) {
 			continue
 		}
-		e, err := auditEntry(name, filepath.Join(dir, f.Name()))
+		e, err := fileEntry(name, filepath.Join(data, folder, f.Name()), end)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // the oldest goes when the log is full
+			continue // the oldest of the audit log goes when it is full
 		}
 		if err != nil {
-			return list, fmt.Errorf("read the audit log: %w", err)
+			return list, fmt.Errorf("read the folder %s: %w", folder, err)
 		}
 		list = append(list, e)
 	}
 	return list, nil
 }
 
-func auditEntry(name, file string) (entry, error) {
+func fileEntry(name, file string, end func(*os.File) (int64, error)) (entry, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return entry{}, err
 	}
-	size, err := endOfLines(f)
+	size, err := end(f)
 	if err != nil {
 		return entry{}, errors.Join(err, f.Close())
 	}
@@ -51,6 +53,15 @@ func auditEntry(name, file string) (entry, error) {
 		_, err := io.Copy(w, io.NewSectionReader(f, 0, size))
 		return err
 	}}, nil
+}
+
+// wholeFile is the size of a file that is only ever replaced.
+func wholeFile(f *os.File) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }
 
 // endOfLines is the offset behind the last whole line: an entry is perhaps being
