@@ -65,6 +65,7 @@ type foresight struct {
 	problems    Problems
 	image       string            // of Windows PE, in words
 	lacking     map[string]string // parts that it lacks, by their ids
+	noImage     string            // why no Windows PE image can be put onto the disk; empty: it can, or that is not asked
 }
 
 // members walks the nodes of one list, from first up to end. sure says
@@ -107,6 +108,7 @@ func (f *foresight) node(i int, n *PlanNode, at places, sure, tolerated bool) pl
 		f.executable(n, in, sure && !tolerated)
 		f.whole(n, in, sure && !tolerated)
 		f.targets(n, in, sure && !tolerated)
+		f.staging(n, in, sure && !tolerated)
 		f.carried = f.carried || sure && n.Define.ID == PrepareOperatingSystem && f.environment != FullOS
 		in = f.step(n, in)
 	}
@@ -193,7 +195,7 @@ func (f *foresight) step(n *PlanNode, at places) places {
 	case n.Define.ID != Reboot:
 		return at
 	}
-	target := rebootTarget(n)
+	target, from := rebootTarget(n), choiceOf(n, optionBootImageFrom)
 	if target != RebootImage && f.followed(n) {
 		f.unprepared(n, at)
 	}
@@ -202,9 +204,9 @@ func (f *foresight) step(n *PlanNode, at places) places {
 		case RebootDisk:
 			return []spot{s.onDisk()}
 		case RebootImage:
-			return s.inImage()
+			return s.inImage(from)
 		}
-		return append(s.inImage(), s.onDisk())
+		return append(s.inImage(from), s.onDisk())
 	})
 }
 
@@ -225,9 +227,17 @@ func (f *foresight) followed(n *PlanNode) bool { return n.Number < f.plan.Steps 
 
 // rebootTarget returns disk, image, or nothing when a variable decides.
 func rebootTarget(n *PlanNode) string {
-	o, _ := n.Define.Option(optionRebootRequested)
+	if value := choiceOf(n, optionRebootRequested); value == RebootDisk || value == RebootImage {
+		return value
+	}
+	return ""
+}
+
+// choiceOf returns what a step's option is set to, a text with variables as it is.
+func choiceOf(n *PlanNode, option string) string {
+	o, _ := n.Define.Option(option)
 	value, set, err := settingOf(o, n.Node)
-	if err != nil || !set || value.Text != RebootDisk && value.Text != RebootImage {
+	if err != nil || !set {
 		return ""
 	}
 	return value.Text

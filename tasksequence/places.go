@@ -12,6 +12,7 @@ type spot struct {
 	prepared    bool   // the disk's operating system goes on with the sequence
 	system      string // on the disk, Linux or Windows; empty: not known
 	image       string // environment of the device's boot image; empty: not known
+	staged      bool   // that boot image came from the device's own disk
 }
 
 // startingPoint is where a run begins that begins in an environment.
@@ -71,9 +72,22 @@ func (s spot) onDisk() spot {
 	return s
 }
 
+// stages reports whether the agent puts a Windows PE onto the disk for a restart from the
+// boot image: a Reboot step says from where, and the device is in an installed Windows.
+func (s spot) stages(from string) bool {
+	if s.environment != FullOS || s.system != Windows {
+		return false
+	}
+	return from == BootImageFromDisk || from == BootImageAutomatic && (s.image == "" || s.staged)
+}
+
 // inImage is where a restart from the boot image leads: to that of which the device
-// started before.
-func (s spot) inImage() []spot {
+// started before, or to the Windows PE that was put onto its disk.
+func (s spot) inImage(from string) []spot {
+	if s.stages(from) {
+		s.environment, s.image, s.staged = WinPE, WinPE, true
+		return []spot{s}
+	}
 	if s.image != "" {
 		s.environment = s.image
 		return []spot{s}

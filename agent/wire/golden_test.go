@@ -24,6 +24,7 @@ var types = []any{
 	TaskSequences{}, StartDeployment{}, ResumeDeployment{}, Deployment{}, EventBatch{}, EventAnswer{}, LogBatch{}, LogAnswer{}, Facts{},
 	ContentManifest{}, ContentQuery{}, ContentAnswer{}, ContentUpload{}, UploadState{}, UploadCommit{},
 	AutopilotRegistration{}, AutopilotState{}, DomainJoinRequest{}, DomainJoin{}, CloudQuery{}, CloudAnswer{},
+	WinPERequest{}, WinPEImage{},
 }
 
 // fill gives every field a value of its own.

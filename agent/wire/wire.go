@@ -194,6 +194,7 @@ type Event struct {
 	Result     *Result    `json:"result,omitempty"`
 	Variables  []Variable `json:"variables,omitempty"` // as they stand after the step, changed ones only
 	Target     string     `json:"target,omitempty"`
+	Staged     string     `json:"staged,omitempty"` // with the target image: id of the boot image that lies on the device's own disk and starts from there
 	Status     string     `json:"status,omitempty"`
 	Message    string     `json:"message,omitempty"`
 }

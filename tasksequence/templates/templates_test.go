@@ -104,7 +104,7 @@ func TestPlacesMustBeFilled(t *testing.T) {
 // both boot images unless they take Windows from the cloud or capture it.
 func TestTemplatesForWindows(t *testing.T) {
 	builtin := tasksequence.BuiltinCatalogue()
-	for id, fromCloud := range map[string]bool{"windows-bare-metal": false, "windows-bare-metal-from-cloud": true, "windows-build-and-capture": false,
+	for id, fromCloud := range map[string]bool{"windows-bare-metal": false, "windows-refresh": false, "windows-bare-metal-from-cloud": true, "windows-build-and-capture": false,
 		"autopilot-from-cloud": true, "autopilot-pre-provisioning": false} {
 		template, err := Find(builtin, id)
 		if _, there := builtin.Find("apply-operating-system-from-cloud", 0); fromCloud && !there {
@@ -139,5 +139,33 @@ func TestTemplatesForWindows(t *testing.T) {
 		if problems := plan.Foresee(tasksequence.LinuxPE, nil); !fromCloud && id != "windows-build-and-capture" && len(problems) > 0 {
 			t.Errorf("%s in the Linux boot image: %v", id, problems)
 		}
+	}
+}
+
+// The template for a refresh begins in the present Windows as well, and gets from there to
+// a Windows PE on the disk.
+func TestARefreshBeginsInThePresentWindows(t *testing.T) {
+	template, err := Find(tasksequence.BuiltinCatalogue(), "windows-refresh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := map[string]string{}
+	for _, p := range template.Content {
+		content[p.Name] = "some-item"
+	}
+	s, err := template.Fill("", content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := tasksequence.Pin(s, tasksequence.Sources{Catalogue: tasksequence.BuiltinCatalogue(), Content: anyContent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := doc.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems := plan.ForeseeOn(tasksequence.FullOS, tasksequence.Windows, nil); len(problems) > 0 || !plan.Stages() {
+		t.Errorf("%v, Windows PE is put onto the disk: %t", problems, plan.Stages())
 	}
 }

@@ -9,7 +9,7 @@ import (
 // windowsDrafts are the sequences for Windows. Those from the cloud, and the one that
 // captures, begin in Windows PE, the others in either boot image.
 func windowsDrafts() []Template {
-	return []Template{windowsBareMetal(), windowsFromCloud(), windowsBuildAndCapture(), autopilotFromCloud(), autopilotPreProvisioning()}
+	return []Template{windowsBareMetal(), windowsRefresh(), windowsFromCloud(), windowsBuildAndCapture(), autopilotFromCloud(), autopilotPreProvisioning()}
 }
 
 // windowsLayout makes the partitions of Windows.
@@ -49,6 +49,22 @@ func applications() []ts.Node {
 func windowsBareMetal() Template {
 	return template("windows-bare-metal", "Windows bare metal",
 		"Partitions the disk, applies a Windows of your own, adds its drivers and goes on in it: applications, updates.",
+		windowsInstall(applyWindows(), named()...),
+		group("configure", "In the new Windows", applications()...))
+}
+
+// inPresentWindows lets a step run only in the installed system in which the sequence began.
+func inPresentWindows(n ts.Node) ts.Node {
+	n.Environments = []string{ts.FullOS}
+	return n
+}
+
+func windowsRefresh() Template {
+	return template("windows-refresh", "Windows refresh",
+		"Puts Windows anew onto a computer that is in use: started in its present Windows, it restarts into Windows PE from the computer's own disk, with BitLocker suspended, "+
+			"and goes on as Windows bare metal. Everything on the disk is lost: save what is needed in the first group. Begun in a boot image it is Windows bare metal.",
+		group("present", "In the present Windows",
+			inPresentWindows(reboot("to-windows-pe", "Restart into Windows PE", ts.RebootImage))),
 		windowsInstall(applyWindows(), named()...),
 		group("configure", "In the new Windows", applications()...))
 }
