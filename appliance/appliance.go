@@ -142,7 +142,7 @@ func (a *appliance) buildContent(context.Context) (err error) {
 }
 
 func (a *appliance) buildEngine(ctx context.Context) (err error) {
-	if a.library, err = engine.NewLibrary(engine.LibraryOptions{WinPELacks: a.winPELacks, Store: a.store, Auditor: a.audit, Sealer: a.keyring}); err != nil {
+	if a.library, err = engine.NewLibrary(engine.LibraryOptions{WinPELacks: a.winPELacks, NoWinPE: a.noWinPE, Store: a.store, Auditor: a.audit, Sealer: a.keyring}); err != nil {
 		return err
 	}
 	if err := a.library.EnsureSample(ctx); err != nil && !errors.Is(err, state.ErrFull) {
@@ -169,6 +169,26 @@ func (a *appliance) winPELacks(image string) (string, map[string]string) {
 		lacking[c.ID] = c.Name
 	}
 	return id, lacking
+}
+
+// noWinPE says why no Windows PE image of an architecture can be given out; "" is any.
+func (a *appliance) noWinPE(arch string) string {
+	if a.images == nil {
+		return "" // while it is built up
+	}
+	architectures := []string{bootimages.X64, bootimages.ARM64}
+	if arch != "" {
+		architectures = []string{arch}
+	}
+	for _, one := range architectures {
+		if _, ok := a.images.CurrentWinPE(one); ok {
+			return ""
+		}
+	}
+	if arch != "" {
+		arch = " for " + arch
+	}
+	return "no Windows PE image" + arch + " is served: build one with slipway image build winpe --source FILE"
 }
 
 func (a *appliance) buildImages(ctx context.Context) (err error) {

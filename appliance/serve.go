@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -124,13 +125,19 @@ func (a *appliance) listenAndRun(ctx context.Context, s streams) error {
 	return runAll(ctx, a.log, list)
 }
 
-// secureHandler is what stands behind HTTPS: the API, and the console for the rest.
+// imageFile is the path of a file of a boot image, by the image's id.
+var imageFile = regexp.MustCompile(`^/boot/[0-9a-f]{32}/[^/]+$`)
+
+// secureHandler is what stands behind HTTPS: the API, the files of boot images for agents
+// in installed systems, which know no other address, and the console for the rest.
 func (a *appliance) secureHandler() http.Handler {
-	api := a.api.Handler()
+	api, boot := a.api.Handler(), a.netboot.Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch p := r.URL.Path; {
 		case strings.HasPrefix(p, "/api/"), p == "/healthz", p == "/readyz", p == "/metrics":
 			api.ServeHTTP(w, r)
+		case imageFile.MatchString(p):
+			boot.ServeHTTP(w, r)
 		default:
 			a.console.ServeHTTP(w, r)
 		}

@@ -35,6 +35,7 @@ type Deployment struct {
 	Status          DeploymentStatus `json:"status"`
 	Order           string           `json:"order,omitempty"`    // pending order for the device: cancel, pause, continue
 	WaitsFor        BootTarget       `json:"waitsFor,omitempty"` // set between a Reboot step and the agent's return
+	Staged          string           `json:"staged,omitempty"`   // while it waits for the boot image: id of the one that lies on the device's own disk and starts from there
 	Environment     string           `json:"environment"`        // linuxpe, winpe, fullos: a claim
 	Actor           string           `json:"actor"`              // who signed in: "passcode", "anonymous", a person
 	Address         string           `json:"address"`

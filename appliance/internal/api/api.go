@@ -71,7 +71,7 @@ func (a *API) table() []route {
 	for _, part := range [][]route{a.systemRoutes(), a.signInRoutes(), a.deviceRoutes(), a.contentRoutes(), a.deploymentContentRoutes(), a.accessRoutes(),
 
 		a.signInSettingsRoutes(), a.passcodeRoutes(), a.fleetRoutes(), a.sequenceRoutes(), a.stepRoutes(), a.templateRoutes(), a.imageRoutes(), a.auditRoutes(),
-		a.caRoutes(), a.backupRoutes(), a.mediaRoutes(), a.adminContentRoutes(), a.contentUploadRoutes(), a.graphRoutes(), a.joinRoutes(), a.catalogueRoutes()} {
+		a.caRoutes(), a.backupRoutes(), a.mediaRoutes(), a.adminContentRoutes(), a.contentUploadRoutes(), a.graphRoutes(), a.joinRoutes(), a.catalogueRoutes(), a.stagingRoutes()} {
 		all = append(all, part...)
 	}
 	return all

@@ -118,7 +118,7 @@ func serviceProblem(err error) *Problem {
 	case errors.Is(err, context.Canceled):
 		return status(499, "gone", "The caller went away.")
 	}
-	if p := cmp.Or(graphProblem(err), joinProblem(err), catalogueProblem(err)); p != nil {
+	if p := cmp.Or(graphProblem(err), joinProblem(err), catalogueProblem(err), stagingProblem(err)); p != nil {
 		return p
 	}
 	return contentProblem(err)

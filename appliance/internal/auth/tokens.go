@@ -48,10 +48,15 @@ func hashOf(secret string) string {
 // issue makes and stores a token, and returns its value, which is kept nowhere.
 // use, if any, is part of the same transaction; see proof.
 func (s *Service) issue(ctx context.Context, t fleet.Token, use func(tx *state.Tx, device string) error) (string, fleet.Token, error) {
+	return s.issueSince(ctx, t, s.now().UTC(), use)
+}
+
+// issueSince is issue for a token that counts as one of a sign-in at began.
+func (s *Service) issueSince(ctx context.Context, t fleet.Token, began time.Time, use func(tx *state.Tx, device string) error) (string, fleet.Token, error) {
 	value := newSecret(devicePrefix)
 	t.Hash, t.ID = hashOf(value), hex.EncodeToString(randomBytes(6))
-	t.CreatedAt = s.now().UTC()
-	t.ExpiresAt = t.CreatedAt.Add(deviceTokenLife)
+	t.CreatedAt = began
+	t.ExpiresAt = earlier(s.now().UTC().Add(deviceTokenLife), began.Add(deviceTokenBound))
 	err := s.store.Update(ctx, func(tx *state.Tx) error {
 		if use != nil {
 			if err := use(tx, t.DeviceID); err != nil {
@@ -146,6 +151,38 @@ func (s *Service) Renew(ctx context.Context, bearer string, caller Caller) (toke
 		return "", time.Time{}, fmt.Errorf("auth: renew token: %w", err)
 	}
 	return bearer, t.ExpiresAt, nil
+}
+
+// Delegate makes a second token for the deployment of a device token, bound to another key,
+// given as Caller.Binding is: who holds the token goes on with that key where the present
+// one cannot be had. It reaches what the first one reaches, and not longer. Errors:
+// ErrNoToken, ErrNotAllowed while its deployment is not under way or when the binding is
+// none, and those of the state.
+func (s *Service) Delegate(ctx context.Context, t fleet.Token, caller Caller, binding string) (token string, expires time.Time, err error) {
+	if sum, err := hex.DecodeString(binding); err != nil || len(sum) != sha256.Size || binding != hex.EncodeToString(sum) {
+		return "", time.Time{}, ErrNotAllowed
+	}
+	now := s.now().UTC()
+	began := t.CreatedAt
+	check := func(tx *state.Tx, _ string) error {
+		current, err := tx.Tokens().Get(t.Hash)
+		if errors.Is(err, state.ErrNotFound) {
+			return ErrNoToken // revoked meanwhile
+		}
+		if err == nil && (current.Kind != fleet.TokenDevice || current.Ended || !running(tx, current) || now.After(began.Add(deviceTokenBound))) {
+			return ErrNotAllowed
+		}
+		return err
+	}
+	second := t
+	second.KeyBinding = binding
+	value, second, err := s.issueSince(ctx, second, began, check)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	s.note(ctx, fleet.AuditEntry{Actor: t.Actor, Action: "token.delegated", Object: second.ID, Device: t.DeviceID, Address: addrText(caller),
+		Outcome: "ok", Reason: "the deployment goes on in Windows PE"})
+	return value, second.ExpiresAt, nil
 }
 
 // running reports whether the token's own deployment is unfinished.

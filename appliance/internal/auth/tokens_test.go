@@ -153,6 +153,56 @@ func TestRenewal(t *testing.T) {
 	wants(t, renew(), ErrNotAllowed)
 }
 
+// A second token for another key reaches what the first one does, and not longer; both
+// end with their deployment.
+func TestASecondTokenForAnotherKey(t *testing.T) {
+	b := newBench(t)
+	b.setPasscode(t, rightPasscode)
+	token, caller := b.deviceToken(t, "a", strings.Repeat("a1", 32))
+	other := caller
+	other.Binding = strings.Repeat("b2", 32)
+	delegate := func(binding string) (string, time.Time, error) {
+		t.Helper()
+		held, err := b.Authenticate(t.Context(), token, caller)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Delegate(t.Context(), held, caller, binding)
+	}
+	_, _, err := delegate(other.Binding)
+	wants(t, err, ErrNotAllowed) // nothing runs
+	b.putDeployment(t, fleet.Deployment{ID: "d", DeviceID: "device-a", Status: fleet.DeploymentRunning})
+	b.bind(t, token, "d")
+	for _, binding := range []string{"", "b2", strings.Repeat("B2", 32), strings.Repeat("zz", 32)} {
+		_, _, err := delegate(binding)
+		wants(t, err, ErrNotAllowed)
+	}
+	start := b.clock.now()
+	b.clock.add(deviceTokenLife - time.Minute)
+	second, expires, err := delegate(other.Binding)
+	if err != nil || second == token || !expires.Equal(b.clock.now().Add(deviceTokenLife)) {
+		t.Fatalf("%v, good until %v", err, expires.Sub(start))
+	}
+	b.trail.wants(t, "token.delegated:ok:the deployment goes on in Windows PE")
+	if _, err := b.Authenticate(t.Context(), second, caller); !errors.Is(err, ErrBinding) {
+		t.Errorf("with the first key: %v", err)
+	}
+	held, err := b.Authenticate(t.Context(), second, other)
+	if err != nil || held.Deployment != "d" || held.DeviceID != "device-a" || !held.CreatedAt.Equal(start.UTC()) {
+		t.Errorf("%+v, %v", held, err)
+	}
+	if _, err := b.Authenticate(t.Context(), token, caller); err != nil {
+		t.Errorf("the first token: %v", err)
+	}
+	b.changeToken(t, token, func(k *fleet.Token) { k.CreatedAt = b.clock.now().UTC().Add(time.Hour - deviceTokenBound) })
+	if _, expires, err := delegate(other.Binding); err != nil || expires.After(b.clock.now().Add(time.Hour)) {
+		t.Errorf("it outlives the sign-in: %v, %v", expires.Sub(start), err)
+	}
+	b.putDeployment(t, fleet.Deployment{ID: "d", DeviceID: "device-a", Status: fleet.DeploymentFailed})
+	_, _, err = delegate(other.Binding)
+	wants(t, err, ErrNotAllowed)
+}
+
 // Who signs in again and again in a device's name does not end its deployment.
 func TestARunningDeploymentKeepsItsToken(t *testing.T) {
 	b := newBench(t)

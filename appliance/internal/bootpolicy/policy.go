@@ -126,6 +126,8 @@ func (p *Policy) choose(d fleet.Device) (choice, error) {
 	switch {
 	case err != nil:
 		return choice{}, err
+	case deployment.WaitsFor == fleet.BootImageTarget && deployment.Staged != "":
+		return choice{target: fleet.BootDisk}, nil // its own boot manager starts the image
 	case deployment.WaitsFor == fleet.BootImageTarget && windows:
 		return choice{target: fleet.BootWinPE}, nil
 	case deployment.WaitsFor != "":

@@ -7,6 +7,7 @@ import (
 
 	"slipway/appliance/internal/state"
 	"slipway/fleet"
+	"slipway/netboot"
 )
 
 // A deployment that began in Windows PE goes back there, also when the device was set to
@@ -59,6 +60,30 @@ func TestADeploymentGoesBackToItsWindowsPE(t *testing.T) {
 			t.Errorf("%+v: got %s", is, got)
 		}
 		b.setBoot(fleet.BootImageTarget, false)
+	}
+}
+
+// A device on whose disk Windows PE lies is sent to its disk: also with its network card
+// first it starts that one, and not the Linux image.
+func TestADeviceWithWindowsPEOnItsDiskStartsFromThere(t *testing.T) {
+	b := newBench(t)
+	if _, err := b.policy.Decide(t.Context(), client()); err != nil {
+		t.Fatal(err)
+	}
+	for _, staged := range []string{"", "fedc"} {
+		b.deployment(fleet.DeploymentRunning, fleet.BootImageTarget)
+		err := b.store.Update(t.Context(), func(tx *state.Tx) error {
+			d, err := tx.Deployments().Get("dep1")
+			d.Environment, d.ImageID, d.Staged = "fullos", imageID, staged
+			return errors.Join(err, tx.Deployments().Put(d))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		boot, err := b.policy.Decide(t.Context(), client())
+		if err != nil || (boot.Target == netboot.TargetDisk) != (staged != "") {
+			t.Errorf("staged %q: %+v, %v", staged, boot, err)
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ func (r *report) stepStarted(tx *state.Tx, d *fleet.Deployment, event wire.Event
 		return fmt.Errorf("%w: step %s has ended before", ErrDifferent, event.Path)
 	}
 	d.CurrentStep, d.CurrentName, d.StepNumber = event.Path, clean(n.name, maxShort), n.number
-	d.WaitsFor = ""
+	d.WaitsFor, d.Staged = "", ""
 	return tx.Results().Put(fleet.StepResult{DeploymentID: d.ID, Path: event.Path, Name: d.CurrentName, Number: n.number,
 		Status: tasksequence.Running, StartedAt: r.timeOf(event.Time)})
 }
@@ -92,7 +92,10 @@ func (r *report) stepFinished(tx *state.Tx, d *fleet.Deployment, event wire.Even
 func (r *report) rebooting(d *fleet.Deployment, event wire.Event) error {
 	switch target := fleet.BootTarget(event.Target); target {
 	case fleet.BootDisk, fleet.BootImageTarget:
-		d.WaitsFor = target
+		d.WaitsFor, d.Staged = target, ""
+		if target == fleet.BootImageTarget {
+			d.Staged = clean(event.Staged, maxShort)
+		}
 		return nil
 	}
 	return &FieldError{Field: "target", Detail: `a restart leads to "disk" or "image"`}
@@ -110,7 +113,7 @@ func (r *report) finished(tx *state.Tx, d *fleet.Deployment, event wire.Event) e
 // its tokens are no good any more.
 func finish(tx *state.Tx, d *fleet.Deployment, status fleet.DeploymentStatus, message string, now time.Time) error {
 	d.Status, d.Message, d.EndedAt, d.UpdatedAt = status, message, now, now
-	d.Order, d.WaitsFor = "", ""
+	d.Order, d.WaitsFor, d.Staged = "", "", ""
 	if err := endTokens(tx, d.ID, now); err != nil {
 		return err
 	}

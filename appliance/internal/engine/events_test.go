@@ -161,6 +161,22 @@ func TestWaitingForTheDisk(t *testing.T) {
 	b.expect("waits for", b.record(d.ID).WaitsFor, "")
 }
 
+// A boot image on the device's own disk is noted as long as it is waited for.
+func TestWaitingForABootImageOnTheDisk(t *testing.T) {
+	b := newBench(t)
+	d := b.begin()
+	b.report(d.ID, 1, finished(1, "a", "succeeded"), wire.Event{Number: 2, Kind: wire.EventRebooting, Target: "image", Staged: "fedc"})
+	b.restart(true)
+	b.expect("waits for", words(b.record(d.ID).WaitsFor, b.record(d.ID).Staged), "image fedc")
+	_, err := b.engine.Resume(t.Context(), b.token, d.ID, "winpe")
+	b.check(err)
+	b.expect("after it", b.record(d.ID).Staged, "")
+	b.report(d.ID, 2, wire.Event{Number: 1, Kind: wire.EventRebooting, Target: "disk", Staged: "fedc"})
+	b.expect("of the disk", b.record(d.ID).Staged, "")
+	b.report(d.ID, 2, wire.Event{Number: 2, Kind: wire.EventRebooting, Target: "image", Staged: "fedc"}, wire.Event{Number: 3, Kind: wire.EventFinished, Status: "failed"})
+	b.expect("at the end", b.record(d.ID).Staged, "")
+}
+
 func TestAfterTheEnd(t *testing.T) {
 	b := newBench(t)
 	d := b.begin()

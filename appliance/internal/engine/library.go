@@ -26,6 +26,9 @@ type LibraryOptions struct {
 	NewID     func() string // ids of new sequences; default random UUIDs
 	// WinPELacks says what a Windows PE image lacks, as the engine's option.
 	WinPELacks func(image string) (id string, lacking map[string]string)
+	// NoWinPE says, as a sentence begins, why no Windows PE image can be put onto the disk
+	// of a device ("x64", "arm64" or any); empty: one is there. nil: nobody knows.
+	NoWinPE func(arch string) string
 }
 
 // Library is the library of task sequences. What it answers shows *** for secret
@@ -151,6 +154,7 @@ func (l *Library) foresee(tx *state.Tx, s tasksequence.Sequence) (warnings tasks
 		p.Warning = true // it can be imported: it may begin elsewhere
 		warnings = append(warnings, p)
 	}
+	warnings = append(warnings, l.foreseeStaging(s.Architecture, plan)...)
 	if len(plan.Foresee(tasksequence.WinPE, nil).Sure()) > 0 {
 		return warnings, nil // it cannot begin there anyway
 	}
@@ -159,6 +163,23 @@ func (l *Library) foresee(tx *state.Tx, s tasksequence.Sequence) (warnings tasks
 		warnings = append(warnings, p)
 	}
 	return warnings, nil
+}
+
+// foreseeStaging reports restarts of an installed Windows, where the sequence can begin
+// in one, into a Windows PE that has not been built.
+func (l *Library) foreseeStaging(arch string, plan *tasksequence.Plan) (warnings tasksequence.Problems) {
+	if l.opts.NoWinPE == nil || len(plan.ForeseeOn(tasksequence.FullOS, tasksequence.Windows, nil).Sure()) > 0 {
+		return nil
+	}
+	missing := l.opts.NoWinPE(arch)
+	if missing == "" {
+		return nil
+	}
+	for _, p := range plan.ForeseeStaging(missing) {
+		p.Warning = true // it may begin elsewhere
+		warnings = append(warnings, p)
+	}
+	return warnings
 }
 
 // foreseeParts reports steps that a Windows PE image, that of the id or the one that is

@@ -38,7 +38,7 @@ func (e *Engine) Resume(ctx context.Context, token fleet.Token, id, environment 
 		}
 		d.Epoch++
 		d.Kept = 0
-		d.WaitsFor = ""
+		d.WaitsFor, d.Staged = "", ""
 		d.Environment = cmp.Or(clean(environment, maxShort), d.Environment)
 		d.Address = token.Address
 		d.UpdatedAt = e.opts.Now()

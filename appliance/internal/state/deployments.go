@@ -28,7 +28,7 @@ func toDeploymentRecord(v fleet.Deployment) deploymentRecord {
 	r := deploymentRecord{
 		ID: v.ID, DeviceID: v.DeviceID, DeviceName: v.DeviceName,
 		SequenceID: v.SequenceID, SequenceVersion: v.SequenceVersion, SequenceName: v.SequenceName,
-		Document: v.Document, Status: string(v.Status), Order: v.Order, WaitsFor: string(v.WaitsFor),
+		Document: v.Document, Status: string(v.Status), Order: v.Order, WaitsFor: string(v.WaitsFor), Staged: v.Staged,
 		Environment: v.Environment, Actor: v.Actor, Address: v.Address, ImageID: v.ImageID,
 		Epoch: v.Epoch, Kept: v.Kept, StepCount: v.StepCount, CurrentStep: v.CurrentStep,
 		CurrentName: v.CurrentName, StepNumber: v.StepNumber, StartedAt: v.StartedAt.UTC(),
@@ -45,7 +45,7 @@ func fromDeploymentRecord(r deploymentRecord) fleet.Deployment {
 		ID: r.ID, DeviceID: r.DeviceID, DeviceName: r.DeviceName,
 		SequenceID: r.SequenceID, SequenceVersion: r.SequenceVersion, SequenceName: r.SequenceName,
 		Document: r.Document, Status: fleet.DeploymentStatus(r.Status), Order: r.Order,
-		WaitsFor: fleet.BootTarget(r.WaitsFor), Environment: r.Environment, Actor: r.Actor,
+		WaitsFor: fleet.BootTarget(r.WaitsFor), Staged: r.Staged, Environment: r.Environment, Actor: r.Actor,
 		Address: r.Address, ImageID: r.ImageID, Epoch: r.Epoch, Kept: r.Kept, StepCount: r.StepCount,
 		CurrentStep: r.CurrentStep, CurrentName: r.CurrentName, StepNumber: r.StepNumber,
 		StartedAt: r.StartedAt, UpdatedAt: r.UpdatedAt, EndedAt: r.EndedAt, Message: r.Message,
@@ -68,6 +68,7 @@ type deploymentRecord struct {
 	Status          string           `json:"status,omitempty"`
 	Order           string           `json:"order,omitempty"`
 	WaitsFor        string           `json:"waitsFor,omitempty"`
+	Staged          string           `json:"staged,omitempty"`
 	Environment     string           `json:"environment,omitempty"`
 	Actor           string           `json:"actor,omitempty"`
 	Address         string           `json:"address,omitempty"`
