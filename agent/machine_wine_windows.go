@@ -105,6 +105,7 @@ func (m *madeUp) take(script string) {
 		case len(words) == 0:
 		case words[0] == "clean":
 			m.layout = disk.Layout{}
+			maps.DeleteFunc(m.letters, func(_ string, p disk.Place) bool { return p.Disk == 0 })
 		case words[0] == "convert":
 			m.layout.Table = disk.TableKind(words[1])
 		case words[0] == "uniqueid":

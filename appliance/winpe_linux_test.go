@@ -34,8 +34,15 @@ func bootWinPE(t *testing.T) *winPE { return bootWinPEWith(t, "") }
 // bootWinPEWith is bootWinPE with more lines of the appliance's configuration.
 func bootWinPEWith(t *testing.T, more string) *winPE {
 	t.Helper()
-	w := &winPE{running: startWith(t, t.TempDir(), more), prefix: winetest.New(t)}
-	w.must("slipway-lab\n", "passcode", "set")
+	r := startWith(t, t.TempDir(), more)
+	r.must("slipway-lab\n", "passcode", "set")
+	return newWinPE(t, r)
+}
+
+// newWinPE is a WinPE whose appliance runs already.
+func newWinPE(t *testing.T, r *running) *winPE {
+	t.Helper()
+	w := &winPE{running: r, prefix: winetest.New(t)}
 	w.prefix.WinPE(t)
 	winetest.Build(t, filepath.Join(w.prefix.C, "slipway/slipway-agent.exe"), "build", "-tags", "winetest", "-ldflags=-checklinkname=0", "slipway/agent")
 	var config struct{ Installation, CA string }

@@ -53,6 +53,7 @@ type Appliance struct {
 	EntraStarted  int                         // codes given out
 	EntraPolls    int
 
+	WinPE      wire.WinPEImage // for the disk of an installed Windows
 	Deployment wire.Deployment // the only one
 	Events     []wire.Event
 	Ended      []string // how deployments ended, "status: message"
@@ -187,6 +188,7 @@ func (a *Appliance) serve(w http.ResponseWriter, r *http.Request) {
 	a.guarded(mux, "GET /api/v1/deployments/{id}", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.Deployment) })
 	a.guarded(mux, "POST /api/v1/deployments/{id}/events", a.events)
 	a.guarded(mux, "POST /api/v1/deployments/{id}/logs", a.logs)
+	a.guarded(mux, "POST /api/v1/deployments/{id}/winpe", a.winPE)
 	mux.ServeHTTP(w, r)
 }
 

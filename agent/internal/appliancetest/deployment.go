@@ -2,6 +2,7 @@ package appliancetest
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 
@@ -43,6 +44,23 @@ func (a *Appliance) resume(w http.ResponseWriter, r *http.Request) {
 	a.Deployment.Kept = 0
 	a.Deployment.WaitsFor = ""
 	reply(w, a.Deployment)
+}
+
+// winPE names the image, with a second token for the key that is asked for.
+func (a *Appliance) winPE(w http.ResponseWriter, r *http.Request) {
+	var in wire.WinPERequest
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	if a.WinPE.Image == "" {
+		a.refuse(w, wire.Problem{Title: "Not Found", Status: http.StatusNotFound, Detail: "No Windows PE image for " + in.Architecture + " is served."})
+		return
+	}
+	out := a.WinPE
+	if in.Binding != "" {
+		value := rand.Text()
+		a.tokens["Bearer "+value] = &token{binding: in.Binding, deployment: r.PathValue("id")}
+		out.Token = &wire.Token{Token: value, ExpiresAt: a.Now().Add(a.TokenLife)}
+	}
+	reply(w, out)
 }
 
 // events keeps what is new, in order, and folds it into the deployment.

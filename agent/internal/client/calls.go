@@ -105,6 +105,13 @@ func (c *Client) Autopilot(ctx context.Context, id string, in wire.AutopilotRegi
 	return out, c.call(ctx, http.MethodPost, deployment(id)+"/autopilot", in, &out)
 }
 
+// WinPE asks which Windows PE image an installed Windows is to go on in. With a binding
+// the answer brings a token for that key.
+func (c *Client) WinPE(ctx context.Context, id string, in wire.WinPERequest) (wire.WinPEImage, error) {
+	var out wire.WinPEImage
+	return out, c.call(ctx, http.MethodPost, deployment(id)+"/winpe", in, &out)
+}
+
 // Facts tells what was gathered about the device.
 func (c *Client) Facts(ctx context.Context, facts map[string]string) error {
 	return c.call(ctx, http.MethodPut, api+"/device/facts", wire.Facts{Facts: facts}, nil)

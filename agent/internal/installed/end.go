@@ -15,7 +15,10 @@ import (
 // restart leaves the deployment as it is and restarts the computer.
 func (a *agent) restart(ctx context.Context) int {
 	text := "The computer restarts, and the deployment goes on afterwards"
-	if a.ended.Target == "image" {
+	switch {
+	case a.ended.Staged != "":
+		text = "The computer restarts into Windows PE from its own disk, where the deployment goes on"
+	case a.ended.Target == "image":
 		text = "The computer restarts; the deployment goes on in the boot image, from the network"
 	}
 	a.out.say("%s", text)
@@ -33,6 +36,7 @@ func (a *agent) restart(ctx context.Context) int {
 func (a *agent) clean(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
+	a.unstage(ctx)
 	errs := []error{a.state.wipe(), os.RemoveAll(a.temporary), a.autostart.remove(ctx)}
 	if a.config.Temporary {
 		errs = append(errs, a.unplace())
@@ -55,7 +59,7 @@ func (a *agent) code(ctx context.Context, err error) int {
 		return a.fail(ExitRefused, err)
 	case errors.Is(err, session.ErrElsewhere):
 		return a.fail(ExitRestart, err)
-	case errors.Is(err, session.ErrGone):
+	case errors.Is(err, session.ErrGone), errors.Is(err, session.ErrReturned):
 		return a.fail(ExitFailed, err)
 	case errors.Is(err, session.ErrUnattended):
 		return a.fail(ExitUsage, err)

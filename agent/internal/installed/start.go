@@ -34,6 +34,7 @@ type agent struct {
 	temporary string       // folder for files of steps, in memory where there is one
 	unplace   func() error // removes an agent that was placed here for one deployment
 	now       func() time.Time
+	stage     stage        // puts Windows PE onto the disk; nil: this is no Windows
 	allowed   func() error // whether who runs the agent may change the system; nil: anybody may, in tests
 
 	config  Config
@@ -41,6 +42,12 @@ type agent struct {
 	state   *state
 	ended   *runner.Outcome // the deployment's, once it is over
 	clocked bool            // the clock was warned of
+}
+
+// stage is *bootstage.Stage.
+type stage interface {
+	session.Stage
+	Staged() (deployment string)
 }
 
 // fail writes why the start ends and returns its exit code.
@@ -54,13 +61,15 @@ func (a *agent) run(ctx context.Context) int {
 		return a.fail(ExitUsage, err)
 	}
 	unfinished := a.state.unfinished()
-	err := a.deploy(ctx, unfinished)
+	returned := a.stage != nil && unfinished != "" && a.stage.Staged() == unfinished
+	a.unstage(ctx)
+	err := a.deploy(ctx, unfinished, returned)
 	if err == nil && a.ended != nil && a.ended.Status == runner.Rebooting {
 		return a.restart(ctx)
 	}
 	code := a.code(ctx, err)
 	// Nothing is left to go on with: neither is anything left on the disk.
-	if a.ended != nil || errors.Is(err, session.ErrGone) || a.state.unfinished() == "" {
+	if a.ended != nil || errors.Is(err, session.ErrGone) || errors.Is(err, session.ErrReturned) || a.state.unfinished() == "" {
 		a.clean(ctx)
 	} else if err := a.state.close(); err != nil {
 		a.errs.say("slipway-agent: %v", err)
@@ -97,7 +106,8 @@ func (a *agent) prepare() (err error) {
 }
 
 // deploy goes the way from the network to the end of the deployment.
-func (a *agent) deploy(ctx context.Context, unfinished string) error {
+// returned says that this Windows started in place of the Windows PE on its disk.
+func (a *agent) deploy(ctx context.Context, unfinished string, returned bool) error {
 	identity, err := client.KeepIdentity(filepath.Join(a.state.dir, "identity.pem"))
 	if err != nil {
 		return err
@@ -120,8 +130,29 @@ func (a *agent) deploy(ctx context.Context, unfinished string) error {
 		Log:     a.logger(), StateDir: a.state.dir, Watch: a.out.event,
 		Began: func(d wire.Deployment) { a.began(ctx, d) },
 		Ended: func(o runner.Outcome) { a.ended = &o }}
+	if a.stage != nil {
+		s.Stage, s.Returned = a.stage, returned
+	}
 	_, err = s.Run(ctx)
 	return err
+}
+
+// unstage takes back what put Windows PE onto the disk: it is not needed any more once this
+// Windows runs, and at the end.
+func (a *agent) unstage(ctx context.Context) {
+	if a.stage == nil {
+		return
+	}
+	err := a.stage.Undo(context.WithoutCancel(ctx), func(level, text string) {
+		if level == "info" {
+			a.out.say("%s", text)
+		} else {
+			a.errs.say("Warning: %s", text)
+		}
+	})
+	if err != nil {
+		a.errs.say("Warning: %v", err)
+	}
 }
 
 func (a *agent) logger() *slog.Logger {

@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 
+	"slipway/agent/internal/bootstage"
 	"slipway/agent/internal/facts"
 	"slipway/agent/internal/session"
 	"slipway/agent/internal/steps"
@@ -58,7 +60,16 @@ func (w Windows) agent(o options, version string, stdout, stderr io.Writer) *age
 			return makePrivate(here(windowstarget.Folder))
 		}}
 	a.autostart = service{settle: a.settle, state: o.state}
+	a.stage = &bootstage.Stage{Drive: facts.SystemDrive()[:2], Root: here(""), Run: runTool, Free: winsys.FreeSpace, Protect: windowstarget.Protect, UEFI: a.facts["IsUEFI"] == "True"}
 	return a
+}
+
+// runTool runs one of Windows' tools as commands of steps are run.
+func runTool(ctx context.Context, args ...string) (int, string, error) {
+	var output strings.Builder
+	add := func(line string) { output.WriteString(line + "\n") }
+	code, err := steps.WindowsExec{}.Run(ctx, steps.Command{Args: args, Stdout: add, Stderr: add})
+	return code, output.String(), err
 }
 
 // installService makes the agent start again with Windows.
@@ -146,6 +157,7 @@ func (w Windows) service(ctx context.Context, o options, version string, to io.W
 	if err == nil {
 		err = st.wipe()
 	}
+	a.unstage(ctx)
 	for _, err := range []error{err, os.RemoveAll(a.temporary), a.autostart.remove(ctx), unsettle()} {
 		if err != nil {
 			a.errs.say("slipway-agent: %v", err)

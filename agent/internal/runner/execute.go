@@ -143,7 +143,7 @@ func optionNames(d tasksequence.Definition) []string {
 // restart announces the restart, waits until the appliance knows where the
 // device goes next, and only then lets it go.
 func (r *Runner) restart(ctx context.Context, s steps.Restart) (Outcome, error) {
-	r.report.Event(wire.Event{Kind: wire.EventRebooting, Target: s.Target, Message: s.Message})
+	r.report.Event(wire.Event{Kind: wire.EventRebooting, Target: s.Target, Staged: s.Staged, Message: s.Message})
 	if err := r.report.Flush(ctx); err != nil {
 		return Outcome{}, err
 	}
@@ -155,5 +155,5 @@ func (r *Runner) restart(ctx context.Context, s steps.Restart) (Outcome, error) 
 	if err := r.Face.Countdown(ctx, message, s.Delay); err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{Status: Rebooting, Target: s.Target, Message: s.Message}, nil
+	return Outcome{Status: Rebooting, Target: s.Target, Staged: s.Staged, Message: s.Message}, nil
 }

@@ -27,6 +27,11 @@ func (e unreadableError) Unwrap() error { return e.cause }
 // pass is told in the log.
 func (r *Runner) foresee(ctx context.Context) (Outcome, error) {
 	problems := r.run.Plan().ForeseeOn(cmp.Or(r.Environment, tasksequence.LinuxPE), runtime.GOOS, r.lacks)
+	staging, err := r.foreseeStaging(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	problems = append(problems, staging...)
 	for _, p := range problems {
 		level := "error"
 		if p.Warning {
@@ -39,6 +44,19 @@ func (r *Runner) foresee(ctx context.Context) (Outcome, error) {
 			Message: r.masker.Mask("Nothing was done, because the task sequence cannot be carried out here. " + sure[0].String())})
 	}
 	return Outcome{}, nil
+}
+
+// foreseeStaging asks the appliance for the Windows PE that an installed Windows restarts
+// into later on, before anything is done.
+func (r *Runner) foreseeStaging(ctx context.Context) (tasksequence.Problems, error) {
+	if r.Machine.WinPE == nil || r.Environment != tasksequence.FullOS || !r.run.Plan().Stages() {
+		return nil, nil
+	}
+	err := r.Machine.WinPE.Available(ctx)
+	if err == nil || ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return r.run.Plan().ForeseeStaging(err.Error()), nil
 }
 
 // lacks says what this agent does not know of a step. Of the kinds of step that it

@@ -1,7 +1,9 @@
 package runner
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -108,6 +110,35 @@ func TestADocumentOfANewerVersionFailsHonestly(t *testing.T) {
 					t.Errorf("%s: the record says %q, %q", want, b.Deployment.Status, b.Deployment.Message)
 				}
 			})
+		}
+	}
+}
+
+// windowsPE is an appliance with or without an image for the disk.
+type windowsPE struct{ err error }
+
+func (w windowsPE) Available(context.Context) error { return w.err }
+func (w windowsPE) Stage(context.Context, func(int, string), func(string, string)) (string, error) {
+	return "fedc", w.err
+}
+
+// TestWindowsPEIsAskedForBeforeTheFirstStep: a deployment that is to restart an installed
+// Windows into Windows PE does nothing when there is none.
+func TestWindowsPEIsAskedForBeforeTheFirstStep(t *testing.T) {
+	for _, missing := range []error{nil, errors.New("No Windows PE image for x64 is served.")} {
+		mark := filepath.Join(t.TempDir(), "ran")
+		restart := tasksequence.Node{ID: "pe", Name: "To Windows PE", Definition: tasksequence.Reboot, DefinitionVersion: 1}
+		b := newBench(t, run("first", "touch "+mark), restart)
+		b.runner.Environment, b.runner.Machine.WinPE = tasksequence.FullOS, windowsPE{missing}
+		out, err := b.run(t, b.start(t))
+		_, statErr := os.Stat(mark)
+		switch {
+		case err != nil:
+			t.Error(err)
+		case missing == nil && (out.Status != Rebooting || statErr != nil):
+			t.Errorf("with an image: %+v, %v", out, statErr)
+		case missing != nil && (out.Status != Failed || statErr == nil || !strings.Contains(out.Message, "Nothing was done") || !strings.Contains(out.Message, missing.Error())):
+			t.Errorf("without one: %+v, %v", out, statErr)
 		}
 	}
 }

@@ -44,6 +44,7 @@ type Outcome struct {
 	Message   string
 	Tolerated int    // steps that failed and were passed over
 	Target    string // Rebooting: disk or image
+	Staged    string // the boot image that starts from the device's own disk; empty: it comes from the network
 	Finish    string // the variable FinishAction: reboot, shutdown, reseal, none, or empty
 }
 

@@ -95,10 +95,15 @@ func (s *Session) giveUp(ctx context.Context, c *client.Client, id string) error
 		if _, over := final(d); over {
 			return nil
 		}
-		_, err = c.Events(ctx, id, wire.EventBatch{Epoch: d.Epoch, Events: []wire.Event{{Number: d.Kept + 1, Time: s.Now().UTC(),
-			Kind: wire.EventFinished, Status: runner.Cancelled, Message: "Given up at the device."}}})
-		return err
+		return s.end(ctx, c, d, runner.Cancelled, "Given up at the device.")
 	})
+}
+
+// end reports the end of a deployment as it stands, without continuing it.
+func (s *Session) end(ctx context.Context, c *client.Client, d wire.Deployment, status, message string) error {
+	_, err := c.Events(ctx, d.ID, wire.EventBatch{Epoch: d.Epoch, Events: []wire.Event{{Number: d.Kept + 1, Time: s.Now().UTC(),
+		Kind: wire.EventFinished, Status: status, Message: message}}})
+	return err
 }
 
 // pick lets the technician choose. It returns nothing when the list shall be

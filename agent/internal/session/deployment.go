@@ -52,6 +52,9 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 		machine.Autopilot = autopilot{c, d.ID, face}
 		machine.DomainJoin = domainJoin{c, d.ID, face}
 		machine.Cloud = cloud{c, d.ID, face}
+		if s.Stage != nil {
+			machine.WinPE = winPE{s: s, api: c, deployment: d.ID, face: face, source: s.content(c, d.ID, face)}
+		}
 		machine.Agent = placer{s: s, server: c.Address(), deployment: d.ID}
 		r := &runner.Runner{API: c, Face: face, Machine: machine, Executors: steps.Executors(),
 			Variables: values(s.Facts), Volatile: values(s.volatile()), Now: s.Now,

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slipway/agent/internal/boot"
@@ -48,6 +49,7 @@ type Session struct {
 	Machine  steps.Machine
 	Tools    *toolpack.Pack // of the boot image; nil: the system has what it has
 	Target   Target         // the system that is being installed; nil: none can be
+	Stage    Stage          // puts Windows PE onto the disk of the installed Windows; nil: this is none
 	StateDir string         // in memory, on disk in an installed OS; what is kept there survives a crash of the agent
 
 	Environment string           // wire.LinuxPE when empty
@@ -64,6 +66,11 @@ type Session struct {
 	Watch func(wire.Event)      // is told every event of the deployment as it is reported
 	Ended func(runner.Outcome)  // how the deployment ended here, Rebooting included
 
+	// Returned says that Windows PE was to start from this computer's own disk for the
+	// unfinished deployment, and that its Windows started instead.
+	Returned bool
+
+	handed    atomic.Bool      // the kept sign-in is one for Windows PE, and stays so
 	volume    steps.OpenVolume // of the installed system that goes on; nil: it lies where Target.Root is, or does not go on
 	recovered bool             // the disks were looked at for an earlier start's state
 	typed     string           // address typed by the technician
@@ -80,6 +87,8 @@ var (
 	ErrRefused = errors.New("not signed in")
 	// ErrElsewhere says that the deployment goes on in the boot image.
 	ErrElsewhere = errors.New("this deployment goes on in the boot image: start this computer from the network")
+	// ErrReturned says that Windows PE did not start from the disk; the deployment has failed.
+	ErrReturned = errors.New("the computer was to start Windows PE from its disk, and its Windows started instead: the deployment has ended")
 	// ErrGone says that the deployment to go on with is not on record any more.
 	ErrGone = errors.New("the appliance does not know the unfinished deployment any more")
 	// ErrClock says that the appliance cannot be trusted because the clock is wrong.
@@ -112,7 +121,7 @@ func (s *Session) Run(ctx context.Context) (boot.Way, error) {
 		}
 		way, again, err := s.serve(ctx, c)
 		c.Close()
-		if errors.Is(err, ErrUnattended) || errors.Is(err, ErrGone) {
+		if errors.Is(err, ErrUnattended) || errors.Is(err, ErrReturned) || errors.Is(err, ErrGone) {
 			s.forget() // nothing goes on with it
 		}
 		if err != nil || !again {

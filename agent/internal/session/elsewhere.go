@@ -19,6 +19,8 @@ func (s *Session) takeOver(ctx context.Context, c *client.Client, id string) (wi
 			return d, ErrGone
 		case err != nil:
 			return d, err
+		case d.WaitsFor == "image" && s.Returned:
+			return d, s.giveBack(ctx, c, d)
 		case d.WaitsFor == "image":
 			return d, ErrElsewhere
 		}

@@ -31,6 +31,9 @@ type kept struct {
 // remember keeps the sign-in, so that a crash of the agent does not send a
 // technician to the machine.
 func (s *Session) remember(c *client.Client, deployment string) {
+	if s.handed.Load() {
+		return
+	}
 	k := kept{Token: c.Token(), Binding: client.Binding(c.Identity()), Warning: s.warning, Deployment: deployment}
 	text, err := json.Marshal(k)
 	if err != nil {

@@ -30,7 +30,7 @@ func (s *Session) serve(ctx context.Context, c *client.Client) (way boot.Way, ag
 		switch {
 		case ctx.Err() != nil:
 			return boot.Restart, false, ctx.Err()
-		case errors.Is(err, ErrUnattended), errors.Is(err, ErrElsewhere), errors.Is(err, ErrGone):
+		case errors.Is(err, ErrUnattended), errors.Is(err, ErrElsewhere), errors.Is(err, ErrReturned), errors.Is(err, ErrGone):
 			return boot.Restart, false, err
 		case errors.Is(err, runner.ErrSignedIn), client.Status(err) == http.StatusUnauthorized:
 			s.Log.Warn("signed out by the appliance")

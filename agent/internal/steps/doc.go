@@ -38,6 +38,7 @@ type Outcome struct {
 // Restart asks for a restart of the machine.
 type Restart struct {
 	Target  string // disk or image
+	Staged  string // of image: id of the boot image that lies on the disk and starts from there; empty: it comes from the network
 	Message string
 	Delay   time.Duration
 	Again   bool // the step is not over: it runs again afterwards, as an interrupted one
@@ -58,6 +59,7 @@ type Machine struct {
 	Autopilot  Autopilot
 	DomainJoin DomainJoin
 	Cloud      Cloud
+	WinPE      WinPE  // nil: this is no installed Windows
 	Root       string // of the installed system that the agent runs in; "/" when empty, on Windows the system's drive
 
 	EFIVariables string // folder of the firmware's variables; empty: where the kernel shows them
@@ -77,6 +79,15 @@ type Agent interface {
 	PlaceOn(ctx context.Context, start string, open OpenVolume) error
 	// Authorities are the appliance's certificate authorities, PEM, one text each.
 	Authorities() []string
+}
+
+// WinPE is how an installed Windows gets to Windows PE without the network.
+type WinPE interface {
+	// Available says whether the appliance has an image for this device.
+	Available(ctx context.Context) error
+	// Stage puts the image onto the disk and has the boot manager start it once, at the next
+	// start. When it fails everything is as it was before.
+	Stage(ctx context.Context, progress func(percent int, text string), log func(level, text string)) (image string, err error)
 }
 
 // OpenVolume mounts a volume and returns its root; undo unmounts it.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/agent/internal/disk"
 	"slipway/tasksequence"
 )
 
@@ -254,5 +255,55 @@ func TestRebootOnlyAsks(t *testing.T) {
 	out, err := reboot(t.Context(), s)
 	if err != nil || *out.Restart != (Restart{Target: "disk", Message: "bye", Delay: 7 * time.Second}) {
 		t.Errorf("got %+v, %v", out, err)
+	}
+}
+
+// staging is a Windows PE that can be put onto the disk.
+type staging struct {
+	calls int
+	err   error
+}
+
+func (s *staging) Available(context.Context) error { return s.err }
+func (s *staging) Stage(context.Context, func(int, string), func(string, string)) (string, error) {
+	s.calls++
+	return "the-image", s.err
+}
+
+func TestRebootPutsWindowsPEOntoTheDiskOfAnInstalledWindows(t *testing.T) {
+	for name, c := range map[string]struct {
+		environment, system, target, from, layout, before string
+		staged                                            bool
+	}{
+		"an existing Windows":       {tasksequence.FullOS, tasksequence.Windows, "image", "automatic", "", "", true},
+		"from the disk":             {tasksequence.FullOS, tasksequence.Windows, "image", "disk", "a layout", "", true},
+		"once more":                 {tasksequence.FullOS, tasksequence.Windows, "image", "automatic", "a layout", "True", true},
+		"began in a boot image":     {tasksequence.FullOS, tasksequence.Windows, "image", "automatic", "a layout", "", false},
+		"from the network":          {tasksequence.FullOS, tasksequence.Windows, "image", "network", "", "", false},
+		"to the disk":               {tasksequence.FullOS, tasksequence.Windows, "disk", "disk", "", "", false},
+		"Linux":                     {tasksequence.FullOS, tasksequence.Linux, "image", "disk", "", "", false},
+		"from Windows PE to itself": {tasksequence.WinPE, tasksequence.Windows, "image", "disk", "", "", false},
+	} {
+		vars := tasksequence.NewVariables()
+		for n, text := range map[string]string{tasksequence.VariableEnvironment: c.environment, tasksequence.VariableSystem: c.system, disk.LayoutVariable: c.layout, stagedVariable: c.before} {
+			if err := vars.SetSystem(n, tasksequence.Value{Text: text}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, _ := step(t, tasksequence.Reboot, map[string]any{"RebootRequested": c.target, "BootImageFrom": c.from}, vars)
+		pe := &staging{}
+		s.Machine.WinPE = pe
+		out, err := reboot(t.Context(), s)
+		if err != nil || pe.calls == 1 != c.staged || (out.Restart.Staged == "the-image") != c.staged || out.Restart.Target != c.target {
+			t.Errorf("%s: %d calls, %+v, %v", name, pe.calls, out.Restart, err)
+		}
+		if c.staged != (vars.Text(stagedVariable) != "") && c.before == "" {
+			t.Errorf("%s: it is not noted how the deployment gets there", name)
+		}
+		if pe.err = errors.New("no room"); c.staged {
+			if out, err = reboot(t.Context(), s); err == nil || out.Restart != nil || !strings.Contains(err.Error(), "no room") {
+				t.Errorf("%s: with an error it restarts: %+v, %v", name, out, err)
+			}
+		}
 	}
 }
