@@ -1,12 +1,15 @@
 package imaging
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,9 +48,12 @@ func describe(t *testing.T, dir string) []string {
 		if to, err := os.Readlink(full); err == nil {
 			text += " -> " + to
 		}
-		attributes, err := extended(full)
-		list = append(list, text+fmt.Sprint(attributes))
-		return err
+		var note [16]byte
+		if n, err := unix.Lgetxattr(full, "user.note", note[:]); err == nil {
+			text += fmt.Sprintf(" note %q", note[:n])
+		}
+		list = append(list, text)
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +72,7 @@ func TestATreeComesBackAsItWas(t *testing.T) {
 	err := errors.Join(os.MkdirAll(from+"/usr/bin", 0o755), os.MkdirAll(from+"/proc/1", 0o555), os.Mkdir(from+"/empty", 0o700),
 		os.WriteFile(from+"/usr/bin/su", big, 0o755), os.Chmod(from+"/usr/bin/su", 0o4755|fs.ModeSetuid), os.Link(from+"/usr/bin/su", from+"/usr/bin/su2"),
 		os.Symlink("/usr/bin/su", from+"/usr/link"), os.WriteFile(from+"/proc/1/x", nil, 0o600), os.WriteFile(from+"/secret", nil, 0o600),
-		unix.Setxattr(from+"/usr/bin/su", "user.note", []byte("a\x00b"), 0), unix.Mkfifo(from+"/pipe", 0o640), os.Lchown(from+"/usr/link", 7, 8),
+		unix.Mknod(from+"/null", unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))), unix.Setxattr(from+"/usr/bin/su", "user.note", []byte("a\x00b"), 0), unix.Mkfifo(from+"/pipe", 0o640), os.Lchown(from+"/usr/link", 7, 8),
 		os.Chown(from+"/empty", 1000, 1001), os.Chtimes(from+"/empty", old, old), os.WriteFile(from+"/"+strings.Repeat("n", 200), nil, 0o600))
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +100,97 @@ func TestATreeComesBackAsItWas(t *testing.T) {
 	}
 	if data, err := os.ReadFile(to + "/usr/bin/su"); err != nil || !bytes.Equal(data, big) {
 		t.Errorf("the large file differs, %v", err)
+	}
+}
+
+// What only a running system has stays out: sockets, and what other file systems hold.
+func TestWhatIsNotPacked(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	socket, err := net.Listen("unix", from+"/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	if err := errors.Join(os.Mkdir(from+"/mounted", 0o755), unix.Mount("none", from+"/mounted", "tmpfs", 0, "size=1m")); err != nil {
+		t.Fatalf("mount a file system (the tests run as root): %v", err)
+	}
+	defer func() {
+		if err := unix.Unmount(from+"/mounted", 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := errors.Join(os.WriteFile(from+"/mounted/inside", nil, 0o600), os.WriteFile(from+"/after", []byte("four"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	told := int64(0)
+	if _, err := Pack(t.Context(), from, &b, PackOptions{Progress: func(done int64) { told = done }}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Extract(t.Context(), &b, to, ExtractOptions{System: true}); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, line := range describe(t, to) {
+		names = append(names, strings.Fields(line)[0])
+	}
+	if !slices.Equal(names, []string{".", "after", "mounted"}) || told != 4 {
+		t.Errorf("packed %q, told of %d bytes", names, told)
+	}
+}
+
+// A file that shrinks while it is read ends in zeros; the archive is whole, and says
+// nothing of who owns what in the system that packs.
+func TestPackingAFileThatShrinks(t *testing.T) {
+	dir := t.TempDir()
+	file := dir + "/a"
+	if err := errors.Join(os.WriteFile(file, bytes.Repeat([]byte("x"), 3<<20), 0o600), os.WriteFile(dir+"/b", []byte("b"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var warned []string
+	o := PackOptions{Warn: func(text string) { warned = append(warned, text) }, Progress: func(done int64) {
+		if done == 1<<20 {
+			if err := os.Truncate(file, 1<<20+100); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	var b bytes.Buffer
+	if _, err := Pack(t.Context(), dir, &b, o); err != nil {
+		t.Fatal(err)
+	}
+	if len(warned) == 0 || warned[0] != "./a became shorter while it was read" {
+		t.Errorf("warned %q", warned)
+	}
+	s, err := Unpack(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	archive, err := io.ReadAll(s)
+	if err != nil || len(archive) < 1024 || !bytes.Equal(archive[len(archive)-1024:], make([]byte, 1024)) || len(archive)%512 != 0 {
+		t.Errorf("the archive of %d bytes has no end: %v", len(archive), err)
+	}
+	in := tar.NewReader(bytes.NewReader(archive))
+	for {
+		h, err := in.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Uname+h.Gname != "" {
+			t.Errorf("%s is of %s:%s", h.Name, h.Uname, h.Gname)
+		}
+		if h.Name != "./a" {
+			continue
+		}
+		got, err := io.ReadAll(in)
+		want := append(bytes.Repeat([]byte("x"), 1<<20+100), make([]byte, 2<<20-100)...)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%v: %d bytes, the last x at %d", err, len(got), bytes.LastIndexByte(got, 'x'))
+		}
 	}
 }
 
