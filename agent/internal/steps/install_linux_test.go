@@ -110,6 +110,36 @@ func TestUpdatesGoOnUntilNoneIsLeft(t *testing.T) {
 		}
 	}
 	b.want("upgrades", fmt.Sprint(upgrades), "1")
+	b.want("rounds of the next step", b.vars.Text(updateRounds), "")
+}
+
+// What is only newly installed counts, and either mark of Debian asks for a restart.
+func TestUpdatesThatAreNewlyInstalled(t *testing.T) {
+	b := newBench(t, "apt-get")
+	b.exec.output["--simulate"] = []string{"0 upgraded, 2 newly installed, 0 to remove and 0 not upgraded."}
+	b.put("var/run/reboot-required", "")
+	out, err := b.run(tasksequence.InstallUpdates, map[string]any{})
+	if err != nil || out.Restart == nil || !out.Restart.Again {
+		t.Errorf("%+v, %v", out, err)
+	}
+	const apt = "apt-get -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "
+	b.want("programs", strings.Join(b.exec.ran, ", "), apt+"update, "+apt+"--simulate dist-upgrade, "+apt+"--yes dist-upgrade")
+}
+
+// dnf says by its exit code whether updates are left.
+func TestUpdatesByDNF(t *testing.T) {
+	b := newBench(t, "dnf")
+	b.exec.codes["dnf -q check-update --refresh"] = 100
+	_, err := b.run(tasksequence.InstallUpdates, map[string]any{"MaxRounds": 1})
+	b.fails(err, "after 1 rounds")
+	b.want("programs", strings.Join(b.exec.ran, ", "), "dnf -q check-update --refresh, dnf --assumeyes upgrade, dnf -q check-update --refresh")
+	delete(b.exec.codes, "dnf -q check-update --refresh")
+	if out, err := b.run(tasksequence.InstallUpdates, map[string]any{}); err != nil || out.Restart != nil {
+		t.Errorf("%+v, %v", out, err)
+	}
+	b.exec.codes["dnf -q check-update --refresh"] = 1
+	_, err = b.run(tasksequence.InstallUpdates, map[string]any{})
+	b.fails(err, "count the updates: dnf ended with exit code 1")
 }
 
 func TestUpdatesThatNeverEnd(t *testing.T) {
@@ -117,6 +147,8 @@ func TestUpdatesThatNeverEnd(t *testing.T) {
 	b.exec.output["--simulate"] = []string{"3 upgraded, 1 newly installed, 0 to remove and 0 not upgraded."}
 	_, err := b.run(tasksequence.InstallUpdates, map[string]any{"MaxRounds": 2})
 	b.fails(err, "after 2 rounds")
+	_, err = b.run(tasksequence.InstallUpdates, map[string]any{"MaxRounds": 1}) // tried again
+	b.fails(err, "after 1 rounds")
 	b = newBench(t)
 	_, err = b.run(tasksequence.InstallUpdates, map[string]any{})
 	b.fails(err, "neither apt nor dnf")
@@ -124,6 +156,16 @@ func TestUpdatesThatNeverEnd(t *testing.T) {
 	b.exec.codes["apt-get"] = 100
 	_, err = b.run(tasksequence.InstallUpdates, map[string]any{})
 	b.fails(err, "ask for updates")
+	for codes, want := range map[string]string{"--simulate dist-upgrade": "count the updates: apt-get ended with exit code 100", "--yes dist-upgrade": "it ended with exit code 100", "": "did not say how many there are"} {
+		b = newBench(t, "apt-get")
+		b.exec.output["--simulate"] = []string{"1 upgraded, 0 newly installed, 0 to remove and 0 not upgraded."}
+		if codes == "" {
+			b.exec.output["--simulate"] = []string{"Reading package lists..."}
+		}
+		b.exec.codes["apt-get -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "+codes] = 100
+		_, err = b.run(tasksequence.InstallUpdates, map[string]any{"MaxRounds": 1})
+		b.fails(err, want)
+	}
 }
 
 func TestInjectDriverPack(t *testing.T) {

@@ -71,7 +71,7 @@ func installUpdates(ctx context.Context, s *Step) (Outcome, error) {
 		}
 		round, _ := strconv.Atoi(s.Vars.Run().Text(updateRounds))
 		if round >= most {
-			return Outcome{}, fmt.Errorf("updates are still left after %d rounds", round)
+			return Outcome{}, errors.Join(fmt.Errorf("updates are still left after %d rounds", round), s.Vars.SetSystem(updateRounds, tasksequence.Value{}))
 		}
 		s.Progress(-1, fmt.Sprintf("round %d: %d updates", round+1, left))
 		if err := y.run(ctx, u.upgrade...); err != nil {

@@ -19,7 +19,7 @@ type recorder struct {
 	ran    []string
 	stdin  string
 	output map[string][]string // of a program, one line for each call, then the last one again
-	codes  map[string]int
+	codes  map[string]int      // of a program, or of a whole line
 }
 
 func (r *recorder) Run(_ context.Context, c Command) (int, error) {
@@ -43,6 +43,9 @@ func (r *recorder) Run(_ context.Context, c Command) (int, error) {
 						r.output[key] = lines[1:]
 					}
 				}
+			}
+			if code, ok := r.codes[strings.Join(args, " ")]; ok {
+				return code, nil
 			}
 			return r.codes[args[0]], nil
 		}
