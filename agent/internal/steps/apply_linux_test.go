@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/agent/internal/disk"
 	"slipway/agent/internal/disk/disktest"
 	"slipway/agent/wire"
@@ -161,6 +163,44 @@ func rootFileSystem(t *testing.T, more ...string) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// What does not fit is refused before anything is written, where its size is known. A file
+// system that runs full is told whoever noticed it.
+func TestAnImageThatDoesNotFit(t *testing.T) {
+	d := newDeployment(t, "debian.tar", rootFileSystem(t))
+	d.content.files[0].RawSize = 513 << 20
+	if err := d.apply(map[string]any{}); err == nil || !strings.Contains(err.Error(), "the image has 537.9 MB unpacked, the target's root has 536.9 MB") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(d.disks.Root, "old")); err != nil {
+		t.Errorf("what was there is gone: %v", err)
+	}
+
+	const full = "the target's file system is full: the image needs a larger disk or root partition"
+	cause := errors.New("the tool ended with exit code 50")
+	roomy := t.TempDir()
+	if err := whenFull(roomy, cause); err != cause {
+		t.Errorf("with room: %v", err)
+	}
+	if err := whenFull(roomy, fmt.Errorf("write: %w", unix.ENOSPC)); err == nil || !strings.Contains(err.Error(), full) || !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("by its error: %v", err)
+	}
+	for name, options := range map[string]string{"no byte": "size=4k", "no inode": "size=1m,nr_inodes=2"} {
+		dir := t.TempDir()
+		if err := unix.Mount("none", dir, "tmpfs", 0, options); err != nil {
+			t.Fatalf("mount a small file system (the tests run as root): %v", err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "x"), make([]byte, 4096), 0o600); err != nil {
+			t.Error(err)
+		}
+		if err := whenFull(dir, cause); err == nil || !strings.Contains(err.Error(), full) || !errors.Is(err, cause) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestApplyRootFileSystem(t *testing.T) {
