@@ -25,6 +25,8 @@ import (
 const (
 	peState = `slipway\state`
 	peLog   = `slipway\agent.log`
+	peHooks = `slipway\hooks\after-sign-in`
+	peRan   = `slipway\after-sign-in.ran` // the drive is made anew at each start of the computer
 )
 
 // winPE is the agent in WinPE. It ends with a restart of the computer, or with an exit
@@ -85,7 +87,8 @@ func workInWinPE(ctx context.Context) (boot.Way, error) {
 		Image: image, ImageErr: imageErr, Facts: gathered, Identity: identity, Version: version, Environment: wire.WinPE,
 		Now: time.Now, SetClock: parts.setClock, Keyboard: func(string) {}, Log: logger, StateDir: state,
 		Machine: steps.Machine{Exec: steps.WindowsExec{}, Files: steps.LocalFiles{Dir: temporary(state)}, Disks: parts.disks},
-		Target:  target{image: image, disks: parts.disks, log: logger}}
+		Target:  target{image: image, disks: parts.disks, log: logger},
+		Hooks:   session.Hooks{Dir: filepath.Join(drive, peHooks), Ran: filepath.Join(drive, peRan)}}
 	failed := make(chan error, 1)
 	running.Go(func() {
 		way, err := s.Run(ctx)

@@ -191,3 +191,54 @@ func TestWinPEFromSignInToSucceeded(t *testing.T) {
 		t.Errorf("left of the sign-in: %v, %v", entries, err)
 	}
 }
+
+// The hooks of the image run after the sign-in and before the first step, in the order of
+// their names, each as what it is. One that fails is named and holds up nothing, and the
+// sign-in is nowhere in what they are given.
+func TestWinPERunsTheHooksAfterTheSignIn(t *testing.T) {
+	w := bootWinPE(t)
+	w.sequence(`{"id":"pe","name":"Aboard with hooks","steps":[
+		{"id":"one","name":"A step","definition":"run-command-line","settings":{"Command":"echo step>>C:\\slipway\\order.txt"}},
+		{"id":"off","name":"End quietly","definition":"set-variable","settings":{"VariableName":"FinishAction","VariableValue":"shutdown"}}]}`)
+	const dir = "slipway/hooks/after-sign-in/"
+	w.put(dir+"10-first.cmd", "@set >C:\\slipway\\environment.txt\r\n@echo first>>C:\\slipway\\order.txt\r\n@echo it is so\r\n@exit /b 3\r\n")
+	w.put(dir+"20 second (two).BAT", "@echo second from %~dp0>>C:\\slipway\\order.txt\r\n")
+	w.put(dir+"30-power.ps1", "")
+	w.put(dir+"notes.txt", "not a program")
+	fakes := w.prefix.Fakes(t,
+		script.Call{Program: "powershell", Args: []string{"-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", `C:\slipway\hooks\after-sign-in\30-power.ps1`}},
+		script.Call{Program: "40-fake", Args: []string{}, Exit: 9},
+		script.Call{Program: "wpeutil", Args: []string{"shutdown"}})
+	fakes.Place(t, "wpeutil", filepath.Join(w.prefix.C, dir+"40-fake.exe"))
+	w.power()
+	w.sees("Passcode")
+	if _, err := os.Stat(filepath.Join(w.prefix.C, "slipway/order.txt")); err == nil {
+		t.Error("a hook ran before the sign-in")
+	}
+	w.signsIn()
+	w.sees(`The hook after-sign-in\10-first.cmd failed: exit code 3`)
+	w.sees("Choose a task sequence")
+	w.types("1")
+	w.sees("Succeeded")
+	w.ends()
+	fakes.Done(t)
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(w.prefix.C, "slipway", name))
+		if err != nil {
+			t.Error(err)
+		}
+		return strings.ReplaceAll(string(text), "\r\n", "\n")
+	}
+	if got := read("order.txt"); got != "first\nsecond from C:\\slipway\\hooks\\after-sign-in\\\nstep\n" {
+		t.Errorf("the order was %q", got)
+	}
+	environment := read("environment.txt")
+	if strings.Contains(environment, "slipway-lab") || strings.Contains(strings.ReplaceAll(environment, script.Variable, ""), "SLIPWAY_") || !strings.Contains(environment, "SystemRoot") {
+		t.Errorf("a hook was given:\n%s", environment)
+	}
+	for _, want := range []string{`10-first.cmd failed: exit code 3`, `40-fake.exe failed: exit code 9`, "it is so"} {
+		if log := read("agent.log"); !strings.Contains(strings.ReplaceAll(log, `\\`, `\`), want) {
+			t.Errorf("the log does not say %q:\n%s", want, log)
+		}
+	}
+}

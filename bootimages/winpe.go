@@ -120,9 +120,6 @@ func (w *winBuild) resolve(ctx context.Context) (err error) {
 	w.lines = append(w.lines, w.in.lines()...)
 	w.id = imageID(w.lines)
 	w.in.tell(&w.report)
-	if len(w.in.run[hookAfterSignIn]) > 0 {
-		w.report.Notes = append(w.report.Notes, "the hooks after the sign-in are in the image, and the agent of this version does not run them")
-	}
 	return nil
 }
 

@@ -44,7 +44,7 @@ func (f fakeWindows) Report(_ context.Context, id string) (WinPEReport, error) {
 		Why: "its name says that it is plain Windows PE", Languages: []string{"en-US"},
 		Components: []Component{{"WMI", "WinPE-WMI", true}, {".NET Framework", "WinPE-NetFx", false}, {"PowerShell", "WinPE-PowerShell", false}},
 		Drivers:    []string{"intel/e1d.inf", "intel/e2f.inf", "realtek/rtcx21x64.inf"}, Hooks: []string{"after-network/10-drives.cmd"},
-		Roots: []string{"CN=Contoso Root CA"}, Notes: []string{"the hooks after the sign-in are in the image, and the agent of this version does not run them"}, Overlay: 4, Script: "@echo off\r\n"}, nil
+		Roots: []string{"CN=Contoso Root CA"}, Notes: []string{"the source has no PowerShell"}, Overlay: 4, Script: "@echo off\r\n"}, nil
 }
 
 func (f fakeWindows) Wimboot(context.Context) (Wimboot, error) {

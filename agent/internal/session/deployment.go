@@ -44,6 +44,9 @@ func (s *Session) runAll(ctx context.Context, c *client.Client, d wire.Deploymen
 			return over, tail, nil
 		}
 		face := newFace(s.Display, d, s.Now)
+		for _, line := range s.hookFailures {
+			face.Log(line)
+		}
 		machine := s.Machine
 		machine.Content = s.content(c, d.ID, face)
 		if s.Tools != nil {

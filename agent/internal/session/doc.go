@@ -50,6 +50,7 @@ type Session struct {
 	Tools    *toolpack.Pack // of the boot image; nil: the system has what it has
 	Target   Target         // the system that is being installed; nil: none can be
 	Stage    Stage          // puts Windows PE onto the disk of the installed Windows; nil: this is none
+	Hooks    Hooks          // of the boot image, after the sign-in
 	StateDir string         // in memory, on disk in an installed OS; what is kept there survives a crash of the agent
 
 	Environment string           // wire.LinuxPE when empty
@@ -77,6 +78,9 @@ type Session struct {
 	tried     bool             // the passcode of the command line was tried
 	given     bool             // Passcode was tried
 	warning   string           // what anonymous sign-in warns of; empty after any other
+	hooked    bool             // the hooks ran
+
+	hookFailures []string // which of them failed, one line each
 }
 
 // Errors that end the way.

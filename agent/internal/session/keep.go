@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"slipway/agent/internal/client"
-	"slipway/agent/internal/screen"
 	"slipway/agent/wire"
 )
 
@@ -87,7 +86,7 @@ func (s *Session) certificateBinding() string {
 // warn sets the lasting warning of every page.
 func (s *Session) warn(text string) {
 	s.warning = text
-	s.Display.SetFacts(func(f *screen.Facts) { f.Warning = text })
+	s.showWarnings()
 }
 
 // signOut drops a sign-in that the appliance does not know any more.

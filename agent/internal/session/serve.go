@@ -79,6 +79,9 @@ func (s *Session) carryOut(ctx context.Context, c *client.Client, unfinished str
 	running.Store(unfinished)
 	keeping.Go(func() { _ = s.keepToken(ctx, c, &running) })
 	keeping.Go(func() { s.tellFacts(ctx, c) })
+	if err := s.afterSignIn(ctx); err != nil {
+		return wire.Deployment{ID: unfinished}, o, nil, err
+	}
 	if unfinished != "" {
 		d, err = s.takeOver(ctx, c, unfinished)
 	} else {
