@@ -11,8 +11,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"slipway/appliance/internal/config"
 )
 
 func (a *app) exportCommand() *cobra.Command {
@@ -20,7 +18,8 @@ func (a *app) exportCommand() *cobra.Command {
 	c := &cobra.Command{Use: "export DIR", Short: "Write a boot image as files for other PXE, WDS or HTTP servers, with instructions",
 		Long: `Writes a new folder with kernel, initrd, boot loaders and their configuration, checksums
 and README.txt: how dnsmasq, ISC dhcpd, Kea, Windows DHCP and WDS are set up to serve them,
-filled with this appliance's values.`,
+filled with this appliance's values. Of a Windows PE image (--image ID) it holds what
+Microsoft's boot manager asks for, and the addresses are those that it was built with.`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error { return a.export(c.Context(), m, args[0]) }}
 	c.Flags().StringVar(&m.image, "image", "", "id of the boot image (default: the one that devices get)")
@@ -123,15 +122,12 @@ func place(root *os.Root, name string, content io.Reader) error {
 }
 
 // mediumOfBuild checks the flags of `image build` that ask for a medium.
-func mediumOfBuild(m *mediumRequest, kind string) error {
+func mediumOfBuild(m *mediumRequest) error {
 	if m.kind == "" {
 		if m.file != "" || len(m.servers) > 0 || m.force {
 			return usageError{errors.New("--output, --server and --force go with --media")}
 		}
 		return nil
-	}
-	if kind == bootKindWinPE && m.kind != "usb" {
-		return fmt.Errorf("image build %s --media %s: %w", kind, m.kind, config.ErrNotInThisVersion)
 	}
 	if m.file == "" {
 		m.file = "slipway." + m.kind

@@ -60,7 +60,7 @@ between), and sources:NAME a file in the folder windows/sources of the data fold
 		if o.Kind == bootKindWinPE {
 			o.Servers, m.servers = m.servers, nil // they go into the image itself
 		}
-		if err := mediumOfBuild(&m, o.Kind); err != nil {
+		if err := mediumOfBuild(&m); err != nil {
 			return err
 		}
 		for _, p := range []*string{&o.Packages, &o.Firmware, &o.Overlay, &o.Source, &o.Drivers, &o.RootCertificates, &o.Wallpaper, &o.Hooks} {

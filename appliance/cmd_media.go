@@ -32,12 +32,17 @@ func (a *app) mediaCommand() *cobra.Command {
 	var list bool
 	var forget string
 	c := a.jsonFlag(&cobra.Command{Use: "media --kind iso|usb FILE", Short: "Write a CD or stick image of a boot image, for machines that cannot boot from the network",
-		Long: `Writes a medium that starts on BIOS and on UEFI x64 firmware, with Secure Boot on or off,
-and leads to the same prompt as a start from the network. Both kinds are hybrids: burn
-FILE to a CD, attach it to a virtual machine, or copy it to a whole stick:
+		Long: `Writes a medium of a Linux image that starts on BIOS and on UEFI x64 firmware, with
+Secure Boot on or off, and leads to the same prompt as a start from the network. Both
+kinds are hybrids: burn FILE to a CD, attach it to a virtual machine, or copy it to a
+whole stick:
   dd if=FILE of=/dev/sdX bs=4M oflag=direct
 Its devices look for the appliance where DHCP says, then at the addresses of the medium;
-else somebody types the address at the device.`,
+else somebody types the address at the device.
+
+Of a Windows PE image (--image ID), iso is the same for UEFI, and for BIOS machines from
+CD when the image's source had Microsoft's loader for that; usb is a FAT32 disk for UEFI
+machines. The addresses are those that the image was built with.`,
 		Args: usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
@@ -98,6 +103,7 @@ type writtenMedium struct {
 	Kind   string `json:"kind"`
 	Size   int64  `json:"size"` // bytes
 	SHA256 string `json:"sha256"`
+	Starts string `json:"starts"` // on which firmware, for people
 }
 
 func (a *app) writeMedium(ctx context.Context, m mediumRequest) error {
@@ -116,6 +122,7 @@ func (a *app) writeMedium(ctx context.Context, m mediumRequest) error {
 		err := c.Download(ctx, m.path("media"), func(h http.Header, size int64) {
 			meter.total = size
 			out.Medium, out.Image, out.SHA256 = h.Get(api.HeaderMedium), h.Get(api.HeaderImage), h.Get(api.HeaderSHA256)
+			out.Starts = h.Get(api.HeaderStarts)
 		}, io.MultiWriter(meter, sum))
 		if err != nil {
 			return err
@@ -132,7 +139,7 @@ func (a *app) writeMedium(ctx context.Context, m mediumRequest) error {
 	if a.json {
 		return a.printJSON(out)
 	}
-	_, err = fmt.Fprintf(a.out, "%s: medium %s of image %s\n%d bytes, sha256 %s\n", m.file, out.Medium, out.Image, out.Size, out.SHA256)
+	_, err = fmt.Fprintf(a.out, "%s: medium %s of image %s, starts on %s machines\n%d bytes, sha256 %s\n", m.file, out.Medium, out.Image, printable(out.Starts), out.Size, out.SHA256)
 	return err
 }
 

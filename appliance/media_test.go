@@ -83,12 +83,12 @@ func TestMediaCalledWrongly(t *testing.T) {
 		}
 	}
 	for _, m := range []mediumRequest{{file: "x"}, {servers: []string{"192.0.2.1"}}, {kind: "iso", file: there}} {
-		if err := mediumOfBuild(&m, "linux"); err == nil {
+		if err := mediumOfBuild(&m); err == nil {
 			t.Errorf("build: %+v was taken", m)
 		}
 	}
 	m := mediumRequest{kind: "usb"}
-	if err := mediumOfBuild(&m, "linux"); err != nil || m.file != "slipway-usb.img" {
+	if err := mediumOfBuild(&m); err != nil || m.file != "slipway-usb.img" {
 		t.Errorf("%+v, %v", m, err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,10 +39,10 @@ type exportFile struct {
 // made.
 var exportDate = time.Unix(946684800, 0)
 
-// Export writes an image for servers that are not this appliance, as a tar archive:
-// kernel, initrd, the one-file image when there is one, boot loaders with their
-// configuration, checksums and README.txt. All files lie in the archive's root or in
-// a folder below. Nothing is written before all files are known to be whole.
+// Export writes an image for servers that are not this appliance, as a tar archive: of a
+// Linux image kernel, initrd, the one-file image when there is one, boot loaders with
+// their configuration; of a Windows PE image what its boot manager asks for; checksums
+// and README.txt. Nothing is written before all files are known to be whole.
 func (b *Builder) Export(ctx context.Context, w io.Writer, image fleet.BootImage, o ExportOptions) error {
 	if err := checkServers(o.Servers); err != nil {
 		return err
@@ -55,10 +54,12 @@ func (b *Builder) Export(ctx context.Context, w io.Writer, image fleet.BootImage
 	t := tar.NewWriter(w)
 	folders := map[string]bool{}
 	for _, f := range files {
-		if dir := path.Dir(f.name); dir != "." && !folders[dir] {
-			folders[dir] = true
-			if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: exportDate}); err != nil {
-				return err
+		for i, c := range f.name {
+			if dir := f.name[:i]; c == '/' && !folders[dir] {
+				folders[dir] = true
+				if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: exportDate}); err != nil {
+					return err
+				}
 			}
 		}
 		if err := ctx.Err(); err != nil {
@@ -71,7 +72,40 @@ func (b *Builder) Export(ctx context.Context, w io.Writer, image fleet.BootImage
 	return t.Close()
 }
 
-func (b *Builder) exportFiles(ctx context.Context, image fleet.BootImage, o ExportOptions) ([]exportFile, error) {
+// exportFiles are the files with sizes and hashes, the page of instructions and the
+// checksums last.
+func (b *Builder) exportFiles(ctx context.Context, image fleet.BootImage, o ExportOptions) (files []exportFile, err error) {
+	text := readmeText
+	if image.Kind == KindWinPE {
+		text = winPEReadme
+		files, err = b.winPEExportFiles(image)
+	} else {
+		files, err = b.linuxExportFiles(ctx, image, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(files, func(a, b exportFile) int { return strings.Compare(a.name, b.name) })
+	for i := range files {
+		if err := files[i].measure(); err != nil {
+			return nil, fmt.Errorf("%s: %w", files[i].name, err)
+		}
+	}
+	readme := exportFile{name: "README.txt", content: text(image, o, files)}
+	if err := readme.measure(); err != nil {
+		return nil, err
+	}
+	files = append(files, readme)
+	var sums strings.Builder
+	for _, f := range files {
+		fmt.Fprintf(&sums, "%s  %s\n", f.sum, f.name)
+	}
+	list := exportFile{name: "SHA256SUMS", content: []byte(sums.String())}
+	err = list.measure()
+	return append(files, list), err
+}
+
+func (b *Builder) linuxExportFiles(ctx context.Context, image fleet.BootImage, o ExportOptions) ([]exportFile, error) {
 	kernel, initrd, err := b.bootFiles(image)
 	if err != nil {
 		return nil, err
@@ -107,24 +141,7 @@ func (b *Builder) exportFiles(ctx context.Context, image fleet.BootImage, o Expo
 				from: []string{filepath.Join(b.BootDir(), image.ID, f.Name)}})
 		}
 	}
-	slices.SortFunc(files, func(a, b exportFile) int { return strings.Compare(a.name, b.name) })
-	for i := range files {
-		if err := files[i].measure(); err != nil {
-			return nil, fmt.Errorf("%s: %w", files[i].name, err)
-		}
-	}
-	readme := exportFile{name: "README.txt", content: readmeText(image, o, files)}
-	if err := readme.measure(); err != nil {
-		return nil, err
-	}
-	files = append(files, readme)
-	var sums strings.Builder
-	for _, f := range files {
-		fmt.Fprintf(&sums, "%s  %s\n", f.sum, f.name)
-	}
-	list := exportFile{name: "SHA256SUMS", content: []byte(sums.String())}
-	err = list.measure()
-	return append(files, list), err
+	return files, nil
 }
 
 // open reads what is copied and then what was made.

@@ -8,9 +8,12 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/bootimages/bootimagetest"
 )
 
 func TestExport(t *testing.T) {
@@ -23,25 +26,8 @@ func TestExport(t *testing.T) {
 	if !bytes.Equal(out.Bytes(), again.Bytes()) {
 		t.Error("two exports differ")
 	}
-	files := map[string]string{}
-	for r := tar.NewReader(&out); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			break
-		}
-		content, readErr := io.ReadAll(r)
-		if err := errors.Join(err, readErr); err != nil {
-			t.Fatal(err)
-		}
-		files[h.Name] = string(content)
-	}
-	for _, line := range strings.Split(strings.TrimSpace(files["SHA256SUMS"]), "\n") {
-		sum, name, _ := strings.Cut(line, "  ")
-		got := sha256.Sum256([]byte(files[name]))
-		if hex.EncodeToString(got[:]) != sum {
-			t.Errorf("%s has not the hash that SHA256SUMS states", name)
-		}
-	}
+	files := untar(t, &out)
+	whole(t, files)
 	if got := strings.Count(files["SHA256SUMS"], "\n"); got < 12 {
 		t.Errorf("%d files are in SHA256SUMS", got)
 	}
@@ -85,5 +71,102 @@ func TestExportOfADamagedImage(t *testing.T) {
 	}
 	if _, err := b.MakeMedium(t.Context(), image, MediaOptions{Kind: MediaISO}); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("medium: %v", err)
+	}
+}
+
+// untar reads an archive; a file comes after all of its folders.
+func untar(t *testing.T, archive io.Reader) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for r := tar.NewReader(archive); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return files
+		}
+		content, readErr := io.ReadAll(r)
+		if err := errors.Join(err, readErr); err != nil {
+			t.Fatal(err)
+		}
+		if dir := path.Dir(path.Clean(h.Name)); dir != "." {
+			if _, ok := files[dir+"/"]; !ok {
+				t.Errorf("%s comes before its folder", h.Name)
+			}
+		}
+		files[h.Name] = string(content)
+	}
+}
+
+// whole compares an export with its checksums.
+func whole(t *testing.T, files map[string]string) {
+	t.Helper()
+	for line := range strings.Lines(files["SHA256SUMS"]) {
+		sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		got := sha256.Sum256([]byte(files[name]))
+		if hex.EncodeToString(got[:]) != sum {
+			t.Errorf("%s has not the hash that SHA256SUMS states", name)
+		}
+	}
+}
+
+// An exported Windows PE image has its files where the boot manager and the stores look
+// for them, for each firmware, and a page that says how they are served.
+func TestExportOfWindowsPE(t *testing.T) {
+	w := newWinWorld(t, bootimagetest.WindowsSource{})
+	i := w.built()
+	var out bytes.Buffer
+	if err := w.Export(t.Context(), &out, i, ExportOptions{Servers: []string{"192.0.2.99:8443"}, Installation: "install-id", Version: "1.2"}); err != nil {
+		t.Fatal(err)
+	}
+	files := untar(t, &out)
+	whole(t, files)
+	folder := "Boot/" + i.ID + "/"
+	for name, file := range map[string]string{"bootmgfw.efi": BootManager, "Boot/BCD": BootStore, "Boot/Fonts/wgl4_boot.ttf": "wgl4_boot.ttf", folder + "boot.sdi": BootSDI, folder + "boot.wim": BootWIM,
+		folder + "BCD.media": MediaStore, "bios/pxeboot.n12": BIOSLoader, "bios/bootmgr.exe": BIOSManager, "bios/Boot/BCD": BIOSStore, "bios/Boot/Fonts/segmono_boot.ttf": "segmono_boot.ttf"} {
+		if files[name] != string(w.read(i, file)) {
+			t.Errorf("%s is not %s", name, file)
+		}
+	}
+	for _, store := range []string{"Boot/BCD", "bios/Boot/BCD"} {
+		if text := strings.ReplaceAll(files[store], "\x00", ""); !strings.Contains(text, `\`+strings.ReplaceAll(folder, "/", `\`)+"boot.wim") {
+			t.Errorf("%s does not name %sboot.wim", store, folder)
+		}
+	}
+	for _, want := range []string{i.ID, "192.0.2.10:8443", "install-id", "Slipway 1.2", "dhcp-boot=tag:efi,bootmgfw.efi", "client-arch,7", "wdsutil /Add-Image", "cp -al Boot/" + i.ID, i.CASet[0]} {
+		if !strings.Contains(files["README.txt"], want) {
+			t.Errorf("README.txt does not say %s", want)
+		}
+	}
+	if strings.Contains(files["README.txt"], "192.0.2.99") {
+		t.Error("README.txt names an address that is not in the image")
+	}
+	if !strings.Contains(files["boot.ipxe"], "initrd --name boot.wim "+folder+"boot.wim boot.wim") {
+		t.Errorf("boot.ipxe: %s", files["boot.ipxe"])
+	}
+	if err := os.WriteFile(w.path(i, BootWIM), []byte("changed"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	if err := w.Export(t.Context(), &out, i, ExportOptions{}); !errors.Is(err, ErrCorrupt) || out.Len() > 0 {
+		t.Errorf("a damaged image: %d bytes, %v", out.Len(), err)
+	}
+}
+
+// Without loaders for BIOS, and for arm64, the export says what it is for.
+func TestExportOfWindowsPEForARM64(t *testing.T) {
+	w := newWinWorld(t, bootimagetest.WindowsSource{Machine: bootimagetest.MachineARM64})
+	i := w.built()
+	var out bytes.Buffer
+	if err := w.Export(t.Context(), &out, i, ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	files := untar(t, &out)
+	whole(t, files)
+	for name := range files {
+		if strings.HasPrefix(name, "bios/") {
+			t.Errorf("%s is there", name)
+		}
+	}
+	if !strings.Contains(files["README.txt"], "client-arch,11") || !strings.Contains(files["boot.ipxe"], "no boot manager for BIOS") {
+		t.Errorf("README.txt:\n%s\nboot.ipxe:\n%s", files["README.txt"], files["boot.ipxe"])
 	}
 }

@@ -50,8 +50,9 @@ type MediaOptions struct {
 // MadeMedium is a medium's file, which goes away with Remove.
 type MadeMedium struct {
 	fleet.Medium
-	Path   string
-	folder string
+	Path     string
+	Firmware string // whose machines start from it, for people
+	folder   string
 }
 
 // Remove deletes the file.
@@ -182,7 +183,7 @@ type mediumWriter struct {
 }
 
 func (w mediumWriter) write(ctx context.Context, o MediaOptions) (MadeMedium, error) {
-	m := MadeMedium{folder: w.dir, Path: filepath.Join(w.dir, "medium"), Medium: fleet.Medium{ID: w.id, Kind: o.Kind, Image: w.image.ID,
+	m := MadeMedium{folder: w.dir, Path: filepath.Join(w.dir, "medium"), Firmware: "UEFI and BIOS", Medium: fleet.Medium{ID: w.id, Kind: o.Kind, Image: w.image.ID,
 		CASet: w.image.CASet, Servers: o.Servers}}
 	if err := w.room(); err != nil {
 		return m, err
@@ -303,16 +304,21 @@ const (
 
 // run lets xorriso write the medium.
 func (w mediumWriter) run(ctx context.Context, out string, files map[string]string) error {
-	guid := w.id[:8] + "-" + w.id[8:12] + "-4" + w.id[13:16] + "-8" + w.id[17:20] + "-" + w.id[20:]
-	args := []string{"-no_rc", "-as", "mkisofs", "-quiet", "-r", "-V", "SLIPWAY", "-o", out,
-		"--modification-date=" + mediaTime, "--set_all_file_dates", mediaDate, "--gpt_disk_guid", guid,
-		"-isohybrid-mbr", filepath.Join(w.b.partsDir(), "isohdpfx.bin"), "-partition_offset", "16",
+	args := []string{"-r", "-isohybrid-mbr", filepath.Join(w.b.partsDir(), "isohdpfx.bin"), "-partition_offset", "16",
 		"-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-boot-load-size", "4", "-boot-info-table", "-no-emul-boot",
 		"-eltorito-alt-boot", "-e", "boot/efi.img", "-no-emul-boot", "-isohybrid-gpt-basdat", "-graft-points"}
 	for _, name := range sortedKeys(files) {
 		args = append(args, name+"="+escapeGraft(files[name]))
 	}
-	cmd := exec.CommandContext(ctx, w.xorriso, args...)
+	return runXorriso(ctx, w.xorriso, w.b.Data, w.id, out, args...)
+}
+
+// runXorriso writes a medium whose bytes depend on id and files alone.
+func runXorriso(ctx context.Context, xorriso, data, id, out string, args ...string) error {
+	guid := id[:8] + "-" + id[8:12] + "-4" + id[13:16] + "-8" + id[17:20] + "-" + id[20:]
+	args = append([]string{"-no_rc", "-as", "mkisofs", "-quiet", "-V", "SLIPWAY", "-o", out,
+		"--modification-date=" + mediaTime, "--set_all_file_dates", mediaDate, "--gpt_disk_guid", guid}, args...)
+	cmd := exec.CommandContext(ctx, xorriso, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
 	text, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
@@ -320,7 +326,7 @@ func (w mediumWriter) run(ctx context.Context, out string, files map[string]stri
 	}
 	if err != nil {
 		if bytes.Contains(text, []byte("No space left")) || bytes.Contains(text, []byte("not enough space")) {
-			return fmt.Errorf("%w that holds %s", ErrNoSpace, w.b.Data)
+			return fmt.Errorf("%w that holds %s", ErrNoSpace, data)
 		}
 		return fmt.Errorf("xorriso: %w: %s", err, lastLines(string(text), 3))
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"slipway/bootimages/internal/sevenzip"
@@ -34,6 +35,8 @@ func (w *winBuild) findBootFiles(ctx context.Context) (out []bootFile, err error
 		{BootSDI, []string{"/Windows/Boot/DVD/EFI/boot.sdi", "/Windows/Boot/DVD/PCAT/boot.sdi"}, "boot/boot.sdi", "no boot manager could load the image"},
 		{BIOSLoader, []string{"/Windows/Boot/PXE/pxeboot.n12"}, "", ""},
 		{BIOSManager, []string{"/Windows/Boot/PXE/bootmgr.exe"}, "", ""},
+		{CDLoader, []string{"/Windows/Boot/DVD/PCAT/etfsboot.com"}, "boot/etfsboot.com", ""},
+		{CDManager, []string{"/Windows/Boot/PCAT/bootmgr"}, "bootmgr", ""},
 	}
 	for _, f := range want {
 		content, err := w.read(ctx, f.paths, f.disc)
@@ -62,6 +65,14 @@ func (w *winBuild) findBootFiles(ctx context.Context) (out []bootFile, err error
 		out = append(out, bootFile{name, content})
 	}
 	return out, nil
+}
+
+// startsBIOSFromCD reports whether the source has what BIOS machines load from a CD.
+func (w *winBuild) startsBIOSFromCD() bool {
+	has := func(name string) bool {
+		return slices.ContainsFunc(w.boot, func(f bootFile) bool { return f.name == name })
+	}
+	return has(CDLoader) && has(CDManager)
 }
 
 // read returns the first of the files that there is, or nil.
@@ -110,7 +121,7 @@ func (w *winBuild) writeBootFiles(dir string) error {
 		firmware bcd.Firmware
 		wim, sdi string
 	}{{BootStore, bcd.UEFI, folder + BootWIM, folder + BootSDI}, {BIOSStore, bcd.BIOS, folder + BootWIM, folder + BootSDI},
-		{MediaStore, bcd.UEFI, `\sources\` + BootWIM, `\boot\` + BootSDI}} {
+		{MediaStore, bcd.UEFI, `\sources\` + BootWIM, `\boot\` + BootSDI}, {BIOSCDStore, bcd.BIOS, `\sources\` + BootWIM, `\boot\` + BootSDI}} {
 		content, err := bootStore(w.id, s.firmware, s.wim, s.sdi)
 		if err != nil {
 			return err

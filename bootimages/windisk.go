@@ -1,7 +1,6 @@
 package bootimages
 
 import (
-	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -68,39 +67,6 @@ func diskPaths(name, arch string) []string {
 		return []string{"EFI/Microsoft/Boot/Fonts/" + name}
 	}
 	return nil
-}
-
-// makeWinPEMedium writes the disk of a Windows PE image for a stick. The addresses of
-// the appliance are those inside the image.
-func (b *Builder) makeWinPEMedium(ctx context.Context, image fleet.BootImage, o MediaOptions) (m MadeMedium, err error) {
-	if o.Kind != MediaUSB {
-		return m, fmt.Errorf("%w: a Windows PE image is not written as %s in this version: use %s", ErrOption, o.Kind, MediaUSB)
-	}
-	if _, err := Verify(filepath.Join(b.BootDir(), image.ID)); err != nil {
-		return m, fmt.Errorf("%w: image %s: build it again: %w", ErrCorrupt, image.ID, err)
-	}
-	disk, size, err := b.OpenDisk(image)
-	if err != nil {
-		return m, err
-	}
-	defer disk.Close()
-	dir, err := b.tempDir("medium-")
-	if err != nil {
-		return m, plain(err, b.Data)
-	}
-	m = MadeMedium{folder: dir, Path: filepath.Join(dir, "medium"), Medium: fleet.Medium{ID: mediumID(image, MediaOptions{Kind: o.Kind}, mediaParts{}), Kind: o.Kind,
-		Image: image.ID, CASet: image.CASet, Servers: insideServers(image), Size: size}}
-	err = roomFor(dir, size, b.Data)
-	if err == nil {
-		err = writeFile(m.Path, &contextReader{ctx, disk})
-	}
-	if err == nil {
-		m.SHA256, m.Size, err = hashFile(m.Path)
-	}
-	if err != nil {
-		return MadeMedium{}, errors.Join(plain(err, b.Data), os.RemoveAll(dir))
-	}
-	return m, nil
 }
 
 // insideServers are the addresses that an image was built with.

@@ -14,7 +14,7 @@ import (
 )
 
 // winBuilderFormat is to Windows PE images what builderFormat is to Linux images.
-const winBuilderFormat = 4
+const winBuilderFormat = 5
 
 // The files of a Windows PE image. Fonts stand beside them under their own names.
 const (
@@ -26,6 +26,11 @@ const (
 	MediaStore  = "BCD.media" // of disks and of wimboot
 	BIOSLoader  = "pxeboot.n12"
 	BIOSManager = "bootmgr.exe"
+
+	// Of CDs on BIOS machines.
+	CDLoader    = "etfsboot.com"
+	CDManager   = "bootmgr"
+	BIOSCDStore = "BCD.cd"
 )
 
 // BuildWinPE builds a Windows PE boot image from the administrator's source, or
@@ -120,6 +125,9 @@ func (w *winBuild) resolve(ctx context.Context) (err error) {
 	w.lines = append(w.lines, w.in.lines()...)
 	w.id = imageID(w.lines)
 	w.in.tell(&w.report)
+	if w.source.image.Architecture == X64 && !w.startsBIOSFromCD() {
+		w.report.Notes = append(w.report.Notes, "the source has no "+CDLoader+" and "+CDManager+": CDs of this image start on UEFI machines only")
+	}
 	return nil
 }
 

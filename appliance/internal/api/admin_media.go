@@ -26,6 +26,7 @@ const currentImage = "current"
 // Headers of a medium's answer, known before its first byte.
 const (
 	HeaderMedium = "Slipway-Medium" // its id
+	HeaderStarts = "Slipway-Starts" // the firmware of the machines that start from it, for people: "UEFI and BIOS"
 	HeaderImage  = "Slipway-Image"
 	HeaderSHA256 = "Slipway-Sha256" // of the body, hex
 )
@@ -103,6 +104,7 @@ func (a *API) makeMedium(c *call) (any, error) {
 	h := c.Writer.Header()
 	h.Set(HeaderMedium, m.ID)
 	h.Set(HeaderImage, m.Image)
+	h.Set(HeaderStarts, m.Firmware)
 	h.Set(HeaderSHA256, m.SHA256)
 	h.Set("Content-Length", strconv.FormatInt(m.Size, 10))
 	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="slipway-%.12s.%s"`, m.Image, m.Kind))

@@ -29,6 +29,9 @@ func (f File) size() int64 {
 	return int64(len(f.Content))
 }
 
+// PartitionStart is where the partition begins, in bytes.
+const PartitionStart = partitionStart * sector
+
 // ErrLayout: the files do not fit on a FAT32 disk.
 var ErrLayout = errors.New("cannot stand on a FAT32 disk")
 
