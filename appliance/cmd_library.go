@@ -98,14 +98,17 @@ func (a *app) validate(file string, steps []string) error {
 		}
 		own = append(own, text)
 	}
-	problems := engine.ValidateDocument(body, own...)
+	problems, unchecked := engine.ValidateDocument(body, own...), engine.NotChecked(body, own...)
 	if a.json {
-		if err := a.printJSON(api.Validation{Problems: problems}); err != nil {
+		if err := a.printJSON(api.Validation{Problems: problems, NotChecked: unchecked}); err != nil {
 			return err
 		}
 	} else {
 		for _, p := range problems {
 			fmt.Fprintln(a.err, printable(p))
+		}
+		for _, u := range unchecked {
+			fmt.Fprintln(a.err, "Not checked:", printable(u))
 		}
 	}
 	switch len(problems) {

@@ -130,8 +130,17 @@ func TestSequencesTravelByCommand(t *testing.T) {
 	if err := os.WriteFile(bad, []byte(`{"format":1,"name":"","steps":[{"name":"x","definition":"no-such-step"}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out := r.must("", "sequence", "validate", good); !strings.Contains(out, "valid") {
-		t.Errorf("validate: %s", out)
+	if code, out, errText := r.cli("", "sequence", "validate", good); code != 0 || !strings.Contains(out, "valid") || errText != "" {
+		t.Errorf("validate: %s%s", out, errText)
+	}
+	script := filepath.Join(dir, "script.json")
+	if err := os.WriteFile(script, []byte(`{"format":1,"name":"x","steps":[{"name":"in","steps":[{"name":"Say it","definition":"run-powershell-script","settings":{"Script":"x"}}]},
+		{"name":"Later","definition":"run-powershell-script","environments":["fullos"],"settings":{"Script":"x"}}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errText := r.cli("", "sequence", "validate", script); code != 0 || !strings.Contains(out, "valid") ||
+		!strings.Contains(errText, "Not checked: whether the Windows PE image has PowerShell, which in Windows PE these steps need: \"Say it\".") {
+		t.Errorf("what was not checked: exit %d, %s%s", code, out, errText)
 	}
 	code, _, errText := r.cli("", "sequence", "validate", bad)
 	if code == 0 || !strings.Contains(errText, "no-such-step") {

@@ -156,7 +156,7 @@ func TestMediaFailures(t *testing.T) {
 		want   error
 		text   string
 	}{
-		{"echo half > \"$9\"; echo 'xorriso : FATAL : No space left on device' >&2; exit 5", ErrNoSpace, "no space"},
+		{"echo half > \"$8\"; echo 'xorriso : FATAL : No space left on device' >&2; exit 5", ErrNoSpace, "no space"},
 		{"echo 'xorriso : FAILURE : something else' >&2; exit 5", nil, "something else"},
 	} {
 		dir := t.TempDir()

@@ -171,7 +171,8 @@ type Sequence struct {
 
 // Validation says what is wrong with a sequence document; empty: nothing.
 type Validation struct {
-	Problems []string `json:"problems"`
+	Problems   []string `json:"problems"`
+	NotChecked []string `json:"notChecked"` // what only an appliance can check
 }
 
 // SequenceProblems is what is wrong with a sequence, by step and field. One that is

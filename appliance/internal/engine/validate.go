@@ -2,6 +2,9 @@ package engine
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
 	"slipway/tasksequence"
 )
@@ -30,6 +33,35 @@ func ValidateDocument(text []byte, own ...[]byte) []string {
 		lines = append(lines, p.String())
 	}
 	return lines
+}
+
+// NotChecked says what of a document that ValidateDocument finds nothing wrong with only
+// an appliance can see: whether its Windows PE image has what steps need there.
+func NotChecked(text []byte, own ...[]byte) []string {
+	catalogue, err := ownCatalogue(own)
+	if err != nil {
+		return []string{}
+	}
+	s, err := parse(text)
+	if err != nil {
+		return []string{}
+	}
+	var steps []string
+	var look func(nodes []tasksequence.Node)
+	look = func(nodes []tasksequence.Node) {
+		for _, n := range nodes {
+			d, ok := catalogue.Find(n.Definition, n.DefinitionVersion)
+			if ok && len(d.Parts()) > 0 && d.RunsIn(tasksequence.WinPE, "") && (len(n.Environments) == 0 || slices.Contains(n.Environments, tasksequence.WinPE)) {
+				steps = append(steps, fmt.Sprintf("%q", n.Name))
+			}
+			look(n.Steps)
+		}
+	}
+	look(s.Steps)
+	if len(steps) == 0 {
+		return []string{}
+	}
+	return []string{fmt.Sprintf("whether the Windows PE image has PowerShell, which in Windows PE these steps need: %s. The appliance says so when the sequence is imported or checked there, and refuses a deployment that begins in an image without it.", strings.Join(steps, ", "))}
 }
 
 func ownCatalogue(own [][]byte) (*tasksequence.Catalogue, error) {
