@@ -9,11 +9,9 @@ import (
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/mgr"
-)
 
-// ServiceName is the service that goes on with an unfinished deployment when Windows
-// starts.
-const ServiceName = "SlipwayAgent"
+	"slipway/agent/internal/windowstarget"
+)
 
 // service is autostart by a Windows service. settle puts the agent where the service
 // starts it from.
@@ -38,23 +36,23 @@ func registerService(exe, config, state string) error {
 	}
 	defer m.Disconnect()
 	args := []string{"service", "--config", config, "--state", state}
-	x, err := m.OpenService(ServiceName)
+	x, err := m.OpenService(windowstarget.Service)
 	switch {
 	case err == nil:
 		err = updateService(x, windows.ComposeCommandLine(append([]string{exe}, args...)))
 	case errors.Is(err, windows.ERROR_SERVICE_DOES_NOT_EXIST):
-		x, err = m.CreateService(ServiceName, exe, mgr.Config{DisplayName: "Slipway agent", StartType: mgr.StartAutomatic, ErrorControl: mgr.ErrorNormal,
+		x, err = m.CreateService(windowstarget.Service, exe, mgr.Config{DisplayName: "Slipway agent", StartType: mgr.StartAutomatic, ErrorControl: mgr.ErrorNormal,
 			Description: "Goes on with the unfinished deployment of this computer, and removes itself at its end."}, args...)
 	}
 	if err != nil {
-		return fmt.Errorf("make the service %s: %w", ServiceName, err)
+		return fmt.Errorf("make the service %s: %w", windowstarget.Service, err)
 	}
 	defer x.Close()
 	// It ends with an error when it could not go on for now, also without a crash.
 	again := []mgr.RecoveryAction{{Type: mgr.ServiceRestart, Delay: 20 * time.Second}}
 	err = errors.Join(x.SetRecoveryActions(again, 3600), x.SetRecoveryActionsOnNonCrashFailures(true))
 	if err != nil && !errors.Is(err, windows.ERROR_INVALID_LEVEL) { // Wine knows no recovery
-		return fmt.Errorf("set up the service %s: %w", ServiceName, err)
+		return fmt.Errorf("set up the service %s: %w", windowstarget.Service, err)
 	}
 	return nil
 }
@@ -76,13 +74,13 @@ func startService() error {
 		return fmt.Errorf("open Windows' services: %w", err)
 	}
 	defer m.Disconnect()
-	x, err := m.OpenService(ServiceName)
+	x, err := m.OpenService(windowstarget.Service)
 	if err != nil {
-		return fmt.Errorf("start the service %s: %w", ServiceName, err)
+		return fmt.Errorf("start the service %s: %w", windowstarget.Service, err)
 	}
 	defer x.Close()
 	if err := x.Start(); err != nil && !errors.Is(err, windows.ERROR_SERVICE_ALREADY_RUNNING) {
-		return fmt.Errorf("start the service %s: %w", ServiceName, err)
+		return fmt.Errorf("start the service %s: %w", windowstarget.Service, err)
 	}
 	return nil
 }
@@ -95,16 +93,16 @@ func (s service) remove(context.Context) error {
 		return fmt.Errorf("open Windows' services: %w", err)
 	}
 	defer m.Disconnect()
-	x, err := m.OpenService(ServiceName)
+	x, err := m.OpenService(windowstarget.Service)
 	if errors.Is(err, windows.ERROR_SERVICE_DOES_NOT_EXIST) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("remove the service %s: %w", ServiceName, err)
+		return fmt.Errorf("remove the service %s: %w", windowstarget.Service, err)
 	}
 	defer x.Close()
 	if err := x.Delete(); err != nil && !errors.Is(err, windows.ERROR_SERVICE_MARKED_FOR_DELETE) {
-		return fmt.Errorf("remove the service %s: %w", ServiceName, err)
+		return fmt.Errorf("remove the service %s: %w", windowstarget.Service, err)
 	}
 	return nil
 }

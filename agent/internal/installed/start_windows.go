@@ -131,7 +131,7 @@ func Service(w Windows, args []string, version string, stderr io.Writer) int {
 	o.unattended, o.verbose = true, true
 	to := stamped{log}
 	code := ExitStopped
-	err = svc.Run(ServiceName, handler{work: func(ctx context.Context) int {
+	err = svc.Run(windowstarget.Service, handler{work: func(ctx context.Context) int {
 		code = w.service(ctx, o, version, to)
 		return code
 	}})

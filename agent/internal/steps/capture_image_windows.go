@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"slipway/agent/internal/windowstarget"
 	"slipway/tasksequence"
 )
 
@@ -20,12 +21,8 @@ var leftOutOfWindows = [...]string{`\$ntfs.log`, `\hiberfil.sys`, `\pagefile.sys
 // notCompressed is what DISM does not compress again.
 const notCompressed = "*.mp3\r\n*.zip\r\n*.cab\r\n\\WINDOWS\\inf\\*.pnf\r\n"
 
-// agentService is how the agent is registered in an installed Windows (package
-// installed), and targetHive where its registry is loaded meanwhile.
-const (
-	agentService = "SlipwayAgent"
-	targetHive   = `HKLM\SlipwayTarget`
-)
+// targetHive is where the registry of the target is loaded meanwhile.
+const targetHive = `HKLM\SlipwayTarget`
 
 // captureImage captures the Windows on the target disk. DISM writes files only: the WIM
 // lies on the target's drive until it is uploaded.
@@ -122,5 +119,5 @@ func (y *target) forgetAgent(ctx context.Context) (err error) {
 		}
 	}()
 	// 1: there is no such key
-	return runTool(ctx, y.step, text, []int{0, 1}, "reg.exe", "delete", targetHive+`\ControlSet001\Services\`+agentService, "/f")
+	return runTool(ctx, y.step, text, []int{0, 1}, "reg.exe", "delete", targetHive+`\ControlSet001\Services\`+windowstarget.Service, "/f")
 }

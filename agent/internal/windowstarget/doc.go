@@ -26,3 +26,7 @@
 // Windows. After each step up to the restart it repeats SaveState (the token may have
 // been renewed). When the deployment ends before, it calls Wipe.
 package windowstarget
+
+// Service is the name of the agent's service in Windows, which goes on with an unfinished
+// deployment when Windows starts.
+const Service = "SlipwayAgent"
