@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"slipway/agent/wire"
@@ -30,4 +31,20 @@ type Upload interface {
 	io.Writer
 	Commit(ctx context.Context) (wire.ContentVersion, error)
 	Abort()
+}
+
+// fetchInto puts all files of a version, called name, into a folder.
+func (s *Step) fetchInto(ctx context.Context, ref tasksequence.Reference, name, folder string) error {
+	s.Log("info", "fetching "+name)
+	err := s.Machine.Content.Folder(ctx, ref, folder, func(done, total int64) {
+		percent := -1
+		if total > 0 {
+			percent = int(done * 100 / total)
+		}
+		s.Progress(percent, "Fetching "+name)
+	})
+	if err != nil {
+		return fmt.Errorf("fetch %s: %w", name, err)
+	}
+	return nil
 }

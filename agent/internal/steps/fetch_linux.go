@@ -28,17 +28,9 @@ func (y *system) fetch(ctx context.Context, ref tasksequence.Reference, name str
 		return "", nil, fmt.Errorf("make a folder for %s: %w", name, err)
 	}
 	folder = filepath.Join(y.root, dir)
-	y.step.Log("info", "fetching "+name)
-	err = y.step.Machine.Content.Folder(ctx, ref, folder, func(done, total int64) {
-		percent := -1
-		if total > 0 {
-			percent = int(done * 100 / total)
-		}
-		y.step.Progress(percent, "Fetching "+name)
-	})
-	if err != nil {
+	if err := y.step.fetchInto(ctx, ref, name, folder); err != nil {
 		remove()
-		return "", nil, fmt.Errorf("fetch %s: %w", name, err)
+		return "", nil, err
 	}
 	return folder, remove, nil
 }

@@ -143,17 +143,9 @@ func (y *target) fetchFolder(ctx context.Context, ref tasksequence.Reference, na
 	if err != nil {
 		return "", nil, err
 	}
-	y.step.Log("info", "fetching "+name)
-	err = y.step.Machine.Content.Folder(ctx, ref, folder, func(done, total int64) {
-		percent := -1
-		if total > 0 {
-			percent = int(done * 100 / total)
-		}
-		y.step.Progress(percent, "Fetching "+name)
-	})
-	if err != nil {
+	if err := y.step.fetchInto(ctx, ref, name, folder); err != nil {
 		remove()
-		return "", nil, fmt.Errorf("fetch %s: %w", name, err)
+		return "", nil, err
 	}
 	return folder, remove, nil
 }
