@@ -2,7 +2,9 @@ package steps
 
 import (
 	"context"
+	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,8 +106,26 @@ func TestCaptureImageOnWindows(t *testing.T) {
 	if _, err := os.Stat(b.root + workFolder); err == nil {
 		t.Error("the captured file is left on the target")
 	}
-	b.items.upload = nil
-	_, err := b.run(tasksequence.CaptureImage, settings, captureCalls(b, exits(dism, 112, "There is not enough space on the disk.\r\n"))...)
+	for strength, compress := range map[string]string{"fast": "fast", "best": "max"} {
+		other := dism
+		other.Args = slices.Clone(dism.Args)
+		other.Args[6] = "/Compress:" + compress
+		settings["Name"], settings["Compression"] = " Our Windows ", strength
+		b.works(tasksequence.CaptureImage, settings, captureCalls(b, other)...)
+	}
+	settings["Compression"] = "default"
+	b.items.refuse = errors.New("the appliance is full")
+	_, err := b.run(tasksequence.CaptureImage, settings, captureCalls(b, dism)...)
+	b.fails(err, "upload what was captured", "the appliance is full")
+	if up := b.items.upload; !up.gone || up.done {
+		t.Errorf("the upload was left: %+v", up)
+	}
+	b.items.refuse, b.items.upload = nil, nil
+	calls := captureCalls(b, dism)[:3]
+	calls[2] = exits(calls[2], 1, "in use\r\n")
+	_, err = b.run(tasksequence.CaptureImage, settings, calls...)
+	b.fails(err, "close the registry of the target", "in use")
+	_, err = b.run(tasksequence.CaptureImage, settings, captureCalls(b, exits(dism, 112, "There is not enough space on the disk.\r\n"))...)
 	b.fails(err, "exit code 112", "not enough space")
 	if b.items.upload != nil {
 		t.Error("something was uploaded")
@@ -147,4 +167,25 @@ func TestTheRecoveryPartitionIsFilledOnWindows(t *testing.T) {
 	}
 	recover(exits(set, 2, "REAGENTC.EXE: Operation failed\r\n"))
 	b.logged("warn the recovery partition stays empty")
+	if err := os.Remove(b.root + `Windows\System32\reagentc.exe`); err != nil { // WinPE's own is not meant
+		t.Fatal(err)
+	}
+	recover()
+	b.logged("warn the recovery partition stays empty")
+	part := folder + `\part.wim`
+	if err := copyWindowsFile(b.root+"Windows", part); err == nil {
+		t.Error("a folder was copied as a file")
+	}
+	if _, err := os.Stat(part); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an incomplete copy is left: %v", err)
+	}
+	l, err := disk.ParseLayout(b.vars.Text(disk.LayoutVariable))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Partitions = slices.DeleteFunc(l.Partitions, func(p disk.Partition) bool { return p.Role == disk.RoleRecovery })
+	b.set(disk.LayoutVariable, l.Text())
+	if recover(); len(b.lines) > 0 {
+		t.Errorf("without such a partition: %q", b.lines)
+	}
 }

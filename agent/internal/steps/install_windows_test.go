@@ -2,6 +2,8 @@ package steps
 
 import (
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,6 +126,34 @@ func TestUpdatesGoOnOverRestartsOnWindows(t *testing.T) {
 	}
 }
 
+// A restart that is due is made though nothing was installed; what to look for is said.
+func TestUpdatesByTheirSettingsOnWindows(t *testing.T) {
+	b := newWinBench(t)
+	c := updates(1, "slipway: left=0 installed=0 failed=0 restart=1\r\n")
+	c.Args[8], c.Args[10], c.Args[12] = "0", "0", "1"
+	out := b.works(tasksequence.InstallUpdates, map[string]any{"MicrosoftUpdate": false, "Updates": false, "Drivers": true}, c)
+	if out.Restart == nil || !out.Restart.Again {
+		t.Errorf("%+v", out)
+	}
+}
+
+// The script knows the parameters that it is called with, and what it reports is read.
+func TestUpdateScriptAgreesOnWindows(t *testing.T) {
+	for _, name := range updates(1, "").Args[6:] {
+		if word, ok := strings.CutPrefix(name, "-"); ok && !strings.Contains(updateScript, "[int]$"+word) {
+			t.Errorf("the script has no parameter %s", word)
+		}
+	}
+	format := regexp.MustCompile(`Write-Output \("(slipway: [^"]*)" -f \$left, \$installed, \$failed, \[int\]\$restart\)`).FindStringSubmatch(updateScript)
+	if format == nil {
+		t.Fatal("the script reports in another way")
+	}
+	line := strings.NewReplacer("{0}", "4", "{1}", "3", "{2}", "2", "{3}", "1").Replace(format[1])
+	if got := updateReport.FindStringSubmatch(line); !slices.Equal(got, []string{line, "4", "3", "2", "1"}) {
+		t.Errorf("%q is read as %q", line, got)
+	}
+}
+
 func TestUpdatesThatNeverEndOnWindows(t *testing.T) {
 	b := newWinBench(t)
 	settings := map[string]any{"MicrosoftUpdate": true, "MaxRounds": 1}
@@ -141,6 +171,7 @@ func TestUpdatesThatNeverEndOnWindows(t *testing.T) {
 
 func TestEnableBranchCacheOnWindows(t *testing.T) {
 	b := newWinBench(t)
+	const ports, age = `SOFTWARE\Microsoft\Windows NT\CurrentVersion\PeerDist\DownloadManager\Peers\Connection`, `SOFTWARE\Microsoft\Windows NT\CurrentVersion\PeerDist\Retrieval`
 	const address = "url=http://+:4242/116B50EB-ECE2-41ac-8429-9F9E963361B7/"
 	calls := []fakes.Call{
 		call("netsh branchcache set service mode=distributed serveonbattery=FALSE"),
@@ -156,9 +187,9 @@ func TestEnableBranchCacheOnWindows(t *testing.T) {
 	b.works(tasksequence.EnableBranchCache, settings, calls...)
 	b.logged("Service Mode = Distributed Caching")
 	for name, want := range map[string]uint64{"ListenPort": 4242, "ConnectPort": 4242, "SegmentTTL": 30} {
-		path := branchCachePorts
+		path := ports
 		if name == "SegmentTTL" {
-			path = branchCacheAge
+			path = age
 		}
 		key, err := registry.OpenKey(registry.LOCAL_MACHINE, path, registry.QUERY_VALUE|registry.WOW64_64KEY)
 		if err != nil {
@@ -169,6 +200,11 @@ func TestEnableBranchCacheOnWindows(t *testing.T) {
 		}
 		key.Close()
 	}
+	settings["ServeOnBattery"] = true
+	onBattery := slices.Clone(calls)
+	onBattery[0] = call("netsh branchcache set service mode=distributed serveonbattery=TRUE")
+	b.works(tasksequence.EnableBranchCache, settings, onBattery...)
+	settings["ServeOnBattery"] = false
 	_, err := b.run(tasksequence.EnableBranchCache, settings, exits(calls[0], 1, "no such service\r\n"))
 	b.fails(err, "switch BranchCache on", "exit code 1", "no such service")
 }

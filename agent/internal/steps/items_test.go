@@ -18,6 +18,7 @@ type items struct {
 	text    map[string]string // of a file, by "item/path"
 	queries []wire.ContentQuery
 	upload  *kept
+	refuse  error // what writing an upload answers
 }
 
 // kept is an upload.
@@ -26,9 +27,13 @@ type kept struct {
 	text  []byte
 	done  bool
 	gone  bool
+	fail  error
 }
 
 func (k *kept) Write(p []byte) (int, error) {
+	if k.fail != nil {
+		return 0, k.fail
+	}
 	k.text = append(k.text, p...)
 	return len(p), nil
 }
@@ -93,6 +98,6 @@ func (c *items) Open(_ context.Context, ref tasksequence.Reference, path string)
 }
 
 func (c *items) Upload(_ context.Context, u wire.ContentUpload) (Upload, error) {
-	c.upload = &kept{asked: u}
+	c.upload = &kept{asked: u, fail: c.refuse}
 	return c.upload, nil
 }
