@@ -142,6 +142,9 @@ func TestContentThatChangesDuringABackup(t *testing.T) {
 	if n := in.held.growth(); n > big/3 {
 		t.Errorf("%d bytes were held for a restore of %d", n, big)
 	}
+	if got := names(t, filepath.Join(data, contentFolder)); !slices.Equal(got, []string{"blobs"}) {
+		t.Errorf("the content's folder holds %v", got)
+	}
 	hasContent(t, data)
 	// Afterwards nothing is held any more: only "Late" is left.
 	if _, err := a.content.Collect(); err != nil {
@@ -301,12 +304,16 @@ func TestContentThatIsRefused(t *testing.T) {
 		}),
 		"one is there twice": edited(func(p []part) []part { return append(p, *last(p)) }),
 		"another order":      edited(func(p []part) []part { n := len(p); p[n-1], p[n-2] = p[n-2], p[n-1]; return p }),
+		"a format without":   edited(func(p []part) []part { return says(p, func(m *Manifest) { m.Format = formatPlain }) }),
 		"another size":       edited(func(p []part) []part { return says(p, func(m *Manifest) { m.Content.Size++ }) }),
 		"a link":             edited(func(p []part) []part { last(p).head.Typeflag = tar.TypeSymlink; last(p).body = nil; return p }),
 	} {
 		data := filepath.Join(t.TempDir(), "data")
 		err := restore(t, data, bad)
 		if !errors.Is(err, ErrDamaged) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "another byte" && !strings.HasSuffix(err.Error(), " has another sum)") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := os.Stat(data); !errors.Is(err, fs.ErrNotExist) {
@@ -344,7 +351,7 @@ func TestARestoreOntoAFullDisk(t *testing.T) {
 			t.Errorf("left behind %v", names(t, data))
 		}
 	}
-	refused(bytes.NewReader(file)) // 64 MiB stay free for the state
+	refused(&filling{r: bytes.NewReader(file), at: 20 << 20, do: func() { t.Error("content was read for a disk without room for it") }}) // 64 MiB stay free for the state
 	if err := unix.Mount("none", disk, "tmpfs", unix.MS_REMOUNT, "size=160m"); err != nil {
 		t.Fatal(err)
 	}
