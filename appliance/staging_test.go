@@ -93,7 +93,7 @@ func TestWindowsPEForTheDiskOverTheWire(t *testing.T) {
 		}
 	}
 	code, image, problem := ask(b, d, x64)
-	if code != http.StatusOK || image.Format != 1 || len(image.Files) != 2 || image.Token != nil {
+	if code != http.StatusOK || image.Format != 1 || len(image.Files) != 2 || image.Token != nil || image.Lacks["powershell"] != "PowerShell" || image.Lacks["wmi"] != "" {
 		t.Fatalf("%d, %+v, %+v", code, image, problem)
 	}
 	var list api.Images

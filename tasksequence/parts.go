@@ -26,9 +26,19 @@ func (d Definition) Parts() []string {
 // ForeseeParts reports the steps that would run in a Windows PE image which lacks a part
 // they need, when the run begins there. lacking names those parts ("PowerShell") by their
 // ids; image says which image that is.
-func (p *Plan) ForeseeParts(image string, lacking map[string]string) (out Problems) {
-	f := foresight{plan: p, environment: WinPE, image: image, lacking: lacking}
-	f.members(0, len(p.Nodes), places{startingPoint(WinPE, ""): {}}, true, false)
+func (p *Plan) ForeseeParts(image string, lacking map[string]string) Problems {
+	return p.foreseeParts(startingPoint(WinPE, ""), image, lacking)
+}
+
+// ForeseeStagedParts is ForeseeParts for a run that begins in an installed Windows, which
+// gets to that image from its own disk.
+func (p *Plan) ForeseeStagedParts(image string, lacking map[string]string) Problems {
+	return p.foreseeParts(startingPoint(FullOS, Windows), image, lacking)
+}
+
+func (p *Plan) foreseeParts(begin spot, image string, lacking map[string]string) (out Problems) {
+	f := foresight{plan: p, environment: begin.environment, image: image, lacking: lacking}
+	f.members(0, len(p.Nodes), places{begin: {}}, true, false)
 	for _, problem := range f.problems {
 		if problem.Field == fieldParts {
 			out = append(out, problem)

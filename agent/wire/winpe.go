@@ -17,9 +17,12 @@ type WinPERequest struct {
 // WinPEImage answers a WinPERequest. 404 says that no image for the architecture is served.
 type WinPEImage struct {
 	Format int        `json:"format"`
-	Image  string     `json:"image"`           // id
-	Files  []BootFile `json:"files"`           // boot.wim and boot.sdi
-	Token  *Token     `json:"token,omitempty"` // for the key of the request; a secret
+	Image  string     `json:"image"` // id
+	Files  []BootFile `json:"files"` // boot.wim and boot.sdi
+	// Lacks are the parts of Windows PE that the image does not hold, as
+	// tasksequence.Definition.Parts has them, with their names.
+	Lacks map[string]string `json:"lacks,omitempty"`
+	Token *Token            `json:"token,omitempty"` // for the key of the request; a secret
 }
 
 // BootFile is a file of a boot image. What stands at its path never changes.

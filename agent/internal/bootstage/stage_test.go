@@ -24,6 +24,7 @@ type bench struct {
 	want  []answer
 	lines []string
 	free  int64
+	seen  func(line string) // is told each call
 }
 
 // answer is a call and what the tool does.
@@ -46,6 +47,9 @@ func (b *bench) run(ctx context.Context, args ...string) (int, string, error) {
 		return -1, "", err
 	}
 	line := strings.Join(args, " ")
+	if b.seen != nil {
+		b.seen(line)
+	}
 	if len(b.want) == 0 || b.want[0].line != line {
 		b.t.Errorf("the call %q; expected: %+v", line, b.want)
 		return 99, "", nil
@@ -206,6 +210,16 @@ func TestCancelledAndRepeated(t *testing.T) {
 	}
 	if err := b.put(ctx, stopped, asked(1)); !errors.Is(err, context.Canceled) || len(b.left()) > 0 {
 		t.Errorf("%v, left %q", err, b.left())
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	b.seen = func(line string) {
+		if strings.Contains(line, "/create") {
+			cancel()
+		}
+	}
+	err := b.put(ctx, fetched, all([]answer{asked(0), suspending, asked(1)}, entering()[:1], deleting(options), []answer{resuming})...)
+	if b.seen = nil; !errors.Is(err, context.Canceled) || len(b.left()) > 0 {
+		t.Errorf("in the middle of the entry: %v, left %q", err, b.left())
 	}
 	if err := b.put(t.Context(), fetched, all([]answer{asked(1)}, entering())...); err != nil {
 		t.Fatal(err)

@@ -52,11 +52,14 @@ func (r *Runner) foreseeStaging(ctx context.Context) (tasksequence.Problems, err
 	if r.Machine.WinPE == nil || r.Environment != tasksequence.FullOS || !r.run.Plan().Stages() {
 		return nil, nil
 	}
-	err := r.Machine.WinPE.Available(ctx)
-	if err == nil || ctx.Err() != nil {
+	image, lacks, err := r.Machine.WinPE.Available(ctx)
+	switch {
+	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case err != nil:
+		return r.run.Plan().ForeseeStaging(err.Error()), nil
 	}
-	return r.run.Plan().ForeseeStaging(err.Error()), nil
+	return r.run.Plan().ForeseeStagedParts(fmt.Sprintf("the Windows PE image %.12s", image), lacks), nil
 }
 
 // lacks says what this agent does not know of a step. Of the kinds of step that it

@@ -115,9 +115,14 @@ func TestADocumentOfANewerVersionFailsHonestly(t *testing.T) {
 }
 
 // windowsPE is an appliance with or without an image for the disk.
-type windowsPE struct{ err error }
+type windowsPE struct {
+	err   error
+	lacks map[string]string
+}
 
-func (w windowsPE) Available(context.Context) error { return w.err }
+func (w windowsPE) Available(context.Context) (string, map[string]string, error) {
+	return "0123456789abcdef", w.lacks, w.err
+}
 func (w windowsPE) Stage(context.Context, func(int, string), func(string, string)) (string, error) {
 	return "fedc", w.err
 }
@@ -125,20 +130,31 @@ func (w windowsPE) Stage(context.Context, func(int, string), func(string, string
 // TestWindowsPEIsAskedForBeforeTheFirstStep: a deployment that is to restart an installed
 // Windows into Windows PE does nothing when there is none.
 func TestWindowsPEIsAskedForBeforeTheFirstStep(t *testing.T) {
-	for _, missing := range []error{nil, errors.New("No Windows PE image for x64 is served.")} {
+	script := tasksequence.Node{ID: "ps", Name: "In Windows PE", Definition: tasksequence.RunPowerShellScript, DefinitionVersion: 1,
+		Settings: map[string]json.RawMessage{"Script": json.RawMessage(`"x"`)}, Environments: []string{tasksequence.WinPE}}
+	for _, c := range []struct {
+		missing error
+		lacks   map[string]string
+		words   string
+	}{
+		{nil, nil, ""},
+		{nil, map[string]string{"hta": "HTML applications"}, ""},
+		{errors.New("No Windows PE image for x64 is served."), nil, "No Windows PE image for x64 is served."},
+		{nil, map[string]string{tasksequence.PartPowerShell: "PowerShell"}, "needs PowerShell, which the Windows PE image 0123456789ab lacks"},
+	} {
 		mark := filepath.Join(t.TempDir(), "ran")
 		restart := tasksequence.Node{ID: "pe", Name: "To Windows PE", Definition: tasksequence.Reboot, DefinitionVersion: 1}
-		b := newBench(t, run("first", "touch "+mark), restart)
-		b.runner.Environment, b.runner.Machine.WinPE = tasksequence.FullOS, windowsPE{missing}
+		b := newBench(t, run("first", "touch "+mark), restart, script)
+		b.runner.Environment, b.runner.Machine.WinPE = tasksequence.FullOS, windowsPE{c.missing, c.lacks}
 		out, err := b.run(t, b.start(t))
 		_, statErr := os.Stat(mark)
 		switch {
 		case err != nil:
 			t.Error(err)
-		case missing == nil && (out.Status != Rebooting || statErr != nil):
+		case c.words == "" && (out.Status != Rebooting || statErr != nil):
 			t.Errorf("with an image: %+v, %v", out, statErr)
-		case missing != nil && (out.Status != Failed || statErr == nil || !strings.Contains(out.Message, "Nothing was done") || !strings.Contains(out.Message, missing.Error())):
-			t.Errorf("without one: %+v, %v", out, statErr)
+		case c.words != "" && (out.Status != Failed || statErr == nil || !strings.Contains(out.Message, "Nothing was done") || !strings.Contains(out.Message, c.words)):
+			t.Errorf("%s: %+v, %v", c.words, out, statErr)
 		}
 	}
 }

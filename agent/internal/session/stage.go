@@ -41,9 +41,9 @@ func (x winPE) ask(ctx context.Context, binding string) (out wire.WinPEImage, er
 }
 
 // Available implements steps.WinPE.
-func (x winPE) Available(ctx context.Context) error {
-	_, err := x.ask(ctx, "")
-	return err
+func (x winPE) Available(ctx context.Context) (image string, lacks map[string]string, err error) {
+	out, err := x.ask(ctx, "")
+	return out.Image, out.Lacks, err
 }
 
 // Stage implements steps.WinPE. The sign-in that lies on the disk afterwards is one that

@@ -83,8 +83,9 @@ type Agent interface {
 
 // WinPE is how an installed Windows gets to Windows PE without the network.
 type WinPE interface {
-	// Available says whether the appliance has an image for this device.
-	Available(ctx context.Context) error
+	// Available asks for the appliance's image for this device: its id, and the parts of
+	// Windows PE that it lacks, as tasksequence.Plan.ForeseeStagedParts takes them.
+	Available(ctx context.Context) (image string, lacks map[string]string, err error)
 	// Stage puts the image onto the disk and has the boot manager start it once, at the next
 	// start. When it fails everything is as it was before.
 	Stage(ctx context.Context, progress func(percent int, text string), log func(level, text string)) (image string, err error)

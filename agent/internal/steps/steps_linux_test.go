@@ -264,7 +264,9 @@ type staging struct {
 	err   error
 }
 
-func (s *staging) Available(context.Context) error { return s.err }
+func (s *staging) Available(context.Context) (string, map[string]string, error) {
+	return "the-image", nil, s.err
+}
 func (s *staging) Stage(context.Context, func(int, string), func(string, string)) (string, error) {
 	s.calls++
 	return "the-image", s.err

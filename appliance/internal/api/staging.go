@@ -55,6 +55,12 @@ func (a *API) stageWinPE(c *call) (any, error) {
 	if len(out.Files) != 2 {
 		return nil, noStagingError{in.Architecture}
 	}
+	if _, report, err := a.Images.Report(image.ID); err == nil { // without it nothing is known to lack
+		out.Lacks = map[string]string{}
+		for _, part := range report.Missing() {
+			out.Lacks[part.ID] = part.Name
+		}
+	}
 	if err := a.Devices.NoteImage(c.ctx(), d.DeviceID, image.ID); err != nil {
 		return nil, err
 	}
