@@ -51,65 +51,55 @@ func renewWait(expires, now time.Time) time.Duration {
 
 // TaskSequences asks what this device may run.
 func (c *Client) TaskSequences(ctx context.Context) (wire.TaskSequences, error) {
-	var out wire.TaskSequences
-	return out, c.call(ctx, http.MethodGet, api+"/task-sequences", nil, &out)
+	return ask[wire.TaskSequences](ctx, c, http.MethodGet, api+"/task-sequences", nil)
 }
 
 // Start starts a deployment. The key in it makes repeating the call harmless.
 func (c *Client) Start(ctx context.Context, in wire.StartDeployment) (wire.Deployment, error) {
-	var out wire.Deployment
-	return out, c.call(ctx, http.MethodPost, api+"/deployments", in, &out)
+	return ask[wire.Deployment](ctx, c, http.MethodPost, api+"/deployments", in)
 }
 
 // Resume takes up an unfinished deployment under a new epoch, in the environment that
 // the agent runs in now.
 func (c *Client) Resume(ctx context.Context, id, environment string) (wire.Deployment, error) {
-	var out wire.Deployment
-	return out, c.call(ctx, http.MethodPost, deployment(id)+"/resume", wire.ResumeDeployment{Environment: environment}, &out)
+	return ask[wire.Deployment](ctx, c, http.MethodPost, deployment(id)+"/resume", wire.ResumeDeployment{Environment: environment})
 }
 
 // Deployment looks at a deployment.
 func (c *Client) Deployment(ctx context.Context, id string) (wire.Deployment, error) {
-	var out wire.Deployment
-	return out, c.call(ctx, http.MethodGet, deployment(id), nil, &out)
+	return ask[wire.Deployment](ctx, c, http.MethodGet, deployment(id), nil)
 }
 
 // Events reports; an empty batch is a heartbeat.
 func (c *Client) Events(ctx context.Context, id string, in wire.EventBatch) (wire.EventAnswer, error) {
-	var out wire.EventAnswer
-	return out, c.call(ctx, http.MethodPost, deployment(id)+"/events", in, &out)
+	return ask[wire.EventAnswer](ctx, c, http.MethodPost, deployment(id)+"/events", in)
 }
 
 // Logs uploads lines of output.
 func (c *Client) Logs(ctx context.Context, id string, in wire.LogBatch) (wire.LogAnswer, error) {
-	var out wire.LogAnswer
-	return out, c.call(ctx, http.MethodPost, deployment(id)+"/logs", in, &out)
+	return ask[wire.LogAnswer](ctx, c, http.MethodPost, deployment(id)+"/logs", in)
 }
 
 // Cloud has the appliance fetch what its catalogues name, and says how far it is.
 func (c *Client) Cloud(ctx context.Context, id string, q wire.CloudQuery) (wire.CloudAnswer, error) {
-	var out wire.CloudAnswer
-	return out, c.call(ctx, http.MethodPost, deployment(id)+"/cloud", q, &out)
+	return ask[wire.CloudAnswer](ctx, c, http.MethodPost, deployment(id)+"/cloud", q)
 }
 
 // DomainJoin has the appliance make the account of the deployment's computer in its
 // domain. The answer is a secret.
 func (c *Client) DomainJoin(ctx context.Context, id string, in wire.DomainJoinRequest) (wire.DomainJoin, error) {
-	var out wire.DomainJoin
-	return out, c.call(ctx, http.MethodPost, deployment(id)+"/domain-join", in, &out)
+	return ask[wire.DomainJoin](ctx, c, http.MethodPost, deployment(id)+"/domain-join", in)
 }
 
 // Autopilot has the appliance register the device, and says how far it is.
 func (c *Client) Autopilot(ctx context.Context, id string, in wire.AutopilotRegistration) (wire.AutopilotState, error) {
-	var out wire.AutopilotState
-	return out, c.call(ctx, http.MethodPost, deployment(id)+"/autopilot", in, &out)
+	return ask[wire.AutopilotState](ctx, c, http.MethodPost, deployment(id)+"/autopilot", in)
 }
 
 // WinPE asks which Windows PE image an installed Windows is to go on in. With a binding
 // the answer brings a token for that key.
 func (c *Client) WinPE(ctx context.Context, id string, in wire.WinPERequest) (wire.WinPEImage, error) {
-	var out wire.WinPEImage
-	return out, c.call(ctx, http.MethodPost, deployment(id)+"/winpe", in, &out)
+	return ask[wire.WinPEImage](ctx, c, http.MethodPost, deployment(id)+"/winpe", in)
 }
 
 // Facts tells what was gathered about the device.

@@ -145,6 +145,12 @@ func (c *Client) Token() wire.Token {
 	return wire.Token{Token: c.token, ExpiresAt: c.expires}
 }
 
+// ask makes a call whose answer is a T.
+func ask[T any](ctx context.Context, c *Client, method, path string, in any) (out T, err error) {
+	err = c.call(ctx, method, path, in, &out)
+	return out, err
+}
+
 // call sends in as JSON (nil: no body) and reads the answer into out (nil: ignored).
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	_, body, err := c.send(ctx, method, path, in)

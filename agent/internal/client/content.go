@@ -76,14 +76,12 @@ func (c *Client) ContentManifest(ctx context.Context, item string, version int) 
 
 // FindContent asks for content that the task sequence does not name itself.
 func (c *Client) FindContent(ctx context.Context, id string, q wire.ContentQuery) (wire.ContentAnswer, error) {
-	var out wire.ContentAnswer
-	return out, c.call(ctx, http.MethodPost, deployment(id)+"/content", q, &out)
+	return ask[wire.ContentAnswer](ctx, c, http.MethodPost, deployment(id)+"/content", q)
 }
 
 // BeginUpload begins an upload, or finds the one of that key again.
 func (c *Client) BeginUpload(ctx context.Context, id string, in wire.ContentUpload) (wire.UploadState, error) {
-	var out wire.UploadState
-	return out, c.call(ctx, http.MethodPost, deployment(id)+"/uploads", in, &out)
+	return ask[wire.UploadState](ctx, c, http.MethodPost, deployment(id)+"/uploads", in)
 }
 
 // SendUpload sends the bytes at an offset. What was kept from there on is replaced.
@@ -103,8 +101,7 @@ func (c *Client) SendUpload(ctx context.Context, id, upload string, offset int64
 
 // CommitUpload makes the version of what was sent. Sent again it answers the same.
 func (c *Client) CommitUpload(ctx context.Context, id, upload string, in wire.UploadCommit) (wire.ContentVersion, error) {
-	var out wire.ContentVersion
-	return out, c.call(ctx, http.MethodPost, uploadPath(id, upload)+"/commit", in, &out)
+	return ask[wire.ContentVersion](ctx, c, http.MethodPost, uploadPath(id, upload)+"/commit", in)
 }
 
 // DropUpload removes what was sent.

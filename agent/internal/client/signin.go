@@ -15,8 +15,7 @@ func (c *Client) Mechanisms(ctx context.Context, environment, uuid string) (wire
 	if uuid != "" {
 		q.Set("uuid", uuid)
 	}
-	var out wire.Mechanisms
-	return out, c.call(ctx, http.MethodGet, api+"/auth/mechanisms?"+q.Encode(), nil, &out)
+	return ask[wire.Mechanisms](ctx, c, http.MethodGet, api+"/auth/mechanisms?"+q.Encode(), nil)
 }
 
 // SignIn tries a passcode; on success later calls carry the token, as with the
@@ -49,8 +48,7 @@ func (c *Client) prove(ctx context.Context, path string, in any) error {
 // status 403 says that this way is not allowed here, 503 that the provider does
 // not answer.
 func (c *Client) EntraStart(ctx context.Context, in wire.SignIn) (wire.EntraStart, error) {
-	var out wire.EntraStart
-	return out, c.call(ctx, http.MethodPost, api+"/auth/entra", in, &out)
+	return ask[wire.EntraStart](ctx, c, http.MethodPost, api+"/auth/entra", in)
 }
 
 // EntraPoll asks how such a sign-in stands. While it is pending, it returns how
