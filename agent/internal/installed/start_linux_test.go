@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"slipway/agent/internal/appliancetest"
+	"slipway/agent/internal/bootstage"
 	"slipway/agent/internal/facts"
 	"slipway/agent/internal/network"
 	"slipway/agent/internal/steps"
@@ -56,13 +57,33 @@ func machineAgent(dir string) int {
 	a := &agent{options: o, version: "test", stdin: os.Stdin, out: newLines(os.Stdout, now), errs: newLines(os.Stderr, now),
 		network: wired{}, facts: facts.Facts{"OSVersion": "FullOS", "UUID": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"},
 		power: fakePower(dir), autostart: fakeService(dir), temporary: filepath.Join(dir, "tmp"), now: now,
-		exec: steps.LinuxExec{Env: environment()}, unplace: func() error { return unplace(dir) }}
+		exec: steps.LinuxExec{Env: environment()}, unplace: func() error { return unplace(dir) }, stage: fakeStage(filepath.Join(dir, "winpe"))}
 	if os.Getenv("SLIPWAY_TEST_UNPLUGGED") != "" {
 		a.network = unplugged{}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	return a.run(ctx)
+}
+
+// fakeStage is Windows PE on the disk: a file that holds the deployment.
+type fakeStage string
+
+func (f fakeStage) Put(context.Context, string, wire.WinPEImage, bootstage.Fetch, bootstage.Log) error {
+	return errors.New("not here")
+}
+
+func (f fakeStage) Undo(_ context.Context, log bootstage.Log) error {
+	if err := os.Remove(string(f)); err != nil {
+		return nil // it is not there
+	}
+	log("info", "taken back")
+	return nil
+}
+
+func (f fakeStage) Staged() string {
+	text, _ := os.ReadFile(string(f))
+	return string(text)
 }
 
 type unplugged struct{}
@@ -328,6 +349,30 @@ func TestFinishActionIsDoneAfterTheWipe(t *testing.T) {
 			t.Errorf("%s: %q", action, got)
 		}
 		m.has("state", false)
+	}
+}
+
+// Windows PE on the disk is taken back as soon as the installed system runs: a deployment
+// that came back from there goes on without it, one that never got there ends.
+func TestWindowsPEOnTheDiskIsTakenBackAtTheStart(t *testing.T) {
+	for target, code := range map[string]int{"disk": ExitSucceeded, "image": ExitFailed} {
+		m := newMachine(t, map[string]any{"TSID": "s1"})
+		staged := filepath.Join(m.dir, "winpe")
+		m.sequence(run("Before", "true"), reboot(target), run("After", "! test -e "+staged))
+		m.Do(func() { m.WinPE = wire.WinPEImage{Format: wire.WinPEFormat, Image: "fedc"} })
+		m.runs(ExitRestart, "The computer restarts")
+		if err := os.WriteFile(staged, []byte("d1"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m.runs(code, "taken back")
+		m.has("winpe", false)
+		m.has("state", false)
+		m.has("service", false)
+		m.Do(func() {
+			if got := strings.Join(m.Ended, ""); (target == "image") != strings.HasPrefix(got, "failed: Windows PE did not start") {
+				t.Errorf("from the %s: it ended %q", target, got)
+			}
+		})
 	}
 }
 

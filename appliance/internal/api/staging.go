@@ -78,7 +78,7 @@ func (a *API) stageWinPE(c *call) (any, error) {
 func stagingProblem(err error) *Problem {
 	var none noStagingError
 	if errors.As(err, &none) {
-		return &Problem{Status: http.StatusNotFound, Code: "no-winpe", Detail: capital(none.Error()) + "."}
+		return &Problem{Status: http.StatusNotFound, Code: "no-winpe", Detail: capital(none.Error())}
 	}
 	return nil
 }
