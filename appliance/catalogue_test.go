@@ -255,6 +255,9 @@ func TestWindowsFromTheCloud(t *testing.T) {
 	if d := w.deployment(); d.Deployment.Status != "succeeded" {
 		t.Errorf("%+v", d)
 	}
+	if show := w.must("", "content", "show", "26100.1.x64FRE_de-de.esd:1"); !strings.Contains(show, "pipable.wim") {
+		t.Errorf("the Linux boot image could not apply what was fetched:\n%s", show)
+	}
 	if m.asked["/a.esd"] != 1 || m.asked["/packs/Latitude.exe"] != 1 {
 		t.Errorf("fetched: %v", m.asked)
 	}

@@ -11,8 +11,8 @@ func applyOperatingSystemFromCloud() Definition {
 		Format: Format, ID: ApplyOperatingSystemFromCloud, Version: 1,
 		Name: "Apply operating system from cloud", Category: "Operating system",
 		Description: "Finds a Windows in the appliance's catalogues (slipway catalogue import microsoft), has the appliance fetch it once for all devices, and goes on as " +
-			"Apply operating system does. What is left empty is taken as there is: the newest version, the language of the variable UILanguage, the device's own architecture.",
-		Environments: []string{WinPE},
+			"Apply operating system does. What is left empty is taken as there is: the newest version, the language of the variable UILanguage, the device's own architecture. From the Linux boot image wimlib applies the form that the appliance makes of it (wimtools has to be installed there).",
+		Environments: []string{LinuxPE, WinPE},
 		Interruption: RunAgain,
 		Executor:     ApplyOperatingSystemFromCloud,
 		Options: []Option{
@@ -32,8 +32,8 @@ func injectDriversFromCloud() Definition {
 		Format: Format, ID: InjectDriversFromCloud, Version: 1,
 		Name: "Inject drivers from cloud", Category: "Drivers",
 		Description: "Finds the newest driver pack that the maker publishes for this model in the appliance's catalogues (slipway catalogue import dell, hp, lenovo), has the appliance " +
-			"fetch and unpack it once for all devices, and adds it: DISM to the Windows on the target disk, pnputil to the one that runs. A model without a pack is no failure.",
-		Environments: []string{WinPE, FullOS},
+			"fetch and unpack it once for all devices, and adds it: DISM to the Windows on the target disk, pnputil to the one that runs. The Linux boot image lays them down for pnputil in the specialize pass. A model without a pack is no failure.",
+		Environments: allEnvironments(),
 		Systems:      onlyWindows(),
 		Interruption: RunAgain,
 		Executor:     InjectDriversFromCloud,

@@ -9,8 +9,8 @@ func offlineDomainJoin() Definition {
 		Name: "Offline domain join", Category: "Operating system",
 		Description: "Makes the computer a member of an Active Directory domain without reaching a domain controller: a program on the appliance makes the computer's " +
 			"account, and djoin applies what it answers: in WinPE to the Windows on the target disk, in an installed Windows to the one that runs, which restarts then. " +
-			"A WinPE without djoin has the answer file do it. The variable DomainJoinBlob, a secret, takes the place of the program's answer.",
-		Environments: []string{WinPE, FullOS},
+			"A WinPE without djoin, and the Linux boot image, have the answer file do it. The variable DomainJoinBlob, a secret, takes the place of the program's answer.",
+		Environments: allEnvironments(),
 		Systems:      onlyWindows(),
 		Interruption: RunAgain,
 		Executor:     OfflineDomainJoin,

@@ -56,7 +56,7 @@ func applyImage(ctx context.Context, s *Step, ref tasksequence.Reference, img im
 		return applyFiles(ctx, s, ref, img, extractTar)
 	case imageWIM:
 		if onWindows(s) {
-			return applyWindows(ctx, s, ref, img)
+			return applyWindows(ctx, s, ref, img, s.Settings.Text("ImageName"), s.Settings.Int("ImageIndex"))
 		}
 		return applyFiles(ctx, s, ref, img, extractWIM)
 	case imageRaw:

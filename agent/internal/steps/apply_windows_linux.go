@@ -38,9 +38,10 @@ func first(list []string) string {
 
 // applyWindows puts an image of a Windows onto the target's NTFS volume while it is
 // downloaded: wimlib writes it with rights, short names and attributes. Then it boots.
+// The image is the one of that name, without one of that number.
 // Everything that can be wrong with image, machine and answers is found before the
 // volume is made anew.
-func applyWindows(ctx context.Context, s *Step, ref tasksequence.Reference, img image) error {
+func applyWindows(ctx context.Context, s *Step, ref tasksequence.Reference, img image, name string, index int) error {
 	layout, err := disk.ParseLayout(s.Vars.Text(disk.LayoutVariable))
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func applyWindows(ctx context.Context, s *Step, ref tasksequence.Reference, img 
 	if err != nil {
 		return fmt.Errorf("%s: %w", img.Path, err)
 	}
-	chosen, err := chooseWindows(info, s.Settings.Text("ImageName"), s.Settings.Int("ImageIndex"))
+	chosen, err := chooseWindows(info, name, index)
 	if err != nil {
 		return fmt.Errorf("%s: %w", img.Path, err)
 	}

@@ -1,7 +1,6 @@
 package steps
 
 import (
-	"context"
 	"errors"
 	"os"
 	"strings"
@@ -12,41 +11,24 @@ import (
 	"slipway/tasksequence"
 )
 
-// clouds is a Cloud that gives its answers one after the other.
-type clouds struct {
-	asked   []wire.CloudQuery
-	answers []wire.CloudAnswer
-	err     error
-}
-
-func (c *clouds) Fetch(_ context.Context, q wire.CloudQuery) (wire.CloudAnswer, error) {
-	c.asked = append(c.asked, q)
-	if c.err != nil || len(c.answers) == 0 {
-		return wire.CloudAnswer{}, c.err
-	}
-	a := c.answers[0]
-	c.answers = c.answers[1:]
-	return a, nil
-}
-
 func TestInjectDriversFromCloudOnWindows(t *testing.T) {
 	b := newWinBench(t)
 	b.items.add("pack", "", map[string]string{"net/e1.inf": "x"})
-	x := &clouds{answers: []wire.CloudAnswer{{Detail: "The appliance fetches it: Downloading", Percent: 50, Wait: 1}, {Content: []wire.ContentVersion{{Item: "pack", Version: 3, Name: "Latitude pack"}}}}}
+	x := &Clouds{Answers: []wire.CloudAnswer{{Detail: "The appliance fetches it: Downloading", Percent: 50, Wait: 1}, {Content: []wire.ContentVersion{{Item: "pack", Version: 3, Name: "Latitude pack"}}}}}
 	b.cloud = x
 	for name, text := range map[string]string{"Make": "Dell Inc.", "MakeAlias": "Dell", "Model": "Latitude 5440", "ModelAlias": "Latitude 5440", "SystemAlias": "0C1A"} {
 		b.set(name, text)
 	}
 	out := b.works(tasksequence.InjectDriversFromCloud, map[string]any{"Version": "24H2"}, exits(call(`pnputil /add-driver %sslipway\pack\*.inf /subdirs /install`, b.root), 3010, ""))
 	want := wire.DriverQuery{Make: "Dell Inc.", MakeAlias: "Dell", Model: "Latitude 5440", ModelAlias: "Latitude 5440", SystemAlias: "0C1A"}
-	if out.Restart == nil || len(x.asked) != 2 || x.asked[0].OS != "Windows 11" || x.asked[0].Version != "24H2" || x.asked[0].Architecture != "x64" || *x.asked[0].Drivers != want {
-		t.Errorf("%+v, asked %+v", out, x.asked)
+	if out.Restart == nil || len(x.Asked) != 2 || x.Asked[0].OS != "Windows 11" || x.Asked[0].Version != "24H2" || x.Asked[0].Architecture != "x64" || *x.Asked[0].Drivers != want {
+		t.Errorf("%+v, asked %+v", out, x.Asked)
 	}
 	b.logged("info The appliance fetches it: Downloading")
 
 	b.works(tasksequence.InjectDriversFromCloud, nil) // none for this model
 	b.logged("the catalogues have no driver pack for Dell Inc. Latitude 5440")
-	x.err = errors.New("no catalogue")
+	x.Err = errors.New("no catalogue")
 	_, err := b.run(tasksequence.InjectDriversFromCloud, nil)
 	b.fails(err, "have it fetched", "no catalogue")
 }
@@ -56,7 +38,7 @@ func TestApplyOperatingSystemFromCloudOnWindows(t *testing.T) {
 	b.inWinPE()
 	b.items.add("win", "", map[string]string{"26100_de-de.esd": "ESD"})
 	answer := wire.CloudAnswer{Image: "Windows 11 Pro", Content: []wire.ContentVersion{{Item: "win", Version: 1}}}
-	x := &clouds{answers: []wire.CloudAnswer{answer}}
+	x := &Clouds{Answers: []wire.CloudAnswer{answer}}
 	b.cloud = x
 	b.set("ComputerName", "PC-1")
 	b.set("UILanguage", "de-DE")
@@ -64,14 +46,14 @@ func TestApplyOperatingSystemFromCloudOnWindows(t *testing.T) {
 	apply := fakes.Call{Program: "dism", Args: []string{"/English", "/Apply-Image", `/ImageFile:` + folder + `\image.esd`, "/Name:Windows 11 Pro", "/ApplyDir:" + b.root, `/ScratchDir:` + folder + `\scratch`}}
 	boot := call(`bcdboot %sWindows /s %s /f UEFI`, b.root, strings.TrimSuffix(b.disks.(oneTarget).roots[3], `\`))
 	b.works(tasksequence.ApplyOperatingSystemFromCloud, map[string]any{"Version": "24H2"}, apply, boot)
-	if len(x.asked) != 1 || x.asked[0] != (wire.CloudQuery{OS: "Windows 11", Version: "24H2", Edition: "Professional", Architecture: "x64", LanguageCode: "de-DE"}) {
-		t.Errorf("asked %+v", x.asked)
+	if len(x.Asked) != 1 || x.Asked[0] != (wire.CloudQuery{OS: "Windows 11", Version: "24H2", Edition: "Professional", Architecture: "x64", LanguageCode: "de-DE"}) {
+		t.Errorf("asked %+v", x.Asked)
 	}
 	if text, err := os.ReadFile(b.root + answerFile); err != nil || !strings.Contains(string(text), "<ComputerName>PC-1</ComputerName>") {
 		t.Errorf("%v: %s", err, text)
 	}
 	answer.Image, answer.ImageIndex = "", 6
-	x.answers = []wire.CloudAnswer{answer}
+	x.Answers = []wire.CloudAnswer{answer}
 	apply.Args[3] = "/Index:6"
 	b.works(tasksequence.ApplyOperatingSystemFromCloud, nil, apply, boot)
 }

@@ -1,7 +1,6 @@
 package steps
 
 import (
-	"context"
 	"errors"
 	"os"
 	"strings"
@@ -12,28 +11,15 @@ import (
 	"slipway/tasksequence"
 )
 
-// joins is a DomainJoin.
-type joins struct {
-	asked []wire.DomainJoinRequest
-	err   error
-}
-
-const joinBlobText = "YmxvYg=="
-
-func (j *joins) Provision(_ context.Context, r wire.DomainJoinRequest) (wire.DomainJoin, error) {
-	j.asked = append(j.asked, r)
-	return wire.DomainJoin{Blob: joinBlobText}, j.err
-}
-
 func djoin(b *winBench, more ...string) fakes.Call {
 	c := call(`djoin /requestODJ /loadfile *.txt /windowspath %sWindows`, b.root)
 	c.Args = append(c.Args, more...)
-	c.InputAt, c.Input = 2, "*"+wide(joinBlobText)+"\x00\x00" // * are the two bytes of the mark
+	c.InputAt, c.Input = 2, "*"+wide(JoinBlob)+"\x00\x00" // * are the two bytes of the mark
 	return c
 }
 
 func TestOfflineDomainJoinOnWindows(t *testing.T) {
-	b, j := newWinBench(t), &joins{}
+	b, j := newWinBench(t), &Joins{}
 	b.join = j
 	b.set("OSDComputerName", "PC-1")
 	b.set("OU", "OU=PCs,DC=example,DC=com")
@@ -45,25 +31,25 @@ func TestOfflineDomainJoinOnWindows(t *testing.T) {
 	if out := b.works(tasksequence.OfflineDomainJoin, map[string]any{"ComputerName": "PC-2", "OU": "OU=Kiosks"}, djoin(b)); out.Restart != nil {
 		t.Errorf("%+v", out)
 	}
-	if len(j.asked) != 2 || j.asked[0] != (wire.DomainJoinRequest{ComputerName: "PC-1", OU: "OU=PCs,DC=example,DC=com"}) || j.asked[1] != (wire.DomainJoinRequest{ComputerName: "PC-2", OU: "OU=Kiosks"}) {
-		t.Errorf("asked %+v", j.asked)
+	if len(j.Asked) != 2 || j.Asked[0] != (wire.DomainJoinRequest{ComputerName: "PC-1", OU: "OU=PCs,DC=example,DC=com"}) || j.Asked[1] != (wire.DomainJoinRequest{ComputerName: "PC-2", OU: "OU=Kiosks"}) {
+		t.Errorf("asked %+v", j.Asked)
 	}
-	if strings.Contains(strings.Join(b.lines, "\n"), joinBlobText) {
+	if strings.Contains(strings.Join(b.lines, "\n"), JoinBlob) {
 		t.Errorf("the log holds the blob: %q", b.lines)
 	}
 	_, err := b.run(tasksequence.OfflineDomainJoin, nil, exits(djoin(b), 1, "The file cannot be read.\r\n"))
 	b.fails(err, "join the domain", "exit code 1", "cannot be read")
-	j.err = errors.New("no rights")
+	j.Err = errors.New("no rights")
 	_, err = b.run(tasksequence.OfflineDomainJoin, nil)
 	b.fails(err, "have an account made for PC-1", "no rights")
 
 	// What somebody made beforehand is taken without asking.
-	if err := b.vars.SetSystem(blobVariable, tasksequence.Value{Text: joinBlobText[:4] + "\r\n" + joinBlobText[4:], Secret: true}); err != nil {
+	if err := b.vars.SetSystem(blobVariable, tasksequence.Value{Text: JoinBlob[:4] + "\r\n" + JoinBlob[4:], Secret: true}); err != nil {
 		t.Fatal(err)
 	}
-	before := len(j.asked)
+	before := len(j.Asked)
 	b.works(tasksequence.OfflineDomainJoin, nil, djoin(b))
-	if len(j.asked) != before {
+	if len(j.Asked) != before {
 		t.Error("the appliance was asked")
 	}
 }
@@ -72,14 +58,14 @@ func TestOfflineDomainJoinOnWindows(t *testing.T) {
 func TestOfflineDomainJoinWithoutDjoinOnWindows(t *testing.T) {
 	b := newWinBench(t)
 	b.inWinPE()
-	b.set(blobVariable, joinBlobText)
+	b.set(blobVariable, JoinBlob)
 	t.Setenv("PATH", b.root) // nothing is there
 	b.works(tasksequence.OfflineDomainJoin, nil)
 	text, err := os.ReadFile(b.root + answerFile)
-	if err != nil || !strings.Contains(string(text), "<AccountData>"+joinBlobText+"</AccountData>") {
+	if err != nil || !strings.Contains(string(text), "<AccountData>"+JoinBlob+"</AccountData>") {
 		t.Errorf("%v: %s", err, text)
 	}
-	if strings.Contains(strings.Join(b.lines, "\n"), joinBlobText) {
+	if strings.Contains(strings.Join(b.lines, "\n"), JoinBlob) {
 		t.Errorf("the log holds the blob: %q", b.lines)
 	}
 }

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 
+	"slipway/agent/wire"
 	"slipway/tasksequence"
 )
 
@@ -16,6 +17,11 @@ func injectDrivers(ctx context.Context, s *Step) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	return injectPacks(ctx, y, packs)
+}
+
+// injectPacks adds driver packs to a Windows.
+func injectPacks(ctx context.Context, y *target, packs []wire.ContentVersion) (Outcome, error) {
 	restart := false
 	for _, pack := range packs {
 		needed, err := y.inject(ctx, tasksequence.Reference{ID: pack.Item, Version: pack.Version}, pack.Name)

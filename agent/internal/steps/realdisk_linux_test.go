@@ -27,6 +27,8 @@ const shipped = "esp 64\ndata rest fs=ext4"
 // real is a disk of the kernel (a loop device), an appliance with content, and the
 // executors between them.
 type real struct {
+	cloud   steps.Clouds
+	join    steps.Joins
 	t       *testing.T
 	file    string // that the disk consists of
 	disk    disk.Disk
@@ -138,7 +140,7 @@ func (r *real) run(definition string, settings map[string]any) error {
 	s, log := steps.StepOf(r.t, definition, settings, r.vars)
 	s.Machine.Disks, s.Machine.Content, s.Key = only{r.linux, r.disk.ID, r.esp}, r.content, "deployment/"+definition
 	s.Machine.Exec, s.Machine.EFIVariables = steps.LinuxExec{}, r.efi
-	s.Machine.Agent = r.agent
+	s.Machine.Agent, s.Machine.Cloud, s.Machine.DomainJoin = r.agent, &r.cloud, &r.join
 	out, err := steps.Executors()[definition](r.t.Context(), s)
 	r.log, r.message = *log, out.Message
 	return err

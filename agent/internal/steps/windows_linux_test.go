@@ -172,6 +172,81 @@ func TestWindowsFromLinux(t *testing.T) {
 	r.sameVolume(want, []string{"/Windows/Panther", "/ProgramData/Slipway"})
 }
 
+// What the catalogues name is applied, and drivers and a domain join are left for Windows
+// itself to take in; the blob stands in the answer file alone, which is not open to
+// everyone.
+func TestWindowsFromTheCloudFromLinux(t *testing.T) {
+	r := windows(t)
+	r.windowsImage("win11", bootimagetest.InstalledWindows{})
+	r.item("pack", "net/card.inf", []byte("[Version]\r\n"), nil)
+	r.item("linux", "root.tar", []byte("x"), nil)
+	for name, text := range map[string]string{"ComputerName": "PC-42", "UILanguage": "de-DE", "OU": "OU=PCs"} {
+		r.set(name, text)
+	}
+	for name, text := range map[string]string{"Make": "Dell Inc.", "MakeAlias": "Dell", "Model": "Latitude 5440", "ModelAlias": "Latitude 5440", "SystemAlias": "0C1A"} {
+		r.set(name, text)
+	}
+	for _, definition := range []string{tasksequence.InjectDriversFromCloud, tasksequence.OfflineDomainJoin} {
+		if err := r.run(definition, nil); err == nil || !strings.Contains(err.Error(), "no Windows on the target disk yet") {
+			t.Errorf("%s on an empty volume: %v", definition, err)
+		}
+	}
+	if len(r.cloud.Asked)+len(r.join.Asked) > 0 {
+		t.Errorf("the appliance was asked in vain: %+v, %+v", r.cloud.Asked, r.join.Asked)
+	}
+	linux := wire.CloudAnswer{Content: []wire.ContentVersion{{Item: "linux", Version: 1}}}
+	found := wire.CloudAnswer{Image: "windows 11 PRO", Content: []wire.ContentVersion{{Item: "win11", Version: 1}}}
+	r.cloud.Answers = []wire.CloudAnswer{linux, {Detail: "The appliance fetches it", Wait: 1}, found}
+	if err := r.run(tasksequence.ApplyOperatingSystemFromCloud, nil); err == nil || !strings.Contains(err.Error(), "no image of a Windows") {
+		t.Errorf("a Linux: %v", err)
+	}
+	r.must(r.run(tasksequence.ApplyOperatingSystemFromCloud, map[string]any{"Version": "24H2"}))
+	if log := strings.Join(r.log, "\n"); !strings.Contains(log, "The appliance fetches it") || !strings.Contains(log, "image 2: Windows 11 Pro") {
+		t.Errorf("the log:\n%s", log)
+	}
+	if want := (wire.CloudQuery{OS: "Windows 11", Version: "24H2", Edition: "Professional", Architecture: "x64", LanguageCode: "de-DE"}); r.cloud.Asked[2] != want {
+		t.Errorf("asked %+v", r.cloud.Asked)
+	}
+	r.bootsWindows(nil)
+
+	r.cloud.Answers = []wire.CloudAnswer{{Content: []wire.ContentVersion{{Item: "pack", Version: 1, Name: "Latitude pack"}}}}
+	r.must(r.run(tasksequence.InjectDriversFromCloud, map[string]any{"Version": "24H2"}))
+	if q := r.cloud.Asked[3]; q.Drivers == nil || *q.Drivers != (wire.DriverQuery{Make: "Dell Inc.", MakeAlias: "Dell", Model: "Latitude 5440", ModelAlias: "Latitude 5440", SystemAlias: "0C1A"}) || q.Version != "24H2" {
+		t.Errorf("asked %+v", q)
+	}
+	r.must(r.run(tasksequence.InjectDriversFromCloud, nil)) // none for this model
+	if !strings.Contains(strings.Join(r.log, "\n"), "no driver pack for Dell Inc. Latitude 5440") {
+		t.Errorf("the log: %q", r.log)
+	}
+	r.must(r.run(tasksequence.OfflineDomainJoin, nil))
+	if strings.Contains(strings.Join(r.log, "\n"), steps.JoinBlob) || len(r.join.Asked) != 1 || r.join.Asked[0] != (wire.DomainJoinRequest{ComputerName: "PC-42", OU: "OU=PCs"}) {
+		t.Errorf("asked %+v; the log: %q", r.join.Asked, r.log)
+	}
+	r.on(disk.RoleWindows, func(root string) {
+		answers := filepath.Join(root, "Windows/Panther/unattend.xml")
+		text, err := os.ReadFile(answers)
+		r.must(err)
+		specialize, _, _ := strings.Cut(string(text[strings.Index(string(text), `<settings pass="specialize">`):]), "</settings>")
+		for _, want := range []string{"Microsoft-Windows-UnattendedJoin", "<Provisioning>", "<AccountData>" + steps.JoinBlob + "</AccountData>", "pnputil.exe /add-driver", "<ComputerName>PC-42</ComputerName>"} {
+			if !strings.Contains(specialize, want) {
+				t.Errorf("the specialize pass has no %s:\n%s", want, specialize)
+			}
+		}
+		if sd := attribute(t, answers, "ntfs_acl"); bytes.Contains(sd, everyone) || len(sd) == 0 {
+			t.Errorf("the answer file is open to everyone: %x", sd)
+		}
+		if _, err := os.Stat(filepath.Join(root, "ProgramData/Slipway/drivers/pack/net/card.inf")); err != nil {
+			t.Error(err)
+		}
+	})
+	r.set(disk.LayoutVariable, "")
+	for _, definition := range []string{tasksequence.InjectDriversFromCloud, tasksequence.OfflineDomainJoin, tasksequence.ApplyOperatingSystemFromCloud} {
+		if err := r.run(definition, nil); err == nil || !strings.Contains(err.Error(), "not laid out for Windows") {
+			t.Errorf("%s without a layout for Windows: %v", definition, err)
+		}
+	}
+}
+
 // everyone is S-1-1-0 in a security descriptor.
 var everyone = []byte{1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}
 

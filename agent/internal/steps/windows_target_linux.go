@@ -17,6 +17,9 @@ import (
 // errWindowsTarget refuses steps that know only Linux.
 var errWindowsTarget = errors.New("the target disk is laid out for Windows, and from the Linux boot image this step works on Linux systems only: run it in the installed Windows, or leave it out")
 
+// errOnlyWindows refuses targets that are not for Windows.
+var errOnlyWindows = errors.New("the target disk is not laid out for Windows: Format disk with the layout windows has to come before this step")
+
 // errNoWindows: nothing was applied yet.
 var errNoWindows = errors.New("there is no Windows on the target disk yet: an Apply operating system step has to come before this step")
 
@@ -58,6 +61,15 @@ func inWindows(ctx context.Context, s *Step, f func(v *windowsVolume) error) (er
 		return errNoWindows
 	}
 	return f(v)
+}
+
+// needWindows says what is missing for a step that only a Windows on the target disk
+// has a use for.
+func needWindows(ctx context.Context, s *Step) error {
+	if !onWindows(s) {
+		return errOnlyWindows
+	}
+	return inWindows(ctx, s, func(*windowsVolume) error { return nil })
 }
 
 // openVolume mounts the volume, whatever is on it.

@@ -89,14 +89,14 @@ func (s *Service) kept(e Entry) (string, error) {
 	return "", nil
 }
 
-// wanted is the import of an entry. Driver packs are unpacked: devices need the files.
+// wanted is the import of an entry. Driver packs are unpacked: devices need the files. Of
+// the image of a system a form for pipes is made beside it, as of any: DISM reads the file
+// as it is, the Linux boot image the other.
 func (e Entry) wanted() content.Import {
 	name := []rune(e.Name)
 	in := content.Import{Name: string(name[:min(len(name), 120)]), Description: "From a catalogue", Purpose: e.Kind, Tags: []string{tag}, URL: e.URL, Digest: e.Digest, Size: e.Size}
 	if e.Kind == KindDriverPack {
 		in.Manufacturer, in.Models, in.Unpack = e.Manufacturer, e.Models, true
-	} else {
-		in.AsIs = true // DISM reads the file as it is
 	}
 	return in
 }

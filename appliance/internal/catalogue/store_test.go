@@ -185,6 +185,36 @@ func TestACatalogueThatIsDamaged(t *testing.T) {
 	}
 }
 
+// Driver packs are unpacked when they are fetched; of images the form is made that the
+// Linux boot image applies. What is checked is what the list says.
+func TestWhatIsFetched(t *testing.T) {
+	s, l, _ := newService(t)
+	sum := "sha256:" + strings.Repeat("ab", 32)
+	for _, e := range []Entry{
+		{Kind: KindDriverPack, Name: strings.Repeat("ä", 130), URL: "https://files.example.com/x.cab", Size: 7, Digest: sum, Manufacturer: "Dell", Models: []string{"5440"}},
+		{Kind: KindOperatingSystem, Name: "Ours", URL: "https://files.example.com/x.esd", OS: "Windows 11", Architecture: "x64", Digest: sum},
+	} {
+		if a, err := s.Answer(t.Context(), "d", anna, e); err != nil || a.Wait == 0 || a.Name != e.Name {
+			t.Fatalf("%+v, %v", a, err)
+		}
+	}
+	if a, err := s.Answer(t.Context(), "d", anna, Entry{URL: "https://files.example.com/x.esd"}); err != nil || a.Wait == 0 || len(l.imported) != 2 {
+		t.Errorf("asked again: %+v, %v, %d imports", a, err, len(l.imported))
+	}
+	pack, system := l.imported[0], l.imported[1]
+	if !pack.Unpack || pack.Manufacturer != "Dell" || len(pack.Models) != 1 || pack.Size != 7 || pack.Digest != sum || len([]rune(pack.Name)) != 120 || pack.Purpose != KindDriverPack {
+		t.Errorf("the pack: %+v", pack)
+	}
+	if system.Unpack || system.AsIs || system.Digest != sum || system.Purpose != KindOperatingSystem {
+		t.Errorf("the system: %+v", system)
+	}
+	l.jobs["https://files.example.com/x.esd"] = content.Job{Status: content.JobFailed, Error: "no room"}
+	var failed *FetchError
+	if _, err := s.Answer(t.Context(), "d", anna, Entry{Name: "Ours", URL: "https://files.example.com/x.esd"}); !errors.As(err, &failed) || failed.Reason != "no room" {
+		t.Errorf("a fetch that failed: %v", err)
+	}
+}
+
 // A search is narrowed by words and by each field, is cut in pages, and says what the
 // library has.
 func TestSearch(t *testing.T) {
