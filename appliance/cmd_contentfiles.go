@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -32,7 +33,30 @@ func (a *app) showVersion(ctx context.Context, i api.ContentItem, version int) e
 	for _, f := range m.Files {
 		rows = append(rows, []string{f.Path, fmt.Sprint(f.Size), fmt.Sprintf("%04o", f.Mode), f.SHA256, f.Form})
 	}
-	return a.table(rows)
+	return errors.Join(a.table(rows), a.showImages(ctx, i, version))
+}
+
+// showImages lists the images of Windows in a version, if it has any.
+func (a *app) showImages(ctx context.Context, i api.ContentItem, version int) error {
+	var in api.ContentImages
+	if err := a.call(ctx, "GET", fmt.Sprintf("/admin/content/%s/versions/%d/images", escape(i.ID), version), nil, &in); err != nil {
+		return err
+	}
+	for _, f := range in.Files {
+		if f.Error != "" {
+			fmt.Fprintf(a.out, "\n%s cannot be read: %s\n", f.Path, f.Error)
+			continue
+		}
+		fmt.Fprintf(a.out, "\nImages in %s:\n", f.Path)
+		rows := [][]string{{"INDEX", "NAME", "WINDOWS", "PROCESSOR", "LANGUAGES"}}
+		for _, m := range f.Images {
+			rows = append(rows, []string{fmt.Sprint(m.Index), printable(m.Name), cmp.Or(m.Version, "-"), cmp.Or(m.Architecture, "-"), cmp.Or(strings.Join(m.Languages, ", "), "-")})
+		}
+		if err := a.table(rows); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *app) contentDelete() *cobra.Command {

@@ -51,6 +51,7 @@ type WindowsSource struct {
 	Extra   map[string]string // further files of each image
 	Without []string          // files that are left out
 	Large   int               // bytes of a file that compresses to half its size
+	OnDisc  map[string]string // files of the disc by their paths there, each copied from a file; "" leaves one out
 }
 
 // peFiles are the files that the builder asks for, with the paths that they have in
@@ -145,6 +146,11 @@ func (s WindowsSource) WriteISO(file, scratch string) error {
 		"efi/boot/bootx64.efi": WindowsProgram(MachineX64, SubsystemEFI), "sources/install.wim": []byte("not looked at")}); err != nil {
 		return err
 	}
+	for name, from := range s.OnDisc {
+		if err := copyFile(filepath.Join(disc, filepath.FromSlash(name)), from); err != nil {
+			return err
+		}
+	}
 	if err := s.WriteWIM(filepath.Join(disc, "sources/boot.wim"), scratch); err != nil {
 		return err
 	}
@@ -152,6 +158,18 @@ func (s WindowsSource) WriteISO(file, scratch string) error {
 		return err
 	}
 	return os.RemoveAll(disc)
+}
+
+// copyFile writes a file anew; from empty removes it.
+func copyFile(to, from string) error {
+	if from == "" {
+		return os.Remove(to)
+	}
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o644)
 }
 
 func writeTree(dir string, files map[string][]byte) error {

@@ -43,6 +43,8 @@ func (k *intake) converter(f source) (conversion, error) {
 		return k.fromQCOW2, nil
 	case bytes.HasPrefix(head, []byte(magicWIM)):
 		return k.pipable, nil
+	case ext == ".iso":
+		return k.fromDisc, nil
 	case (ext == ".img" || ext == ".raw" || ext == ".dd") && f.size%512 == 0 && !compressed(head):
 		return k.fromRaw, nil
 	}

@@ -32,7 +32,7 @@ func (s *Service) WindowsImages(item string, version int) (out []Windows, err er
 	}
 	for _, f := range m.Files {
 		ending := strings.ToLower(path.Ext(f.Path))
-		if ending != ".wim" && ending != ".esd" || f.Original != "" && m.has(f.Original) || len(out) == maxWindows {
+		if ending != ".wim" && ending != ".esd" || f.Form != "" && m.has(f.Original) || len(out) == maxWindows {
 			continue
 		}
 		w := Windows{Path: f.Path}
