@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,12 +41,15 @@ func standIn(t *testing.T) string {
 	return string(content)
 }
 
-// buildWinPE builds a Windows PE image whose boot manager is the stand-in.
-func (s *scene) buildWinPE(t *testing.T, megabytes int) fleet.BootImage {
+// buildWinPE builds a Windows PE image whose boot manager is the stand-in; extra are
+// further files of its source.
+func (s *scene) buildWinPE(t *testing.T, megabytes int, extra map[string]string) fleet.BootImage {
 	t.Helper()
 	dir := t.TempDir()
 	source := filepath.Join(dir, "boot.wim")
-	must(t, bootimagetest.WindowsSource{Large: 2 * megabytes << 20, Extra: map[string]string{"Windows/Boot/EFI/bootmgfw.efi": standIn(t)}}.WriteWIM(source, dir))
+	files := map[string]string{"Windows/Boot/EFI/bootmgfw.efi": standIn(t)}
+	maps.Copy(files, extra)
+	must(t, bootimagetest.WindowsSource{Large: 2 * megabytes << 20, Extra: files}.WriteWIM(source, dir))
 	s.slipway(t, "", "image", "build", "winpe", "--source", source)
 	for _, i := range decode[struct{ Images []fleet.BootImage }](t, s.slipway(t, "", "image", "list", "--json")).Images {
 		if i.Kind == "winpe" {
@@ -72,7 +76,7 @@ func (s *scene) wants(t *testing.T, i fleet.BootImage, file string) string {
 func TestWindowsPEStandIn(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, "", nil)
-	image := s.buildWinPE(t, 85)
+	image := s.buildWinPE(t, 85, nil)
 	for _, f := range image.Files {
 		if f.Name == "boot.wim" && f.Size < 65536*1468 {
 			t.Fatalf("boot.wim of %d bytes does not make the numbers of TFTP's blocks begin again", f.Size)
@@ -89,11 +93,7 @@ func TestWindowsPEStandIn(t *testing.T) {
 		if firmware == lab.UEFIHTTP {
 			store, how, disk = "BCD.media", "started from a disk", "winpe.img"
 		}
-		expect(t, m, 4*time.Minute, "STAND-IN: "+how)
-		for _, file := range []string{store, "wgl4_boot.ttf", "boot.sdi", "boot.wim"} {
-			expect(t, m, 4*time.Minute, s.wants(t, image, file))
-		}
-		expect(t, m, time.Minute, "Windows would start now")
+		s.reachesWinPE(t, m, image, how, store)
 		fmt.Printf("BOOT %s winpe: %.1f s to all files\n", firmware, time.Since(m.Started).Seconds())
 		if asked := strings.Join(s.asked(t, m), " "); !strings.Contains(asked, "bootmgfw.efi") && !strings.Contains(asked, "winpe.img") || disk != "" && !strings.Contains(asked, disk) {
 			t.Errorf("the machine asked for %s", asked)
@@ -103,6 +103,17 @@ func TestWindowsPEStandIn(t *testing.T) {
 		}
 		m.PowerOff()
 	}
+}
+
+// reachesWinPE waits for the stand-in to be started and to get all files, byte for byte
+// as they were built.
+func (s *scene) reachesWinPE(t *testing.T, m *lab.Machine, image fleet.BootImage, how, store string) {
+	t.Helper()
+	expect(t, m, 4*time.Minute, "STAND-IN: "+how)
+	for _, file := range []string{store, "wgl4_boot.ttf", "boot.sdi", "boot.wim"} {
+		expect(t, m, 4*time.Minute, s.wants(t, image, file))
+	}
+	expect(t, m, time.Minute, "Windows would start now")
 }
 
 // known returns the devices of a machine's UUID.

@@ -151,6 +151,11 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table) {
 	} else {
 		root = LibOpenRoot(self->DeviceHandle);
 		if (!root) {
+			/* wimboot shows a disk and no file system: Microsoft's has a reader of its own. */
+			uefi_call_wrapper(BS->ConnectController, 4, self->DeviceHandle, NULL, NULL, TRUE);
+			root = LibOpenRoot(self->DeviceHandle);
+		}
+		if (!root) {
 			Print(L"STAND-IN: neither PXE nor a file system\r\n");
 			return EFI_LOAD_ERROR;
 		}
