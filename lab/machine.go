@@ -68,6 +68,8 @@ type MachineConfig struct {
 	// answer a machine otherwise waits more than a minute before it tries its disk.
 	NoIPv6 bool
 
+	DebugPort string // file that gets what programs write to port 0xe9; "": none
+
 	// For Direct only.
 	Kernel, Initrd, Cmdline string
 	DiskFirst               bool // the disks come before the network card
@@ -224,6 +226,9 @@ func (c MachineConfig) arguments(tap, serial, monitor string) []string {
 		a = append(a, "-drive", medium+c.CD+",media=cdrom", "-device", "ide-cd,drive=medium,bootindex=1")
 	case c.USB != "":
 		a = append(a, "-device", "qemu-xhci", "-drive", medium+c.USB, "-device", "usb-storage,drive=medium,removable=on,bootindex=1")
+	}
+	if c.DebugPort != "" {
+		a = append(a, "-debugcon", "file:"+c.DebugPort)
 	}
 	if c.NoReboot {
 		a = append(a, "-no-reboot")
