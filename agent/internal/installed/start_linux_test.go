@@ -57,7 +57,10 @@ func machineAgent(dir string) int {
 	a := &agent{options: o, version: "test", stdin: os.Stdin, out: newLines(os.Stdout, now), errs: newLines(os.Stderr, now),
 		network: wired{}, facts: facts.Facts{"OSVersion": "FullOS", "UUID": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"},
 		power: fakePower(dir), autostart: fakeService(dir), temporary: filepath.Join(dir, "tmp"), now: now,
-		exec: steps.LinuxExec{Env: environment()}, unplace: func() error { return unplace(dir) }, stage: fakeStage(filepath.Join(dir, "winpe"))}
+		exec: steps.LinuxExec{Env: environment()}, unplace: func() error { return unplace(dir) }}
+	if _, err := os.Stat(filepath.Join(dir, "windows")); err == nil { // Windows PE can be put onto the disk
+		a.stage = fakeStage(filepath.Join(dir, "winpe"))
+	}
 	if os.Getenv("SLIPWAY_TEST_UNPLUGGED") != "" {
 		a.network = unplugged{}
 	}
@@ -358,6 +361,9 @@ func TestWindowsPEOnTheDiskIsTakenBackAtTheStart(t *testing.T) {
 	for target, code := range map[string]int{"disk": ExitSucceeded, "image": ExitFailed} {
 		m := newMachine(t, map[string]any{"TSID": "s1"})
 		staged := filepath.Join(m.dir, "winpe")
+		if err := os.WriteFile(filepath.Join(m.dir, "windows"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		m.sequence(run("Before", "true"), reboot(target), run("After", "! test -e "+staged))
 		m.Do(func() { m.WinPE = wire.WinPEImage{Format: wire.WinPEFormat, Image: "fedc"} })
 		m.runs(ExitRestart, "The computer restarts")
