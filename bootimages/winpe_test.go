@@ -269,7 +269,7 @@ func TestWinPEBootFiles(t *testing.T) {
 		names = append(names, f.Name)
 	}
 	slices.Sort(names)
-	want := []string{"BCD", "BCD.bios", "BCD.media", "boot.sdi", "boot.wim", "bootmgfw.efi", "bootmgr.exe", "pxeboot.n12", "report.json", "segmono_boot.ttf", "wgl4_boot.ttf"}
+	want := []string{"BCD", "BCD.bios", "BCD.cd", "BCD.media", "boot.sdi", "boot.wim", "bootmgfw.efi", "bootmgr.exe", "pxeboot.n12", "report.json", "segmono_boot.ttf", "wgl4_boot.ttf"}
 	if !slices.Equal(names, want) {
 		t.Errorf("files %v, want %v", names, want)
 	}
