@@ -60,9 +60,9 @@ func labPackage(t *testing.T) string {
 }
 
 // addContent makes a content item of one file and returns its id.
-func (s *scene) addContent(t *testing.T, name, purpose, path string) string {
+func (s *scene) addContent(t *testing.T, name, purpose, path string, more ...string) string {
 	t.Helper()
-	version := decode[struct{ Item string }](t, s.slipway(t, "", "content", "add", name, path, "--purpose", purpose, "--json"))
+	version := decode[struct{ Item string }](t, s.slipway(t, "", append([]string{"content", "add", name, path, "--purpose", purpose, "--json"}, more...)...))
 	if version.Item == "" {
 		t.Fatalf("content add did not name the item %s", name)
 	}

@@ -3,6 +3,7 @@
 package boottest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -12,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,8 +23,9 @@ import (
 
 // Power is lost in every step of the template Linux bare metal, at a random moment
 // while it works, and once more after it has worked and before the appliance has its
-// result. The deployment succeeds, no step runs again that the appliance has a result
-// of, and nobody is asked once the disk holds the sign-in.
+// result. The disk is slow meanwhile, or short steps would be over before anybody sees
+// them. The deployment succeeds, no step runs again that the appliance has a result of,
+// and nobody is asked once the disk holds the sign-in.
 func TestPowerCutInEveryStep(t *testing.T) {
 	if !soaking() {
 		t.Skip("the long form of TestDeployLinux, by `make soak`")
@@ -33,9 +34,12 @@ func TestPowerCutInEveryStep(t *testing.T) {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, "", nil)
-			v := &trial{scene: s, firmware: firmware, random: seeded(t), sequence: s.bareMetal(t), disk: emptyDisk(t, s, "target.img", 6)}
+			v := &trial{scene: s, firmware: firmware, random: seeded(t), worked: map[int]bool{}, unrecorded: map[int]bool{}, sequence: s.bareMetal(t), disk: emptyDisk(t, s, "target.img", 6)}
 			v.m = s.begin(t, lab.MachineConfig{Name: string(firmware), Firmware: firmware, NoIPv6: true, Disks: []lab.Disk{{Path: v.disk}}}, v.sequence)
 			for step := 1; step <= v.running(t, 1, 0).StepCount; step++ {
+				if step == 3 {
+					v.applied(t)
+				}
 				if at := v.running(t, step, v.epoch); at.StepNumber == step && !at.Status.Final() {
 					v.whileItWorks(t, at)
 					v.comeBack(t)
@@ -46,6 +50,12 @@ func TestPowerCutInEveryStep(t *testing.T) {
 				}
 			}
 			v.ends(t)
+			v.judge(t)
+			for step := 1; step <= v.look(t).StepCount; step++ {
+				if !v.worked[step] || !v.unrecorded[step] {
+					t.Errorf("step %d: cut while it worked: %v, cut between its effect and its record: %v", step, v.worked[step], v.unrecorded[step])
+				}
+			}
 		})
 	}
 }
@@ -65,7 +75,7 @@ func TestApplianceKilledInEveryStep(t *testing.T) {
 			t.Logf("step %d was over before the appliance was killed", step)
 			continue
 		}
-		into, away := v.moment(), v.some(0, 10*time.Second)
+		into, away := v.moment(8), v.some(0, 10*time.Second)
 		s.appliance.Kill()
 		t.Logf("step %d, %s: the appliance is killed after %.2f s and away for %.1f s", step, at.CurrentName, into.Seconds(), away.Seconds())
 		time.Sleep(away)
@@ -80,11 +90,25 @@ func (s *scene) bareMetal(t *testing.T) string {
 	system, err := lab.DebianRoot(filepath.Join(lab.Root(), ".cache", "lab"))
 	must(t, err)
 	s.addContent(t, "Lab application", "application", labPackage(t))
+	s.addContent(t, "Lab drivers", "driverpack", labFirmware(t), "--manufacturer", "Slipway", "--model", "Lab machine")
 	return s.fromTemplate(t, "linux-bare-metal", s.addContent(t, "Debian 12", "operatingsystem", system), func(q *ts.Sequence) {
 		q.Variables = map[string]ts.Value{"FinishAction": {Text: "shutdown"}, "Applications": {List: []string{"Lab application"}},
 			"ComputerName": {Text: "pc-lab"}, "TimeZone": {Text: "Europe/Berlin"}}
 	})
 }
+
+// labFirmware is a driver pack that takes a moment to write.
+func labFirmware(t *testing.T) string {
+	t.Helper()
+	pack := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(pack, "firmware"), 0o755))
+	for i := range firmwareFiles {
+		must(t, os.WriteFile(filepath.Join(pack, "firmware", fmt.Sprintf("slipway-lab-%d.bin", i)), bytes.Repeat([]byte{byte(i), 7, 9, 11}, 256<<10), 0o644))
+	}
+	return pack
+}
+
+const firmwareFiles = 12
 
 // trial is a machine that is deployed under bad circumstances.
 type trial struct {
@@ -97,6 +121,24 @@ type trial struct {
 	starts   int
 	step     int   // the highest that was seen
 	epoch    int64 // of the deployment before the last cut; it has to be taken up since
+
+	cutAt              time.Time
+	known              []fleet.StepResult // by the appliance, when power was cut
+	worked, unrecorded map[int]bool       // the steps that a cut has met so
+}
+
+// How many reads and writes a second a slow disk does: of Linux' image, which writes
+// little, and of the installed system, which reads itself.
+const slowImage, slowSystem = 40, 80
+
+// reboots is the step that restarts from the disk.
+const reboots = 5
+
+// drag makes the disk slow, or as fast as it is with 0.
+func (v *trial) drag(t *testing.T, perSecond int) {
+	t.Helper()
+	limits := map[string]any{"device": "disk0", "bps": 0, "bps_rd": 0, "bps_wr": 0, "iops": perSecond, "iops_rd": 0, "iops_wr": 0}
+	must(t, v.m.QMP.Run(t.Context(), "block_set_io_throttle", limits, nil))
 }
 
 func (v *trial) some(least, most time.Duration) time.Duration {
@@ -109,12 +151,56 @@ func (v *trial) wait(least, most time.Duration) time.Duration {
 	return d
 }
 
-// moment waits a twentieth of a second to eight seconds: some steps take a second,
-// others a minute.
-func (v *trial) moment() time.Duration {
-	d := lab.Timeout(time.Duration(math.Pow(10, -1.3+2.2*v.random.Float64()) * float64(time.Second)))
+// moment waits a twentieth of a second to so many seconds.
+func (v *trial) moment(most float64) time.Duration {
+	d := lab.Timeout(time.Duration(0.05 * math.Pow(most/0.05, v.random.Float64()) * float64(time.Second)))
 	time.Sleep(d)
 	return d
+}
+
+func (v *trial) results(t *testing.T) []fleet.StepResult {
+	t.Helper()
+	return decode[struct{ Results []fleet.StepResult }](t, v.slipway(t, "", "deployment", "show", v.look(t).ID, "--json")).Results
+}
+
+// cable plugs the network's cable, or pulls it.
+func (v *trial) cable(t *testing.T, plugged bool) {
+	t.Helper()
+	must(t, v.m.QMP.Run(t.Context(), "set_link", map[string]any{"name": "net0", "up": plugged}, nil))
+}
+
+// judge notes what the last cut has met: the step that had begun and had no end, and
+// those that had an end which the appliance did not know of. What ran again has ended
+// since; a start takes longer than the clocks differ.
+func (v *trial) judge(t *testing.T) {
+	t.Helper()
+	if v.cutAt.IsZero() {
+		return
+	}
+	since := v.results(t)
+	for _, r := range since {
+		i := slices.IndexFunc(v.known, func(k fleet.StepResult) bool { return k.Number == r.Number })
+		switch ended := !r.EndedAt.IsZero() && r.EndedAt.Before(v.cutAt.Add(5*time.Second)); {
+		case i >= 0 && v.known[i].Status != "running":
+		case ended:
+			v.unrecorded[r.Number] = true
+			t.Logf("step %d, %s: it had ended %.1f s before the cut, and the appliance did not know", r.Number, r.Name, v.cutAt.Sub(r.EndedAt).Seconds())
+		case i >= 0:
+			v.worked[r.Number] = true
+			t.Logf("step %d, %s: it was at work when power was cut", r.Number, r.Name)
+		}
+	}
+	v.cutAt = time.Time{}
+}
+
+// applied makes the disk slow when the operating system is on it.
+func (v *trial) applied(t *testing.T) {
+	t.Helper()
+	id := v.look(t).ID
+	entries := func() int { return strings.Count(v.slipway(t, "", "deployment", "log", id), " entries, ") }
+	before := entries()
+	until(t, 10*time.Minute, func() bool { return v.look(t).StepNumber > 2 || entries() > before })
+	v.drag(t, slowImage)
 }
 
 // look returns the deployment. Its steps never go back.
@@ -154,27 +240,38 @@ func (v *trial) running(t *testing.T, step int, after int64) fleet.Deployment {
 // whileItWorks cuts at a random moment of a step.
 func (v *trial) whileItWorks(t *testing.T, at fleet.Deployment) {
 	t.Helper()
-	into := v.moment()
+	v.judge(t)
+	most := 8.0
+	if at.CurrentName != "Format disk" && at.CurrentName != "Apply operating system" {
+		most = 1
+	}
+	into := v.moment(most)
 	v.off(t, fmt.Sprintf("step %d, %s, %.2f s after it began", at.StepNumber, at.CurrentName, into.Seconds()))
 }
 
 // beforeItsResult cuts when the step that is taken up has worked. Shortly before that
-// the appliance stops to answer, so that it does not learn of it: as soon as the step
-// has begun, or, for those that need the appliance themselves, has had what it needs.
+// the network's cable is pulled, so that the appliance does not learn of it: as soon as
+// the step has begun, or, for those that need the appliance themselves, has had what
+// it needs.
 func (v *trial) beforeItsResult(t *testing.T) {
 	t.Helper()
+	v.judge(t)
 	before := v.look(t)
 	log := func(text string) int { return strings.Count(v.slipway(t, "", "deployment", "log", before.ID), text) }
 	begun := func() bool {
 		d := v.look(t)
 		return d.Status.Final() || d.Epoch > v.epoch && d.Kept >= 2
 	}
-	entries, installed := log(" entries, "), log("Setting up slipway-lab")
+	entries, firmware, installed := log(" entries, "), log(" firmware files, "), log("Setting up slipway-lab")
 	switch name := before.CurrentName; {
 	case name == "Format disk" && !v.formatted(): // it needs its tools from the appliance first
 		until(t, 5*time.Minute, func() bool { return v.formatted() || v.look(t).StepNumber > before.StepNumber })
 	case name == "Apply operating system":
 		until(t, 10*time.Minute, func() bool { return log(" entries, ") > entries || v.look(t).StepNumber > before.StepNumber })
+	case name == "Inject drivers":
+		v.slowly(t, func() bool {
+			return begun() && log(" firmware files, ") > firmware || v.look(t).StepNumber > before.StepNumber
+		})
 	case name == "Install applications":
 		v.slowly(t, func() bool {
 			return begun() && log("Setting up slipway-lab") > installed || v.look(t).StepNumber > before.StepNumber
@@ -186,11 +283,18 @@ func (v *trial) beforeItsResult(t *testing.T) {
 	if at.Status.Final() {
 		return
 	}
-	must(t, v.appliance.Signal(syscall.SIGSTOP))
+	v.cable(t, false)
 	must(t, v.m.QMP.Run(t.Context(), "cont", nil, nil))
-	silent := v.wait(2*time.Second, 12*time.Second)
-	v.off(t, fmt.Sprintf("step %d, %s, while the appliance did not answer for %.1f s", at.StepNumber, at.CurrentName, silent.Seconds()))
-	must(t, v.appliance.Signal(syscall.SIGCONT))
+	began := time.Now()
+	if at.StepNumber == 3 || at.StepNumber == 4 { // the next one needs no appliance: it would begin, and end
+		mine := fmt.Sprintf("Step %d of ", at.StepNumber)
+		for strings.Contains(v.m.Console.Screen(), mine) && time.Since(began) < lab.Timeout(2*time.Minute) {
+			time.Sleep(5 * time.Millisecond)
+		}
+	} else {
+		v.wait(2*time.Second, 12*time.Second)
+	}
+	v.off(t, fmt.Sprintf("step %d, %s, without its cable for %.1f s", at.StepNumber, at.CurrentName, time.Since(began).Seconds()))
 }
 
 // slowly lets the machine run for moments only until something holds, and leaves it
@@ -238,10 +342,13 @@ func (v *trial) formatted() bool {
 // off pulls the plug, or presses the reset button.
 func (v *trial) off(t *testing.T, when string) {
 	t.Helper()
+	v.cutAt = time.Now()
 	if v.random.IntN(2) == 0 {
 		t.Log("reset: " + when)
 		v.m.Console.Skip()
 		must(t, v.m.Reset(t.Context()))
+		v.drag(t, 0)
+		v.cable(t, true)
 		return
 	}
 	t.Log("power off: " + when)
@@ -257,7 +364,7 @@ func (v *trial) comeBack(t *testing.T) {
 	if before.Status.Final() {
 		return
 	}
-	v.epoch = before.Epoch
+	v.epoch, v.known = before.Epoch, v.results(t)
 	if v.m == nil {
 		v.starts++
 		m, err := v.net.PowerOn(t.Context(), lab.MachineConfig{Name: fmt.Sprintf("again-%d", v.starts), Firmware: v.firmware, NoIPv6: true, Disks: []lab.Disk{{Path: v.disk}}})
@@ -269,6 +376,13 @@ func (v *trial) comeBack(t *testing.T) {
 	for {
 		d := v.look(t)
 		if d.Epoch > v.epoch || d.Status.Final() {
+			switch {
+			case d.Status.Final():
+			case d.StepNumber > reboots:
+				v.drag(t, slowSystem)
+			case d.StepNumber > 2:
+				v.drag(t, slowImage)
+			}
 			t.Logf("back after %.0f s in step %d of %d: %s", time.Since(started).Seconds(), d.StepNumber, d.StepCount, d.CurrentName)
 			return
 		}
@@ -293,13 +407,17 @@ func (v *trial) ends(t *testing.T) {
 	t.Helper()
 	v.succeedsIn(t, v.m, v.sequence, 10*time.Minute)
 	switchedOff(t, v.m)
-	shown := decode[struct{ Results []fleet.StepResult }](t, v.slipway(t, "", "deployment", "show", v.look(t).ID, "--json"))
-	if i := slices.IndexFunc(shown.Results, func(r fleet.StepResult) bool { return r.Status != "succeeded" }); i >= 0 || len(shown.Results) == 0 {
-		t.Errorf("results: %+v", shown.Results)
+	results := v.results(t)
+	if i := slices.IndexFunc(results, func(r fleet.StepResult) bool { return r.Status != "succeeded" }); i >= 0 || len(results) == 0 {
+		t.Errorf("results: %+v", results)
 	}
+	firmware := filepath.Join(labFirmware(t), "firmware")
 	inRoot(t, v.disk, false, func(root string) {
 		run(t, "grep", "-qx", "pc-lab", filepath.Join(root, "etc/hostname"))
 		run(t, "test", "-e", filepath.Join(root, "usr/share/slipway-lab/installed"))
+		for i := range firmwareFiles {
+			run(t, "cmp", filepath.Join(firmware, fmt.Sprintf("slipway-lab-%d.bin", i)), filepath.Join(root, "usr/lib/firmware", fmt.Sprintf("slipway-lab-%d.bin", i)))
+		}
 		noAgent(t, root)
 		system, err := lab.DebianRoot(filepath.Join(lab.Root(), ".cache", "lab"))
 		must(t, err)
