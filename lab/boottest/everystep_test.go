@@ -305,7 +305,11 @@ func (v *trial) beforeItsResult(t *testing.T, patience time.Duration) {
 	must(t, v.m.QMP.Run(t.Context(), "cont", nil, nil))
 	began := time.Now()
 	v.drag(t, 0) // it may end; the next one does not begin without the appliance
-	v.wait(patience*5*time.Second, patience*15*time.Second)
+	if least := patience * 5 * time.Second; before.CurrentName == "Inject drivers" { // the initramfs of the system is made anew
+		v.wait(8*least, 12*least)
+	} else {
+		v.wait(least, 3*least)
+	}
 	v.off(t, fmt.Sprintf("step %d, %s, without its cable for %.1f s", at.StepNumber, at.CurrentName, time.Since(began).Seconds()))
 }
 
