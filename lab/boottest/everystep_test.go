@@ -304,9 +304,9 @@ func (v *trial) beforeItsResult(t *testing.T, patience time.Duration) {
 	v.cable(t, false)
 	must(t, v.m.QMP.Run(t.Context(), "cont", nil, nil))
 	began := time.Now()
-	v.drag(t, 0) // it may end; the next one does not begin without the appliance
+	v.drag(t, 0)                                                                     // it may end; the next one does not begin without the appliance
 	if least := patience * 5 * time.Second; before.CurrentName == "Inject drivers" { // the initramfs of the system is made anew
-		v.wait(8*least, 12*least)
+		v.wait(20*least, 30*least)
 	} else {
 		v.wait(least, 3*least)
 	}
