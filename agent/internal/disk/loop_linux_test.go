@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+	"slipway/agent/internal/disk/mounttest"
 )
 
 // needRoot: loop devices and mounts take root; the lab's tests have it, as CI does.
@@ -40,7 +41,7 @@ func loopDisk(t *testing.T, size int64, sector int) (*Linux, Disk) {
 		t.Fatalf("losetup: %v: %s", err, out)
 	}
 	path := strings.TrimSpace(string(out))
-	m := &Linux{Loop: true, Target: filepath.Join(t.TempDir(), "target"), Run: func(ctx context.Context, args ...string) (string, error) {
+	m := &Linux{Loop: true, Target: mounttest.Point(t), Run: func(ctx context.Context, args ...string) (string, error) {
 		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
 		return string(out), err
 	}}

@@ -15,6 +15,7 @@ import (
 	"slipway/agent/internal/client"
 	"slipway/agent/internal/content"
 	"slipway/agent/internal/disk"
+	"slipway/agent/internal/disk/mounttest"
 	"slipway/agent/internal/steps"
 	"slipway/agent/wire"
 	"slipway/tasksequence"
@@ -79,7 +80,7 @@ func newReal(t *testing.T, dir string, size int64) *real {
 	r.must(os.WriteFile(r.file, bytes.Repeat([]byte{0xee}, mib), 0o600)) // what was there before
 	r.must(os.Truncate(r.file, size))
 	path := r.tool("losetup", "--find", "--show", "--partscan", r.file)
-	r.linux = &disk.Linux{Loop: true, Target: filepath.Join(t.TempDir(), "target"), Run: func(ctx context.Context, args ...string) (string, error) {
+	r.linux = &disk.Linux{Loop: true, Target: mounttest.Point(t), Run: func(ctx context.Context, args ...string) (string, error) {
 		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
 		return string(out), err
 	}}
