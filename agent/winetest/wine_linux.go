@@ -2,6 +2,7 @@ package winetest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,9 +80,26 @@ func (p *Prefix) Command(ctx context.Context, name string, args ...string) *exec
 // Run runs a program for Windows to its end and returns what it said.
 func (p *Prefix) Run(t *testing.T, name string, args ...string) string {
 	t.Helper()
+	text, err := p.Try(name, args...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return text
+}
+
+// Try is Run for what may fail.
+func (p *Prefix) Try(name string, args ...string) (said string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit) // also after the test's own end
 	defer cancel()
-	return p.finish(t, p.Command(ctx, name, args...))
+	c := p.Command(ctx, name, args...)
+	out, err := c.CombinedOutput()
+	if err != nil && c.ProcessState != nil && c.ProcessState.Success() {
+		err = nil // only the pipe was not closed
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", strings.Join(c.Args, " "), err)
+	}
+	return strings.ReplaceAll(string(out), "\r\n", "\n"), err
 }
 
 // Restart restarts Windows: all ends, and the services that start with it are started.
@@ -123,20 +141,6 @@ func (p *Prefix) stop() {
 	c := exec.CommandContext(ctx, wineserver, "-k", "-w")
 	c.Env = p.Env
 	_ = c.Run()
-}
-
-func (p *Prefix) finish(t *testing.T, c *exec.Cmd) string {
-	t.Helper()
-	c.Env, c.WaitDelay = p.Env, time.Second
-	out, err := c.CombinedOutput()
-	if err != nil && c.ProcessState != nil && c.ProcessState.Success() {
-		err = nil // only the pipe was not closed
-	}
-	text := strings.ReplaceAll(string(out), "\r\n", "\n")
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(c.Args, " "), err, text)
-	}
-	return text
 }
 
 // Build builds for Windows: go build or go test -c, with their arguments.
