@@ -117,8 +117,12 @@ func (a *API) imageRoutes() []route {
 		{Method: "GET", Path: admin + "/images/wimboot", Access: Viewer, Summary: "The wimboot that the administrator added", Out: imaging.Wimboot{}, Handle: func(*call) (any, error) {
 			return a.Images.Wimboot()
 		}},
-		{Method: "PUT", Path: admin + "/images/wimboot", Access: Administrator, Summary: "Add wimboot: the body is the file, of a release of the wimboot project", In: raw{}, Out: imaging.Wimboot{}, MaxBody: imaging.MaxWimboot + 1, Handle: func(c *call) (any, error) {
-			return a.Images.AddWimboot(c.ctx(), imagingActor(c), c.Request.Body)
+		{Method: "PUT", Path: admin + "/images/wimboot", Access: Administrator, Summary: "Add wimboot: the body is the file, of a release of the wimboot project", In: raw{}, Out: imaging.Wimboot{}, MaxBody: imaging.MaxWimboot, Handle: func(c *call) (any, error) {
+			w, err := a.Images.AddWimboot(c.ctx(), imagingActor(c), c.Request.Body)
+			if p := tooLarge(err); p != nil {
+				return nil, p
+			}
+			return w, err
 		}},
 		{Method: "DELETE", Path: admin + "/images/wimboot", Access: Administrator, Summary: "Remove wimboot", Handle: func(c *call) (any, error) {
 			return nil, a.Images.RemoveWimboot(c.ctx(), imagingActor(c))

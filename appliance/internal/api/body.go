@@ -13,15 +13,23 @@ import (
 // of ours comes near it.
 const maxDepth = 64
 
+// tooLarge is the answer to a body above the call's bound, and nil for other errors.
+func tooLarge(err error) error {
+	var large *http.MaxBytesError
+	if !errors.As(err, &large) {
+		return nil
+	}
+	return &Problem{Status: http.StatusRequestEntityTooLarge, Code: "too-large",
+		Detail: fmt.Sprintf("The body is larger than the %d bytes this call takes.", large.Limit), Cause: err}
+}
+
 // decodeStrict reads exactly one JSON value. The size is bounded by the caller
 // (http.MaxBytesReader).
 func decodeStrict(body io.Reader, out any, known bool) error {
 	data, err := io.ReadAll(body)
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return &Problem{Status: http.StatusRequestEntityTooLarge, Code: "too-large",
-				Detail: fmt.Sprintf("The body is larger than the %d bytes this call takes.", tooLarge.Limit), Cause: err}
+		if p := tooLarge(err); p != nil {
+			return p
 		}
 		return badRequest("The body could not be read.", err)
 	}
