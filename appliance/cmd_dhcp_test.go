@@ -36,7 +36,7 @@ func TestDHCPOptionsOfTheConfiguration(t *testing.T) {
 		}
 	}
 	for _, address := range []string{"2001:db8::1", "0.0.0.0", "224.0.0.1", "appliance"} {
-		if code, _, errs := r.cli("", "dhcp-options", "--server", "isc", "--address", address); code != exitNotInThisVersion || !strings.Contains(errs, "is not an IPv4 address that devices can reach") {
+		if code, _, errs := r.cli("", "dhcp-options", "--server", "isc", "--address", address); code != exitUsage || !strings.Contains(errs, "is not an IPv4 address that devices can reach") {
 			t.Errorf("%s: exit %d, %q", address, code, errs)
 		}
 	}

@@ -25,8 +25,8 @@ type streams struct {
 
 // The exit codes of every command.
 const (
-	exitFailed           = 1
-	exitNotInThisVersion = 2 // also wrong usage
+	exitFailed = 1
+	exitUsage  = 2
 )
 
 // usageError is a command called wrongly.
@@ -56,8 +56,8 @@ func run(ctx context.Context, args []string, s streams) int {
 	}
 	fmt.Fprintf(s.err, "slipway: %s\n", err)
 	var usage usageError
-	if errors.Is(err, config.ErrNotInThisVersion) || errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") {
-		return exitNotInThisVersion
+	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") {
+		return exitUsage
 	}
 	return exitFailed
 }

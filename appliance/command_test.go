@@ -17,19 +17,10 @@ func command(args ...string) (code int, out, errText string) {
 	return code, o.String(), e.String()
 }
 
-func TestPartsThatDoNotExistYetSaySo(t *testing.T) {
-	for _, line := range []string{"image build winpe --source x.iso --media iso"} {
-		code, _, errText := command(strings.Fields(line)...)
-		if code != exitNotInThisVersion || !strings.Contains(errText, "not in this version") {
-			t.Errorf("%s: exit %d, %q", line, code, errText)
-		}
-	}
-}
-
 func TestWrongUsageIsOneLineAndExitTwo(t *testing.T) {
 	for _, line := range []string{"nonsense", "passcode", "device assign one", "serve --no-such-flag", "image build floppy", "image build winpe", "image build linux --source x.iso", "image build winpe --source x.iso --firmware y", "account add", "auth set anonymous", "dhcp-options", "dhcp-options --server bootpd"} {
 		code, _, errText := command(strings.Fields(line)...)
-		if code != exitNotInThisVersion || strings.Count(errText, "\n") != 1 || !strings.HasPrefix(errText, "slipway: ") {
+		if code != exitUsage || strings.Count(errText, "\n") != 1 || !strings.HasPrefix(errText, "slipway: ") {
 			t.Errorf("%s: exit %d, %q", line, code, errText)
 		}
 	}

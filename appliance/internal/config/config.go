@@ -99,9 +99,6 @@ const (
 	ModeOff           = "off"
 )
 
-// ErrNotInThisVersion is wrapped by the error for a value whose part does not exist yet.
-var ErrNotInThisVersion = errors.New("not in this version")
-
 // Default is the configuration of an empty file.
 func Default() Config {
 	return Config{

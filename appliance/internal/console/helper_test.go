@@ -39,6 +39,7 @@ type (
 	noSequences   struct{ ui.Sequences }
 	noDrafts      struct{ ui.Drafts }
 	noContent     struct{ ui.Content }
+	noCatalogues  struct{ ui.Catalogues }
 	noImages      struct{ ui.Images }
 	noHealth      struct{}
 	noLive        struct{}
@@ -93,7 +94,7 @@ func newBench(t *testing.T) *bench {
 	}
 	backend := ui.Backend{
 		Sessions: sessions{b.auth}, Security: security{b.auth, settings.New(store, log)}, Accounts: accounts{b.auth}, Tokens: tokens{b.auth}, Audit: auditLog{log},
-		Devices: noDevices{}, Deployments: noDeployments{}, Sequences: noSequences{}, Drafts: noDrafts{}, Content: noContent{}, Images: noImages{}, Health: noHealth{}, Live: noLive{},
+		Devices: noDevices{}, Deployments: noDeployments{}, Sequences: noSequences{}, Drafts: noDrafts{}, Content: noContent{}, Catalogues: noCatalogues{}, Images: noImages{}, Health: noHealth{}, Live: noLive{},
 	}
 	if b.console, err = ui.New(ui.Config{Backend: backend, Logger: quiet}); err != nil {
 		t.Fatal(err)
