@@ -55,7 +55,7 @@ func TestWinPEIsBuiltInTheConsole(t *testing.T) {
 		t.Errorf("%d, %+v", res.Code, b)
 	}
 	has(v.get("/boot/images").Body.String(), "Windows PE build", "taking source from the content", "/boot/images/c0ffee5e77b04d52a6c09e1f5d2b7a41")
-	has(v.get("/boot/images/c0ffee5e77b04d52a6c09e1f5d2b7a41").Body.String(), "PowerShell", "Missing", "intel/e1d.inf", "Contoso Root CA", "components.cmd", "after the sign-in")
+	has(v.get("/boot/images/c0ffee5e77b04d52a6c09e1f5d2b7a41").Body.String(), "PowerShell", "Missing", "intel/e1d.inf", "Contoso Root CA", "components.cmd", "he source has no PowerShell")
 	if res := v.get("/boot/images/c0ffee5e77b04d52a6c09e1f5d2b7a41/components.cmd"); res.Body.String() != "@echo off\r\n" || !strings.Contains(res.Header().Get("Content-Disposition"), "add-components.cmd") {
 		t.Errorf("the script: %q", res.Body.String())
 	}
