@@ -86,18 +86,24 @@ fuzzone() {
   local try
   for try in 1 2 3; do
     # Little time for making inputs shorter: it would take that of looking for new ones.
-    gotest -run '^$' -fuzz "^$2\$" -fuzztime "${FUZZTIME:-3s}" -fuzzminimizetime 10x "$1" | tee "$scratch/fuzz" && return 0
+    (cd "$1" && "$scratch/fuzzer" -test.run '^$' -test.fuzz "^$2\$" -test.fuzztime "${FUZZTIME:-3s}" -test.fuzzminimizetime 10x \
+      -test.fuzzcachedir "$(go env GOCACHE)/fuzz/slipway/$1" 2>&1 </dev/null) | tee "$scratch/fuzz" && return 0
     grep -q 'context deadline exceeded' "$scratch/fuzz" && ! grep -q 'Failing input' "$scratch/fuzz" || return 1
   done
   return 1
 }
 
+# fuzz runs the fuzz targets, or one of FUZZSHARE of them, chosen by FUZZSEED.
 fuzz() {
-  local pkg name
+  local pkg name built= share=${FUZZSHARE:-1} seed=${FUZZSEED:-$(date +%s)}
+  [ "$share" = 1 ] || echo "fuzzing one target of $share, as FUZZSEED=$seed chooses"
   while read -r pkg name; do
+    # Built once for all targets of the package.
+    [ "$built" = "$pkg" ] || phase "build the fuzz targets of $pkg" go test -c -fuzz=. -o "$scratch/fuzzer" "./$pkg" || return
+    built=$pkg
     phase "fuzz $name in $pkg" fuzzone "$pkg" "$name" || return
   done < <(git ls-files '*_test.go' | xargs grep -HoE '^func Fuzz[A-Za-z0-9_]+' |
-    sed -E 's#^(.*)/[^/]+:func (.*)#./\1 \2#' | sort -u)
+    sed -E 's#^(.*)/[^/]+:func (.*)#\1 \2#' | sort -u | awk -v n="$share" -v s="$seed" 'BEGIN {srand(s)} rand() * n < 1')
 }
 
 # beside COMMAND...: runs the command in the background, its output kept together and
@@ -130,7 +136,7 @@ prepare() {
 }
 
 unit_and_fuzz() {
-  unit && FUZZTIME=${FUZZTIME:-2s} fuzz
+  unit && FUZZSHARE=${FUZZSHARE:-10} FUZZTIME=${FUZZTIME:-2s} fuzz
 }
 
 guests() {
