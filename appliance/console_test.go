@@ -146,6 +146,7 @@ func TestTheFirstAdministratorInARealBrowser(t *testing.T) {
 	b.until("Done")
 	b.shot("deployment")
 	b.editsAndUploads()
+	b.takesAFileOfTheAppliance(filepath.Join(filepath.Dir(r.config), "data"))
 	for name, page := range map[string]string{"overview": "/", "devices": "/devices", "deployments": "/deployments", "sequences": "/sequences", "content": "/content", "images": "/boot/images", "audit": "/audit"} {
 		b.open(page)
 		b.until("anna")
@@ -178,4 +179,27 @@ func (b *browser) editsAndUploads() {
 	b.until("It is there")
 	b.until("5.2 MB in 1 file")
 	b.shot("content-uploaded")
+}
+
+// takesAFileOfTheAppliance adds a file that lies in windows/sources, and is told when it
+// has gone meanwhile.
+func (b *browser) takesAFileOfTheAppliance(data string) {
+	b.t.Helper()
+	file := filepath.Join(data, "windows", "sources", "tools.img")
+	put(b.t, file, make([]byte, 3<<20), 0o600)
+	add := func(name string) {
+		b.open("/content/add")
+		b.fill("#name", name)
+		b.do(chromedp.SetValue(chromedp.CSS("#purpose"), "other"), chromedp.SetValue(chromedp.CSS("#source"), "tools.img"))
+	}
+	add("Large tools")
+	b.shot("content-of-the-appliance")
+	b.do(chromedp.Click(chromedp.CSS("form[data-upload] .primary")))
+	b.until("3.1 MB in 1 file")
+	add("Late tools")
+	if err := os.Remove(file); err != nil { // nothing needs it there any more
+		b.t.Fatal(err)
+	}
+	b.do(chromedp.Click(chromedp.CSS("form[data-upload] .primary")))
+	b.until("There is no such file")
 }

@@ -54,7 +54,8 @@ type ContentChange struct {
 	Tags, Models                    []string
 }
 
-// AddContent is a new version. Its bytes come from finished uploads or from a URL.
+// AddContent is a new version. Its bytes come from finished uploads, from a URL or from
+// a SourceFile.
 type AddContent struct {
 	Name    string // of the item, or its id; a new name makes a new item
 	Purpose string // of a new item
@@ -62,6 +63,7 @@ type AddContent struct {
 	Command string
 	ContentChange
 	URL     string
+	Source  string // name of a SourceFile
 	Uploads []Upload
 }
 

@@ -55,6 +55,7 @@ func (f fakeContent) Files(_ context.Context, id string, _ int) ([]ContentFile, 
 func (f fakeContent) Add(_ context.Context, by Actor, a AddContent) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.added = a
 	i := f.find(a.Name)
 	switch {
 	case i < 0 && a.Purpose == "":

@@ -43,9 +43,10 @@ type fake struct {
 	sequences   []fleet.Sequence
 	content     []ContentItem
 	jobs        []ContentJob
-	pieces      int  // of uploads
-	breakAt     int  // the piece at which the connection breaks
-	staysDown   bool // ... and does not come back
+	added       AddContent // the last one
+	pieces      int        // of uploads
+	breakAt     int        // the piece at which the connection breaks
+	staysDown   bool       // ... and does not come back
 	onBreak     func()
 	down        bool
 	uploads     map[string]*fakeUpload

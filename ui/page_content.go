@@ -80,6 +80,13 @@ func (c *Console) addContentForm(v *visit, status int, out view.AddContentView) 
 	if err != nil {
 		return err
 	}
+	files, err := c.backend.Windows.Sources(v.ctx())
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		out.Files = append(out.Files, view.Option{Value: f.Name, Label: f.Name + ", " + view.Bytes(f.Size), Selected: f.Name == out.Source})
+	}
 	return c.draw(v, status, view.AddContent(p, out))
 }
 
@@ -87,9 +94,9 @@ func (c *Console) addContentForm(v *visit, status int, out view.AddContentView) 
 // others the list shows how far they are.
 func (c *Console) addContent(v *visit) error {
 	out := view.AddContentView{Item: v.form("item"), Name: strings.TrimSpace(v.form("name")), Purpose: v.form("purpose"), Description: v.form("description"),
-		Command: strings.TrimSpace(v.form("command")), Status: v.form("status"), URL: strings.TrimSpace(v.form("url")),
+		Command: strings.TrimSpace(v.form("command")), Status: v.form("status"), URL: strings.TrimSpace(v.form("url")), Source: v.form("source"),
 		Manufacturer: strings.TrimSpace(v.form("manufacturer")), Models: v.form("models"), Tags: v.form("tags")}
-	add := AddContent{Name: out.Name, Purpose: out.Purpose, Status: out.Status, Command: out.Command, URL: out.URL,
+	add := AddContent{Name: out.Name, Purpose: out.Purpose, Status: out.Status, Command: out.Command, URL: out.URL, Source: out.Source,
 		ContentChange: ContentChange{Description: out.Description, Manufacturer: out.Manufacturer, Models: lineList(out.Models), Tags: words(out.Tags)}}
 	if out.Item != "" {
 		add.Name, add.Purpose = out.Item, ""
@@ -103,13 +110,17 @@ func (c *Console) addContent(v *visit) error {
 		out.Uploads = append(out.Uploads, view.Option{Value: text, Label: path})
 	}
 	var job string
-	err := error(&FieldError{Field: "files", Detail: "Choose a file, or give an address to fetch it from."})
+	err := error(&FieldError{Field: "files", Detail: "Choose a file, or say where the appliance finds it."})
 	switch {
-	case len(add.Uploads) > 0 && add.URL != "":
-		err = &FieldError{Field: "url", Detail: "Give a file or an address, not both."}
+	case min(len(add.Uploads), 1)+min(len(add.URL), 1)+min(len(add.Source), 1) > 1:
+		field := "url"
+		if add.Source != "" {
+			field = "source"
+		}
+		err = &FieldError{Field: field, Detail: "Give a file, an address or a file of the appliance, only one of them."}
 	case out.Name == "" && out.Item == "":
 		err = &FieldError{Field: "name", Detail: "Give it a name, e.g. Debian 12."}
-	case len(add.Uploads) > 0 || add.URL != "":
+	case len(add.Uploads) > 0 || add.URL != "" || add.Source != "":
 		job, err = c.backend.Content.Add(v.ctx(), v.actor(), add)
 	}
 	if err == nil {
@@ -120,7 +131,7 @@ func (c *Console) addContent(v *visit) error {
 		return err
 	}
 	out.Errors = map[string]string{field: text}
-	if !slices.Contains([]string{"name", "purpose", "files", "url", "command", "tags", "models", "manufacturer", "status"}, field) {
+	if !slices.Contains([]string{"name", "purpose", "files", "url", "source", "command", "tags", "models", "manufacturer", "status"}, field) {
 		out.Problem = text
 	}
 	return c.addContentForm(v, http.StatusUnprocessableEntity, out)

@@ -367,3 +367,19 @@ func TestThemeIsKept(t *testing.T) {
 		t.Error("a forged theme is drawn")
 	}
 }
+
+// Content comes from one place only, and of the appliance's files those are offered that
+// are there.
+func TestContentOfAFileOfTheAppliance(t *testing.T) {
+	f, v := withCatalogues(t, fleet.RoleTechnician)
+	hasTexts(t, v.get("/content/add").Body.String(), "Win11_25H2_English_x64.iso, 7.7 GB")
+	const iso = "Win11_25H2_English_x64.iso"
+	res := v.post("/content/add", map[string]string{"name": "Windows 11", "purpose": "operatingsystem", "source": iso, "url": "https://example.com/x.iso"})
+	if res.Code != http.StatusUnprocessableEntity {
+		t.Errorf("two places: %d", res.Code)
+	}
+	hasTexts(t, res.Body.String(), "only one of them", `<option value="`+iso+`" selected>`)
+	if res := v.post("/content/add", map[string]string{"name": "Windows 11 of a file", "purpose": "operatingsystem", "source": iso}); res.Code != http.StatusSeeOther || f.added.Source != iso {
+		t.Errorf("%d, %+v", res.Code, f.added)
+	}
+}

@@ -59,7 +59,7 @@ func Backend(s Services, held <-chan struct{}) ui.Backend {
 		Deployments: deployments{s.Engine},
 		Sequences:   sequences{s.Library},
 		Drafts:      draftStore{s.Drafts},
-		Content:     contentItems{s.Content, s.Uploads},
+		Content:     contentItems{s.Content, s.Images, s.Uploads},
 		Catalogues:  catalogues{s.Catalogues},
 		Images:      bootImages{s.Images},
 		Graph:       graphSettings{s.Graph},

@@ -6,11 +6,13 @@ import (
 	"strings"
 
 	"slipway/appliance/internal/content"
+	"slipway/appliance/internal/imaging"
 	"slipway/ui"
 )
 
 type contentItems struct {
 	service *content.Service
+	images  *imaging.Service // knows the files on the appliance
 	uploads http.Handler
 }
 
@@ -59,6 +61,13 @@ func (c contentItems) Add(ctx context.Context, by ui.Actor, a ui.AddContent) (st
 		Command: a.Command, Status: a.Status, URL: a.URL}
 	for _, u := range a.Uploads {
 		in.Uploads = append(in.Uploads, content.Uploaded{ID: u.ID, Path: u.Path})
+	}
+	if a.Source != "" {
+		path, err := c.images.SourcePath(a.Source)
+		if err != nil {
+			return "", &ui.FieldError{Field: "source", Detail: "There is no such file in windows/sources any more."}
+		}
+		in.Path = path
 	}
 	job, err := c.service.Import(ctx, contentActor(by), in)
 	return job.ID, translate(err)

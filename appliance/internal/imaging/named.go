@@ -112,7 +112,12 @@ func (s *Service) references(what, value string) (out []tasksequence.Reference, 
 
 // sourcePath is the file of "sources:NAME".
 func (s *Service) sourcePath(value string) (string, error) {
-	name := strings.TrimPrefix(value, sourcesPrefix)
+	return s.SourcePath(strings.TrimPrefix(value, sourcesPrefix))
+}
+
+// SourcePath is where the SourceFile of that name is. Whatever is no plain name of a file
+// in SourcesFolder is an ErrName.
+func (s *Service) SourcePath(name string) (string, error) {
 	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
 		return "", fmt.Errorf("%w: %q is no plain file name", ErrName, name)
 	}
