@@ -162,6 +162,9 @@ type Deployment struct {
 	Name      string          `json:"name"`
 	StepCount int             `json:"stepCount"`
 	Message   string          `json:"message,omitempty"`
+	// Environment is where the agent was when it last began or went on with it: linuxpe,
+	// winpe or fullos. An older appliance leaves it out.
+	Environment string `json:"environment,omitempty"`
 }
 
 // Result is the recorded outcome of a step.

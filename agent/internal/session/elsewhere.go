@@ -20,7 +20,10 @@ func (s *Session) takeOver(ctx context.Context, c *client.Client, id string) (wi
 		case err != nil:
 			return d, err
 		case d.WaitsFor == "image" && s.Returned:
-			return d, s.giveBack(ctx, c, d)
+			return d, s.giveBack(ctx, c, d, "Windows PE did not start from the computer's own disk: its Windows started again, and is still there.")
+		case d.WaitsFor == "" && d.Environment == wire.WinPE && s.Returned:
+			// Its one-time boot entry is used up.
+			return d, s.giveBack(ctx, c, d, "The computer was restarted, or lost power, while Windows PE was at work: its Windows started again, and is still there.")
 		case d.WaitsFor == "image":
 			return d, ErrElsewhere
 		}

@@ -105,11 +105,11 @@ func (x winPE) handSignIn(ctx context.Context) error {
 	return nil
 }
 
-// giveBack ends a deployment whose Windows PE did not start: the next steps belong there,
-// and nothing of this Windows was changed yet.
-func (s *Session) giveBack(ctx context.Context, c *client.Client, d wire.Deployment) error {
+// giveBack ends a deployment whose Windows PE did not start, or not again: the next steps
+// belong there, and this Windows was not overwritten yet.
+func (s *Session) giveBack(ctx context.Context, c *client.Client, d wire.Deployment, why string) error {
 	err := client.Retry(ctx, nil, func(ctx context.Context) error {
-		return s.end(ctx, c, d, runner.Failed, "Windows PE did not start from the computer's own disk: its Windows started again, and is still there. The boot entry and its files are removed.")
+		return s.end(ctx, c, d, runner.Failed, why+" The boot entry and its files are removed. Start the deployment again.")
 	})
 	if err != nil {
 		return err

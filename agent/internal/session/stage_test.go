@@ -100,20 +100,28 @@ func TestASignInByCertificateIsHandedToWindowsPE(t *testing.T) {
 // The Windows of a computer that was to start Windows PE runs again: the deployment ends,
 // and what was kept of it is wiped.
 func TestAWindowsThatComesBackEndsItsDeployment(t *testing.T) {
-	for _, returned := range []bool{true, false} {
-		d := newDevice(t)
+	for _, c := range []struct {
+		returned              bool
+		waitsFor, environment string
+		want, told            string
+	}{
+		{true, "image", wire.FullOS, "Windows started instead", "Windows PE did not start"},
+		{false, "image", wire.FullOS, "from the network", ""},
+		{true, "", wire.WinPE, "Windows started instead", "The computer was restarted, or lost power, while Windows PE was at work"},
+	} {
+		d, returned := newDevice(t), c.returned
 		d.session.Environment, d.session.Unattended, d.session.Passcode = wire.FullOS, true, "correct horse"
 		d.session.Unfinished, d.session.Returned = "d1", returned
-		d.appliance.Deployment = wire.Deployment{ID: "d1", Status: "running", Epoch: 1, Kept: 4, WaitsFor: "image"}
+		d.appliance.Deployment = wire.Deployment{ID: "d1", Status: "running", Epoch: 1, Kept: 4, WaitsFor: c.waitsFor, Environment: c.environment}
 		d.powerOn()
 		if returned {
-			d.fails(ErrReturned, "Windows started instead")
+			d.fails(ErrReturned, c.want)
 		} else {
-			d.fails(ErrElsewhere, "from the network")
+			d.fails(ErrElsewhere, c.want)
 		}
 		d.appliance.Do(func() {
-			if got := strings.Join(d.appliance.Ended, ""); strings.HasPrefix(got, "failed: Windows PE did not start") != returned {
-				t.Errorf("returned %t: it ended %q", returned, got)
+			if got := strings.Join(d.appliance.Ended, ""); c.told == "" && got != "" || !strings.HasPrefix(strings.TrimPrefix(got, "failed: "), c.told) {
+				t.Errorf("%+v: it ended %q", c, got)
 			}
 		})
 		if _, err := os.Stat(filepath.Join(d.session.StateDir, tokenFile)); (err == nil) == returned {

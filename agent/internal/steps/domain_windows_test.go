@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"strings"
@@ -51,6 +52,13 @@ func TestOfflineDomainJoinOnWindows(t *testing.T) {
 	b.works(tasksequence.OfflineDomainJoin, nil, djoin(b))
 	if len(j.Asked) != before {
 		t.Error("the appliance was asked")
+	}
+}
+
+// djoin reads its files as Windows writes texts: a mark, UTF-16, a zero at the end.
+func TestDomainJoinFileOnWindows(t *testing.T) {
+	if got := wideText("Yé="); !bytes.Equal(got, []byte{0xff, 0xfe, 'Y', 0, 0xe9, 0, '=', 0, 0, 0}) {
+		t.Errorf("% x", got)
 	}
 }
 

@@ -81,7 +81,7 @@ func (e *Engine) answer(d fleet.Deployment, reveal bool) (wire.Deployment, error
 		return wire.Deployment{}, err
 	}
 	out := wire.Deployment{ID: d.ID, Status: string(d.Status), Epoch: d.Epoch, Kept: d.Kept, Document: document,
-		Variables: variables, WaitsFor: string(d.WaitsFor), Name: d.SequenceName, StepCount: d.StepCount, Message: d.Message}
+		Variables: variables, WaitsFor: string(d.WaitsFor), Environment: d.Environment, Name: d.SequenceName, StepCount: d.StepCount, Message: d.Message}
 	for _, r := range results {
 		out.Results = append(out.Results, wire.Result{Path: r.Path, Status: r.Status, ExitCode: r.ExitCode,
 			Message: r.Message, Started: r.StartedAt, Ended: r.EndedAt})
