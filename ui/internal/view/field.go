@@ -114,6 +114,8 @@ func stepText(d fleet.Deployment) string {
 		return "All " + Count(d.StepCount, "step", "steps") + " done"
 	case d.WaitsFor == fleet.BootDisk:
 		return "Waiting for the device to start from its disk"
+	case d.WaitsFor == fleet.BootImageTarget && d.Staged != "":
+		return "Waiting for the device to start Windows PE from its own disk"
 	case d.WaitsFor == fleet.BootImageTarget:
 		return "Waiting for the device to start the boot image"
 	case d.StepNumber == 0:

@@ -53,6 +53,10 @@ func TestNoStaleTruth(t *testing.T) {
 	if f := DeploymentFields(d, p, p.At, now); *f["progress"].Percent != -1 {
 		t.Error("the progress of another step was shown")
 	}
+	d.WaitsFor, d.Staged = fleet.BootImageTarget, "fedc"
+	if f := DeploymentFields(d, nil, d.UpdatedAt, now)["step"]; f.Text != "Waiting for the device to start Windows PE from its own disk" {
+		t.Errorf("an image on the disk: %+v", f)
+	}
 	d.WaitsFor = fleet.BootDisk
 	if f := DeploymentFields(d, nil, d.UpdatedAt, now); f["status"].Status != Booting {
 		t.Errorf("restarting: %+v", f["status"])
