@@ -143,10 +143,10 @@ unit_and_fuzz() {
 }
 
 guests() {
-  # One package at a time and two guests at most: more would only wait for the CPU.
+  # One package at a time and three guests at most: firmware waits much of its time.
   local root=()
   [ "$(id -u)" = 0 ] || root=(-exec 'sudo -E') # namespaces and taps
-  phase 'virtual machines' gotest "${root[@]}" -tags lab -count=1 -p 1 -parallel 2 -timeout "${1:-40m}" -v ./lab/boottest
+  phase 'virtual machines' gotest "${root[@]}" -tags lab -count=1 -p 1 -parallel 3 -timeout "${1:-40m}" -v ./lab/boottest
 }
 
 case $tier in
