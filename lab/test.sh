@@ -78,7 +78,7 @@ lint() {
   phase 'vagrant validate' vagrantfile
 }
 
-unit() { phase 'unit tests' gotest -timeout 15m ./...; }
+unit() { phase 'unit tests' gotest -timeout 30m ./...; }
 
 # fuzzone PKG NAME: a target that was still working at the end of its time is no
 # finding, though go test calls it a failure ("context deadline exceeded"): once more.
