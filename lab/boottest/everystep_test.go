@@ -459,6 +459,12 @@ func (v *trial) ends(t *testing.T) {
 		noAgent(t, root)
 		system, err := lab.DebianRoot(filepath.Join(lab.Root(), ".cache", "lab"))
 		must(t, err)
-		sameFiles(t, system, root, "boot/initrd.img-") // made anew for the firmware; the machine has started with it
+		// The driver pack has the initramfs made anew; it has to be whole.
+		sameFiles(t, system, root, "boot/initrd.img-")
+		initrds, err := filepath.Glob(filepath.Join(root, "boot/initrd.img-*"))
+		if err != nil || len(initrds) != 1 {
+			t.Fatalf("initramfs: %q, %v", initrds, err)
+		}
+		run(t, "bash", "-o", "pipefail", "-c", `zstd -dcq "$1" | cpio -t --quiet | grep -x init`, "bash", initrds[0])
 	})
 }

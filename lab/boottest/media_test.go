@@ -78,13 +78,13 @@ func TestMediaUSB(t *testing.T) {
 			m, err := s.net.PowerOn(t.Context(), lab.MachineConfig{Name: "usb-" + string(firmware), Firmware: firmware, USB: stick})
 			must(t, err)
 			if firmware == lab.UEFI {
-				expect(t, m, 4*time.Minute, "No answer from the appliance")
+				expect(t, m, 2*time.Minute, "No answer from the appliance")
 				expect(t, m, 10*time.Second, `10\.77\.0\.99:8443 \(boot image\)`)
 				must(t, m.Console.Type("\x05")) // Ctrl-E, for terminals without F6
 				expect(t, m, 20*time.Second, "Type the appliance's address")
 				must(t, m.Console.Type(lab.ApplianceAddress+"\r"))
 			}
-			expect(t, m, 4*time.Minute, "Passcode")
+			expect(t, m, 2*time.Minute, "Passcode")
 			keepScreen(t, m, "usb-"+string(firmware)+"-passcode")
 			s.noBootServer(t, m)
 		})
