@@ -5,6 +5,7 @@
 #   SLIPWAY_SOURCE     the checkout, default: the folder above this script
 #   SLIPWAY_INTERFACE  name or address of the only interface to serve; default: all
 #   SLIPWAY_PASSCODE   passcode to set when none is set, default slipway-lab
+#   SLIPWAY_IMAGE      the boot image to build: linux (default), or none for later
 #
 # A folder of packages at .cache/packages in the checkout (`bin/slipway image
 # fetch --packages .cache/packages`) is used for the boot image when it is there;
@@ -14,6 +15,10 @@ source_dir=${SLIPWAY_SOURCE:-$(cd "$(dirname "$0")/.." && pwd)}
 # Vagrant runs a copy of this script from another folder.
 [ -e "$source_dir/Makefile" ] || source_dir=/vagrant
 cd "$source_dir"
+case ${SLIPWAY_IMAGE:=linux} in
+  linux | none) ;;
+  *) echo "provision: SLIPWAY_IMAGE is linux or none, not $SLIPWAY_IMAGE" >&2; exit 2 ;;
+esac
 export SLIPWAY_CONFIG=/etc/slipway/slipway.yaml
 
 say() { printf 'provision: %s\n' "$*"; }
@@ -65,9 +70,11 @@ if ! /usr/local/bin/slipway passcode status --json | grep -Eq '"set": *true'; th
   say 'the passcode is set'
 fi
 
-say 'building the boot image'
-packages=()
-[ -d .cache/packages ] && packages=(--packages "$PWD/.cache/packages")
-/usr/local/bin/slipway image build linux "${packages[@]}"
-/usr/local/bin/slipway image list
+if [ "$SLIPWAY_IMAGE" = linux ]; then
+  say 'building the boot image'
+  packages=()
+  [ -d .cache/packages ] && packages=(--packages "$PWD/.cache/packages")
+  /usr/local/bin/slipway image build linux "${packages[@]}"
+  /usr/local/bin/slipway image list
+fi
 say 'done'

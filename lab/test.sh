@@ -146,7 +146,7 @@ guests() {
   # One package at a time and three guests at most: firmware waits much of its time.
   local root=()
   [ "$(id -u)" = 0 ] || root=(-exec 'sudo -E') # namespaces and taps
-  phase 'virtual machines' gotest "${root[@]}" -tags lab -count=1 -p 1 -parallel 3 -timeout "${1:-40m}" -v ./lab/boottest
+  phase 'virtual machines' gotest "${root[@]}" -tags lab -count=1 -p 1 -parallel 3 -timeout "${1:-70m}" -v ./lab/boottest
 }
 
 case $tier in

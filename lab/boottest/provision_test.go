@@ -15,9 +15,15 @@ import (
 )
 
 // Vagrant's provisioning script makes a Debian machine an appliance, twice over,
-// without a package source: the checkout's disk brings programs and packages.
+// without a package source: the checkout's disk brings programs and packages. The long
+// form, by `make soak`, builds the boot image there too, which takes an emulated
+// processor many minutes.
 func TestProvisionDebian(t *testing.T) {
 	t.Parallel()
+	boot := "none"
+	if soaking() {
+		boot = "linux"
+	}
 	run, net := newRun(t)
 	image, err := lab.Debian(filepath.Join(lab.Root(), ".cache", "lab"))
 	must(t, err)
@@ -39,7 +45,7 @@ StandardOutput=tty
 StandardError=tty
 TTYPath=/dev/ttyS0
 ExecStart=/bin/bash -c 'mount -t ext4 /dev/vdb /vagrant; ip link set eth0 up; ip address add 10.77.0.2/24 brd + dev eth0; \
- cp /vagrant/lab/provision.sh /tmp/vagrant-shell; export SLIPWAY_INTERFACE=10.77.0.2; \
+ cp /vagrant/lab/provision.sh /tmp/vagrant-shell; export SLIPWAY_INTERFACE=10.77.0.2 SLIPWAY_IMAGE=`+boot+`; \
  bash /tmp/vagrant-shell; echo "provisioned: $?"; bash /tmp/vagrant-shell; echo "again: $?"'
 [Install]
 WantedBy=multi-user.target
