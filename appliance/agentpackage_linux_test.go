@@ -30,6 +30,7 @@ rm -r tmp`
 // Intune runs install.cmd of the package as SYSTEM: the sequence runs, and the computer
 // has the mark that Intune looks for.
 func TestIntunePackageRunsATaskSequence(t *testing.T) {
+	t.Parallel()
 	w := bootWindows(t)
 	w.sequence(`{"id":"one","name":"One step","steps":[
 		{"id":"one","name":"One","definition":"run-command-line","environments":["fullos"],"settings":{"Command":"echo here>>C:\\here.txt"}}]}`)

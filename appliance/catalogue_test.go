@@ -224,6 +224,7 @@ func TestWhatACatalogueNamesIsFetchedOnce(t *testing.T) {
 // From WinPE onto an empty disk with what makers publish: the appliance fetches it while
 // the device waits.
 func TestWindowsFromTheCloud(t *testing.T) {
+	t.Parallel()
 	m := newMaker(t)
 	w := bootWinPEWith(t, privateAddresses)
 	w.prefix.Drive(t, "w")

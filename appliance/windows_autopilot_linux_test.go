@@ -15,6 +15,7 @@ import (
 // registers the device with a stand-in of Microsoft Graph, and Windows is resealed after
 // the agent has removed itself. PowerShell and sysprep are fakes.
 func TestWindowsIsRegisteredWithAutopilotAndResealed(t *testing.T) {
+	t.Parallel()
 	w := bootWindows(t)
 	s := connectGraph(t, w.running)
 	s.ImportTakes, s.ShownAfter, s.AssignedAfter = 0, 0, 0 // at once: the pauses are tested elsewhere

@@ -52,6 +52,7 @@ func (w *windows) setup(at string) {
 // What WinPE put onto the disk goes on in the Windows there: by the command of the answer
 // file, after the end of Windows Setup, with the sign-in that was kept.
 func TestWindowsGoesOnWhereWinPEEnded(t *testing.T) {
+	t.Parallel()
 	pe := bootWinPE(t)
 	drive := pe.prefix.Drive(t, "w")
 	pe.prefix.Drive(t, "s")
@@ -118,6 +119,7 @@ func TestWindowsGoesOnWhereWinPEEnded(t *testing.T) {
 // A power loss after Format disk: WinPE finds the sign-in on the target's disk, and goes
 // on without anybody.
 func TestWinPEGoesOnAfterAPowerLoss(t *testing.T) {
+	t.Parallel()
 	w := bootWinPE(t)
 	drive := w.prefix.Drive(t, "w")
 	w.sequence(`{"id":"power","name":"Power","steps":[

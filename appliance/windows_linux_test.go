@@ -109,6 +109,7 @@ const twoHalves = `{"id":"halves","name":"Over a restart","steps":[
 	{"id":"two","name":"Second half","definition":"run-command-line","environments":["fullos"],"settings":{"Command":"echo second>>C:\\halves.txt"}}]}`
 
 func TestWindowsFromStartOverARestartToItsRemoval(t *testing.T) {
+	t.Parallel()
 	w := bootWindows(t)
 	w.sequence(twoHalves)
 	config := w.config("tools/agent.json", map[string]string{"TSID": "halves", "Passcode": "slipway-lab"})
@@ -155,6 +156,7 @@ func TestWindowsFromStartOverARestartToItsRemoval(t *testing.T) {
 }
 
 func TestWindowsRefusesWhoMayNotChangeIt(t *testing.T) {
+	t.Parallel()
 	w := bootWindows(t)
 	w.sequence(twoHalves)
 	config := w.config("tools/agent.json", map[string]string{"TSID": "halves", "Passcode": "slipway-lab"})
@@ -181,6 +183,7 @@ func TestWindowsRefusesWhoMayNotChangeIt(t *testing.T) {
 // Whatever the end, nothing stays: neither of a deployment that failed, nor of one whose
 // state is gone, as after a restore of the computer.
 func TestWindowsKeepsNothingOfADeploymentThatDidNotSucceed(t *testing.T) {
+	t.Parallel()
 	w := bootWindows(t)
 	w.sequence(twoHalves)
 	w.sequence(`{"id":"fails","name":"Fails","steps":[

@@ -65,6 +65,7 @@ func (w *winPE) add(name, purpose, path string) string {
 // Windows is put onto an empty disk from WinPE, as far as that goes without Windows'
 // own tools: they are fakes that take exactly the calls named here.
 func TestWindowsFromWinPE(t *testing.T) {
+	t.Parallel()
 	w := bootWinPE(t)
 	drive, esp, recovery := w.prefix.Drive(t, "w"), w.prefix.Drive(t, "s"), w.prefix.Drive(t, "r")
 	drivers := t.TempDir()

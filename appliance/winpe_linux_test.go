@@ -154,6 +154,7 @@ func (w *winPE) sequence(text string) {
 
 // From the challenge to Succeeded, with the real agent and the real appliance.
 func TestWinPEFromSignInToSucceeded(t *testing.T) {
+	t.Parallel()
 	w := bootWinPE(t)
 	w.sequence(`{"id":"pe","name":"Aboard WinPE","steps":[
 		{"id":"set","name":"Name it","definition":"set-variable","settings":{"VariableName":"ComputerName","VariableValue":"pc-%Architecture%"}},
@@ -196,6 +197,7 @@ func TestWinPEFromSignInToSucceeded(t *testing.T) {
 // their names, each as what it is. One that fails is named and holds up nothing, and the
 // sign-in is nowhere in what they are given.
 func TestWinPERunsTheHooksAfterTheSignIn(t *testing.T) {
+	t.Parallel()
 	w := bootWinPE(t)
 	w.sequence(`{"id":"pe","name":"Aboard with hooks","steps":[
 		{"id":"one","name":"A step","definition":"run-command-line","settings":{"Command":"echo step>>C:\\slipway\\order.txt"}},

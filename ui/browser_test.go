@@ -197,7 +197,19 @@ func (tb *tab) fill(selector, value string) {
 
 func (tb *tab) press(selector string) {
 	tb.t.Helper()
-	tb.do(chromedp.Click(chromedp.CSS(selector)))
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		ctx, cancel := context.WithTimeout(tb.ctx, 30*time.Second)
+		err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector)))
+		cancel()
+		switch {
+		case err == nil:
+			return
+		case strings.Contains(err.Error(), "Could not find node with given id") && time.Now().Before(deadline):
+			// The page drew it anew between finding and pressing it; nothing was pressed.
+		default:
+			tb.t.Fatalf("press %s: %v\n%s", selector, err, tb.state())
+		}
+	}
 }
 
 func (tb *tab) signIn() {
