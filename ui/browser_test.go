@@ -136,14 +136,18 @@ func openTab(t *testing.T, browser context.Context, s *site, width, height int64
 // do runs actions with a deadline: a page that never comes fails, with its text.
 func (tb *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	tb.t.Helper()
+	if err := tb.try(steps...); err != nil {
+		tb.t.Fatalf("%v\n%s", err, tb.state())
+	}
+}
+
+func (tb *tab) try(steps ...chromedp.Action[chromedp.Void]) error {
 	ctx, cancel := context.WithTimeout(tb.ctx, 30*time.Second)
 	defer cancel()
 	if tb.ctx.Err() == nil && chromedp.FromContext(tb.ctx).Target == nil {
 		ctx = tb.ctx // the first call makes the tab, which lives as long as its context
 	}
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		tb.t.Fatalf("%v\n%s", err, tb.state())
-	}
+	return chromedp.Do(ctx, steps...)
 }
 
 func (tb *tab) state() string {
@@ -198,9 +202,7 @@ func (tb *tab) fill(selector, value string) {
 func (tb *tab) press(selector string) {
 	tb.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		ctx, cancel := context.WithTimeout(tb.ctx, 30*time.Second)
-		err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector)))
-		cancel()
+		err := tb.try(chromedp.Click(chromedp.CSS(selector)))
 		switch {
 		case err == nil:
 			return
