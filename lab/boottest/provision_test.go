@@ -81,6 +81,9 @@ exec switch_root /mnt /sbin/init
 	if got := expect(t, m, 8*time.Minute, `again: \d+`); got != "again: 0" {
 		t.Errorf("the second run: %s; the console:\n%s", got, m.Console.Text())
 	}
+	if built := strings.Contains(m.Console.Text(), "provision: building the boot image"); built != (boot == "linux") {
+		t.Errorf("asked for the boot image %s, one was built: %v", boot, built)
+	}
 }
 
 // checkoutFolder is what Vagrant's synced folder holds for the script.
