@@ -58,7 +58,7 @@ check: ## lint and every test that needs no virtual machine (minutes)
 	@lab/test.sh check
 
 .PHONY: test
-test: ## check, short fuzzing, and every firmware path once in QEMU (about 40 minutes)
+test: ## check, short fuzzing, and every firmware path once in QEMU (under 40 minutes)
 	@lab/test.sh test
 
 .PHONY: soak
