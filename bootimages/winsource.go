@@ -125,7 +125,7 @@ func (s *winSource) choose(ctx context.Context, tool *wim.Tool, info wim.Info, o
 	index := o.Windows.Index
 	switch {
 	case index > len(info.Images):
-		return fmt.Errorf("%w: it has no image %d, the last is %d", ErrOption, index, len(info.Images))
+		return fmt.Errorf("%w: the source has no image %d, the last is %d", ErrOption, index, len(info.Images))
 	case index > 0:
 		s.why = "it was asked for"
 	default:

@@ -264,7 +264,7 @@ func environmentWords(e string, systems []string) string {
 	case tasksequence.LinuxPE:
 		return "the Linux boot image"
 	case tasksequence.WinPE:
-		return "the Windows boot image"
+		return "Windows PE"
 	case tasksequence.FullOS:
 		return "an installed operating system"
 	}

@@ -20,7 +20,7 @@ func (f fakeWindows) Build(_ context.Context, by Actor, b WinPEBuild) (string, e
 		return "", ErrNotFound
 	}
 	if b.Index > 2 {
-		return "", &Refused{Reason: "It has no image 3, the last is 2."}
+		return "", &Refused{Reason: "The source has no image 7, the last is 2."}
 	}
 	f.winBuild = b
 	x := fleet.ImageBuild{ID: rand.Text()[:8], Kind: "winpe", State: "running", Stage: "taking source from the content", StartedAt: f.now()}

@@ -141,7 +141,11 @@ func nodeFlags(n *tasksequence.Node) []string {
 		out = append(out, "success: "+strings.Join(codes, ", "))
 	}
 	if len(n.Environments) > 0 {
-		out = append(out, "in "+strings.Join(n.Environments, ", "))
+		words := make([]string, len(n.Environments))
+		for i, e := range n.Environments {
+			words[i] = environmentWords(e, nil)
+		}
+		out = append(out, "in "+strings.Join(words, ", "))
 	}
 	return out
 }

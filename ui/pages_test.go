@@ -213,7 +213,7 @@ func TestSecretsAreMasked(t *testing.T) {
 	if strings.Contains(body, "hunter2") || strings.Count(body, "***") < 2 {
 		t.Error("a secret is shown")
 	}
-	if !strings.Contains(body, "only if DiskCount is greater than") || !strings.Contains(body, "continues on error") {
+	if !strings.Contains(body, "only if DiskCount is greater than") || !strings.Contains(body, "continues on error") || !strings.Contains(body, "in the Linux boot image") {
 		t.Error("conditions or options are missing")
 	}
 	if res := signedIn(t, c, fleet.RoleTechnician).get("/sequences/hello/export?version=1&format=json"); res.Code != http.StatusForbidden || strings.Contains(res.Body.String(), "hunter2") {
