@@ -12,6 +12,7 @@ import (
 
 	"slipway/appliance/internal/api"
 	"slipway/appliance/internal/catalogue"
+	"slipway/fleet"
 )
 
 func (a *app) catalogueCommand() *cobra.Command {
@@ -114,7 +115,7 @@ func (a *app) catalogueSearch() *cobra.Command {
 		rows := [][]string{{"KIND", "FOR", "NAME", "SIZE", "CONTENT"}}
 		for _, e := range out.Entries {
 			what := []string{e.OS, e.Version, e.Architecture, e.Edition, e.LanguageCode}
-			rows = append(rows, []string{e.Kind, printable(strings.Join(strings.Fields(strings.Join(what, " ")), " ")), printable(e.Name), megabytes(e.Size), cmp.Or(e.Content, e.Fetching, "-")})
+			rows = append(rows, []string{e.Kind, printable(strings.Join(strings.Fields(strings.Join(what, " ")), " ")), printable(e.Name), fleet.Bytes(e.Size), cmp.Or(e.Content, e.Fetching, "-")})
 		}
 		return a.table(rows)
 	}})

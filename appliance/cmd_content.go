@@ -73,7 +73,7 @@ func (a *app) addContent(ctx context.Context, in api.AddContent) error {
 		return a.printJSON(job.Version)
 	}
 	v := job.Version
-	text := fmt.Sprintf("%s: version %d, %s, %d files, %s\n", in.Name, v.Version, v.Status, v.Files, megabytes(v.Size))
+	text := fmt.Sprintf("%s: version %d, %s, %s, %s\n", in.Name, v.Version, v.Status, filesText(v.Files), fleet.Bytes(v.Size))
 	if v.Notes != "" {
 		text += v.Notes + "\n"
 	}
@@ -120,7 +120,7 @@ func contentProgress(job content.Job) string {
 	if job.Total <= 0 {
 		return stage
 	}
-	return fmt.Sprintf("%s: %d%% of %s", stage, min(job.Done*10/job.Total, 10)*10, megabytes(job.Total))
+	return fmt.Sprintf("%s: %d%% of %s", stage, min(job.Done*10/job.Total, 10)*10, fleet.Bytes(job.Total))
 }
 
 func (a *app) contentList() *cobra.Command {
@@ -146,7 +146,7 @@ func contentRows(i api.ContentItem) (rows [][]string) {
 		return [][]string{{i.Name, i.Purpose, "-", "-", "-", "-", i.ID}}
 	}
 	for _, v := range i.Versions {
-		rows = append(rows, []string{i.Name, i.Purpose, strconv.Itoa(v.Version), v.Status, megabytes(v.Size), stamp(v.CreatedAt), i.ID})
+		rows = append(rows, []string{i.Name, i.Purpose, strconv.Itoa(v.Version), v.Status, fleet.Bytes(v.Size), stamp(v.CreatedAt), i.ID})
 	}
 	return rows
 }
@@ -196,7 +196,7 @@ func (a *app) showItem(i api.ContentItem) error {
 }
 
 func versionLine(v fleet.ContentVersion) string {
-	line := fmt.Sprintf("%s, %s, %d files, %s, added %s by %s", v.Status, v.Kind, v.Files, megabytes(v.Size), stamp(v.CreatedAt), v.CreatedBy)
+	line := fmt.Sprintf("%s, %s, %s, %s, added %s by %s", v.Status, v.Kind, filesText(v.Files), fleet.Bytes(v.Size), stamp(v.CreatedAt), v.CreatedBy)
 	if v.Command != "" {
 		line += ", runs: " + v.Command
 	}
@@ -255,7 +255,14 @@ func (a *app) verifyContent(ctx context.Context, in api.VerifyContent) error {
 		}
 	}
 	if err == nil {
-		_, err = fmt.Fprintf(a.out, "All content is as it was added (%s read).\n", megabytes(job.Done))
+		_, err = fmt.Fprintf(a.out, "All content is as it was added (%s read).\n", fleet.Bytes(job.Done))
 	}
 	return err
+}
+
+func filesText(n int) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return strconv.Itoa(n) + " files"
 }

@@ -18,6 +18,7 @@ import (
 
 	"slipway/agent/wire"
 	"slipway/appliance/internal/api"
+	"slipway/fleet"
 )
 
 // showVersion prints the files of a version.
@@ -123,7 +124,7 @@ func (a *app) exportContent(ctx context.Context, path, dir string) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(a.out, "%d files, %s, in %s\n", len(m.Files), megabytes(m.Size), dir)
+	_, err = fmt.Fprintf(a.out, "%s, %s, in %s\n", filesText(len(m.Files)), fleet.Bytes(m.Size), dir)
 	return err
 }
 

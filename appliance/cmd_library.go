@@ -135,7 +135,7 @@ func (a *app) imageCommand() *cobra.Command {
 			}
 			rows := [][]string{{"ID", "KIND", "ARCH", "SIZE", "BUILT", "SERVED"}}
 			for _, i := range out.Images {
-				rows = append(rows, []string{i.ID, i.Kind, i.Architecture, megabytes(i.Size), stamp(i.BuiltAt), yesNo(i.Served)})
+				rows = append(rows, []string{i.ID, i.Kind, i.Architecture, fleet.Bytes(i.Size), stamp(i.BuiltAt), yesNo(i.Served)})
 			}
 			return a.table(rows)
 		}})
@@ -191,8 +191,6 @@ func (a *app) built(ctx context.Context, b fleet.ImageBuild, m mediumRequest) er
 	m.image = b.ImageID
 	return a.writeMedium(ctx, m)
 }
-
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
 func yesNo(b bool) string {
 	if b {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/bootimages"
+	"slipway/fleet"
 	"slipway/netboot"
 )
 
@@ -45,7 +46,7 @@ func (a *app) loadersCommand() *cobra.Command {
 			}
 			rows := [][]string{{"FILE", "SIZE", "SIGNED", "WHAT"}}
 			for _, l := range list {
-				size, signed := megabytes(l.Size), yesNo(l.Signed)
+				size, signed := fleet.Bytes(l.Size), yesNo(l.Signed)
 				if l.Size == 0 {
 					size, signed = "missing", "-"
 				}

@@ -16,6 +16,7 @@ import (
 	"slipway/appliance/internal/api"
 	"slipway/appliance/internal/socket"
 	"slipway/bootimages"
+	"slipway/fleet"
 )
 
 // mediumRequest is what `image media` and `image build --media` ask for.
@@ -186,7 +187,7 @@ func (a *app) listMedia(ctx context.Context) error {
 	}
 	rows := [][]string{{"MEDIUM", "KIND", "IMAGE", "SIZE", "MADE", "BY"}}
 	for _, m := range out.Media {
-		rows = append(rows, []string{m.ID, m.Kind, m.Image, megabytes(m.Size), stamp(m.MadeAt), m.MadeBy})
+		rows = append(rows, []string{m.ID, m.Kind, m.Image, fleet.Bytes(m.Size), stamp(m.MadeAt), m.MadeBy})
 	}
 	return a.table(rows)
 }

@@ -70,13 +70,13 @@ func TestLoadersAreListed(t *testing.T) {
 	}
 	got := "\n" + strings.Join(lines, "\n") + "\n"
 	for _, want := range []string{
-		"\nboot/loaders/undionly.kpxe 0.0 MB no iPXE for BIOS\n",
+		"\nboot/loaders/undionly.kpxe 1 B no iPXE for BIOS\n",
 		"\nboot/loaders/snponly.efi missing - iPXE for UEFI, x64\n",
-		"\nipxeboot/x86_64-sb/ipxe-shim.efi 0.0 MB yes iPXE's shim for UEFI, x64: starts ipxe.efi\n",
+		"\nipxeboot/x86_64-sb/ipxe-shim.efi 840 B yes iPXE's shim for UEFI, x64: starts ipxe.efi\n",
 		"\nipxeboot/x86_64-sb/snponly-shim.efi missing - iPXE's shim for UEFI, x64: starts snponly.efi\n",
-		"\nipxeboot/x86_64-sb/snponly.efi 0.0 MB no iPXE for UEFI, x64\n",
-		"\nipxeboot/x86_64-sb/README 0.0 MB no not used\n",
-		"\nipxeboot/arm64-sb/snponly-shim.efi 0.0 MB yes iPXE's shim for UEFI, arm64: starts snponly.efi: a program for another kind of machine, not arm64\n",
+		"\nipxeboot/x86_64-sb/snponly.efi 840 B no iPXE for UEFI, x64\n",
+		"\nipxeboot/x86_64-sb/README 7 B no not used\n",
+		"\nipxeboot/arm64-sb/snponly-shim.efi 840 B yes iPXE's shim for UEFI, arm64: starts snponly.efi: a program for another kind of machine, not arm64\n",
 		"not used: no UEFI program\n",
 		"\nsigned-ipxe gives x64 ipxe-shim.efi, which starts ipxe.efi.\n",
 		"\nsigned-ipxe gives arm64 nothing: no pair is whole, such machines get unsigned iPXE.\n",

@@ -72,8 +72,12 @@ func (a *API) respond(c *gin.Context, err error) {
 	if p.Status == http.StatusUnauthorized {
 		c.Header("WWW-Authenticate", `Bearer realm="slipway"`)
 	}
+	doc := p.document(id)
+	if doc.Detail == missingWords {
+		doc.Detail = missing(c)
+	}
 	c.Header("Content-Type", "application/problem+json")
-	c.AbortWithStatusJSON(p.Status, p.document(id))
+	c.AbortWithStatusJSON(p.Status, doc)
 }
 
 // problemOf finds the problem for an error of any of our services.

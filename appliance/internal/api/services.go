@@ -100,8 +100,12 @@ func serviceProblem(err error) *Problem {
 	case isAny(err, auth.ErrNotAllowed, engine.ErrForbidden):
 		return status(http.StatusForbidden, "not-allowed", "This is not allowed here.")
 	case isAny(err, auth.ErrNotFound, auth.ErrNoHold, engine.ErrNotFound, imaging.ErrUnknownBuild, state.ErrNotFound, devices.ErrNotFound):
-		return status(http.StatusNotFound, "not-found", "There is no such thing.")
-	case isAny(err, devices.ErrBusy, auth.ErrLastAdministrator, auth.ErrExists, auth.ErrSetupDone, engine.ErrEnded, engine.ErrUnfinished, engine.ErrNotActive, engine.ErrImmutable):
+		return status(http.StatusNotFound, "not-found", missingWords)
+	case errors.Is(err, auth.ErrLastAdministrator):
+		return status(http.StatusConflict, "conflict", "This is the last administrator: make another one first.")
+	case errors.Is(err, auth.ErrExists):
+		return status(http.StatusConflict, "conflict", "This name is taken.")
+	case isAny(err, devices.ErrBusy, auth.ErrSetupDone, engine.ErrEnded, engine.ErrUnfinished, engine.ErrNotActive, engine.ErrImmutable):
 		return status(http.StatusConflict, "conflict", err.Error())
 	case isAny(err, bootimages.ErrNoXorriso, imaging.ErrNoImage, bootimages.ErrNoSource, bootimages.ErrNoPackage, bootimages.ErrCorrupt):
 		return status(http.StatusConflict, "image", err.Error())

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"slipway/fleet"
+
 	"fmt"
 	"strconv"
 	"strings"
@@ -73,19 +75,8 @@ func Took(d time.Duration) string {
 	return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// Bytes is a size in decimal units, as disks and downloads are sold.
-func Bytes(n int64) string {
-	const unit = 1000
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, i := float64(n)/unit, 0
-	for v >= unit && i < 3 {
-		v /= unit
-		i++
-	}
-	return fmt.Sprintf("%.1f %s", v, [...]string{"kB", "MB", "GB", "TB"}[i])
-}
+// Bytes is a size for people (fleet.Bytes).
+func Bytes(n int64) string { return fleet.Bytes(n) }
 
 // Count is "1 device" or "3 devices".
 func Count(n int, one, many string) string {
