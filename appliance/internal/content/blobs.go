@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"sync"
 
+	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 
 	"slipway/agent/wire"
@@ -183,8 +184,9 @@ func (b *blobs) write(ctx context.Context, r io.Reader, limit int64, h *hold, pr
 	return w.commit(h)
 }
 
-// adopt makes a blob of a file below the folder without copying it; the file is gone
-// afterwards. It must not be open for writing.
+// adopt makes a blob of a file below the folder without copying it. The file stays as a
+// second name of the same bytes, so that nothing is lost when the version does not come
+// about; the caller removes it when it does. It must not be open for writing.
 func (b *blobs) adopt(ctx context.Context, f source, h *hold, progress func(n int64)) (sum, error) {
 	file, err := os.Open(f.path)
 	if err != nil {
@@ -202,7 +204,19 @@ func (b *blobs) adopt(ctx context.Context, f source, h *hold, progress func(n in
 	if err := errors.Join(file.Chmod(0o400), file.Sync()); err != nil {
 		return sum{}, full(err)
 	}
-	return s, full(b.place(f.path, s.SHA256, h))
+	name := filepath.Join(b.incoming(), "link-"+uuid.NewString())
+	if err := os.MkdirAll(b.incoming(), 0o700); err != nil {
+		return sum{}, full(err)
+	}
+	if err := os.Link(f.path, name); err != nil { // a file system without hard links
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return sum{}, err
+		}
+		return b.write(ctx, file, wire.MaxContentSize, h, nil)
+	}
+	err = b.place(name, s.SHA256, h)
+	_ = os.Remove(name) // still there when place failed, or had nothing to do: the blob was this file already
+	return s, full(err)
 }
 
 // copyTo copies until EOF, the limit or the end of ctx.

@@ -106,7 +106,7 @@ func (k *intake) gather(ctx context.Context) (source string, err error) {
 	return "upload", k.fromUploads(ctx)
 }
 
-// source is a file that is taken in. One of our own folder is moved instead of copied.
+// source is a file that is taken in. One of our own folder is not copied.
 type source struct {
 	path string
 	name string // in the version
@@ -149,6 +149,7 @@ func (k *intake) plain(ctx context.Context, f source) (err error) {
 	var got sum
 	if f.own {
 		got, err = k.s.blobs.adopt(ctx, f, k.hold, k.job.add)
+		k.spent = append(k.spent, f.path)
 	} else {
 		got, err = k.copyIn(ctx, f)
 	}

@@ -95,6 +95,9 @@ func New(o Options) (*Service, error) {
 	s := &Service{o: o, blobs: b, locker: locker, proofs: proofs{now: o.Now}}
 	s.jobs.watchers.every = progressEvery
 	s.uploads.dir = filepath.Join(o.Dir, "uploads")
+	if err := s.uploads.clean(); err != nil {
+		return nil, err
+	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s, nil
 }

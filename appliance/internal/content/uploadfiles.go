@@ -16,6 +16,9 @@ import (
 	"slipway/agent/wire"
 )
 
+// unfinished is the pattern of files that get their name when they are whole.
+const unfinished = ".new-*"
+
 // uploadFormat is the format number of the records of uploads.
 const uploadFormat = 1
 
@@ -24,7 +27,7 @@ type deviceUploads struct {
 	dir string
 
 	mu      sync.Mutex
-	busy    map[string]*sync.Mutex // by upload
+	busy    map[string]*uploadLock // by upload, while somebody works with it
 	commits map[string]string      // by upload: its job
 }
 
@@ -43,20 +46,43 @@ type uploadRecord struct {
 func (d *deviceUploads) info(id string) string { return filepath.Join(d.dir, id+".json") }
 func (d *deviceUploads) data(id string) string { return filepath.Join(d.dir, id+".data") }
 
+// clean removes what was not written to its end.
+func (d *deviceUploads) clean() error {
+	left, err := filepath.Glob(filepath.Join(d.dir, unfinished))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+// uploadLock is held by one of users, the others wait for it.
+type uploadLock struct {
+	sync.Mutex
+	users int
+}
+
 // lock serialises what is done with one upload.
 func (d *deviceUploads) lock(id string) (unlock func()) {
 	d.mu.Lock()
 	if d.busy == nil {
-		d.busy, d.commits = map[string]*sync.Mutex{}, map[string]string{}
+		d.busy, d.commits = map[string]*uploadLock{}, map[string]string{}
 	}
 	one := d.busy[id]
 	if one == nil {
-		one = &sync.Mutex{}
+		one = &uploadLock{}
 		d.busy[id] = one
 	}
+	one.users++
 	d.mu.Unlock()
 	one.Lock()
-	return one.Unlock
+	return func() {
+		one.Unlock()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if one.users--; one.users == 0 {
+			delete(d.busy, id)
+		}
+	}
 }
 
 func (d *deviceUploads) list() (map[string]uploadRecord, error) {
@@ -107,7 +133,7 @@ func (d *deviceUploads) begin(id string, r uploadRecord) error {
 
 // writeSynced makes a small file whole or not at all.
 func writeSynced(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	f, err := os.CreateTemp(filepath.Dir(path), unfinished)
 	if err != nil {
 		return err
 	}
@@ -121,8 +147,13 @@ func writeSynced(path string, text []byte) error {
 	return syncFolder(filepath.Dir(path))
 }
 
+// state says how much is kept. The data of an upload can be missing where its record is
+// not: nothing is kept then.
 func (d *deviceUploads) state(id string) (wire.UploadState, error) {
 	info, err := os.Stat(d.data(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return wire.UploadState{Upload: id}, nil
+	}
 	if err != nil {
 		return wire.UploadState{}, fmt.Errorf("look at an upload: %w", err)
 	}
@@ -148,7 +179,6 @@ func (d *deviceUploads) remove(id string) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.busy, id)
 	delete(d.commits, id)
 	return err
 }

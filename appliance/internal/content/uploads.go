@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/google/uuid"
 
@@ -114,6 +117,9 @@ func (s *Service) Append(_ context.Context, deployment, id string, offset int64,
 	if err := s.blobs.room(int64(len(data))); err != nil {
 		return wire.UploadState{}, err
 	}
+	if err := s.unshare(s.uploads.data(id)); err != nil {
+		return wire.UploadState{}, full(err)
+	}
 	if err := appendAt(s.uploads.data(id), offset, data); err != nil {
 		return wire.UploadState{}, full(err)
 	}
@@ -121,7 +127,7 @@ func (s *Service) Append(_ context.Context, deployment, id string, offset int64,
 }
 
 func appendAt(path string, offset int64, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -142,6 +148,44 @@ func appendAt(path string, offset int64, data []byte) error {
 		}
 	}
 	return errors.Join(err, f.Close())
+}
+
+// unshare makes a file that a commit made a blob of (blobs.adopt) writable again: a copy
+// when the blob is still there.
+func (s *Service) unshare(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Nlink < 2 {
+		if info.Mode().Perm() == 0o600 {
+			return nil
+		}
+		return os.Chmod(path, 0o600)
+	}
+	if err := s.blobs.room(info.Size()); err != nil {
+		return err
+	}
+	from, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := os.CreateTemp(filepath.Dir(path), unfinished)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, from)
+	if err = errors.Join(err, to.Sync(), to.Close()); err == nil {
+		err = os.Rename(to.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(to.Name()))
+	}
+	return syncFolder(filepath.Dir(path))
 }
 
 // Drop removes a deployment's upload.
