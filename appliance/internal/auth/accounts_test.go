@@ -134,3 +134,41 @@ func TestConsoleThrottleIsSeparate(t *testing.T) {
 		t.Error("a code at the console leads nowhere")
 	}
 }
+
+// TestOneAccountBuysNoGuessesAtAnother: who signs in now and then with an account of their
+// own is held back like everybody when they guess at another's password.
+func TestOneAccountBuysNoGuessesAtAnother(t *testing.T) {
+	b := newBench(t)
+	const own = "other-Harbour 77 mint"
+	for name, c := range map[string]struct {
+		password string
+		role     fleet.Role
+	}{"boss": {goodPassword, fleet.RoleAdministrator}, "viewer": {own, fleet.RoleViewer}} {
+		if err := b.AddAccount(t.Context(), Actor{Name: "local"}, name, c.password, c.role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	guesses := 0
+	for i := range 100 {
+		name, password := "boss", "guess-number"
+		if i%5 == 4 {
+			name, password = "viewer", own
+		}
+		_, _, err := b.SignIn(t.Context(), name, password, from("192.0.2.9"))
+		if errors.Is(err, ErrWrong) {
+			guesses++
+		}
+	}
+	if guesses > freeFailures {
+		t.Errorf("%d guesses without a wait", guesses)
+	}
+	// Who mistypes and then signs in is not held back, now or at the next sign-in.
+	for range 3 {
+		_, _, _ = b.SignIn(t.Context(), "boss", "mistyped", from("192.0.2.10"))
+	}
+	for range 3 {
+		if _, _, err := b.SignIn(t.Context(), "boss", goodPassword, from("192.0.2.10")); err != nil {
+			t.Errorf("after three mistakes: %v", err)
+		}
+	}
+}

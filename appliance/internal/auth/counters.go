@@ -14,8 +14,17 @@ func (s *stair) blocked(now time.Time) (time.Duration, bool) {
 	if s == nil || s.failures < freeFailures || !now.Before(s.until) {
 		return 0, false
 	}
-	// A clock that was set back must not make a wait longer than it can be.
-	return min(s.until.Sub(now), longestWait), true
+	return s.until.Sub(now), true
+}
+
+// settle keeps a clock that was set back from making a wait longer than it can be.
+func (s *stair) settle(now time.Time) {
+	if s == nil {
+		return
+	}
+	if most := now.Add(longestWait); s.until.After(most) {
+		s.until, s.last = most, now
+	}
 }
 
 // charge counts one failure and begins its wait.

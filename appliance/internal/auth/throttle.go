@@ -44,6 +44,10 @@ type attempt struct {
 	score  float64 // recent failures around the caller, for the queue
 	limits limits
 	hold   *hold // the release it uses, if any
+
+	// gentle attempts take back only themselves when they succeed: of the console, where
+	// one account's password must not buy guesses at another's.
+	gentle bool
 }
 
 // begin lets the subject try, or says how long it must wait. Its own address is
@@ -53,6 +57,8 @@ func (t *throttle) begin(s subject, l limits) (*attempt, *ThrottledError) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
+	t.stairs[s.addrKey].settle(now)
+	t.stairs[s.devKey].settle(now)
 	a := &attempt{t: t, limits: l, hold: t.holds.released(s, now)}
 	if wait, blocked := t.stairs[s.addrKey].blocked(now); blocked && !s.sharedAddress() {
 		return nil, &ThrottledError{RetryAfter: wholeSeconds(wait), Scope: "address"}
@@ -103,6 +109,7 @@ func (a *attempt) charge(s subject, now time.Time) {
 			a.stairs = []string{s.addrKey}
 		}
 	case s.segKey == "":
+		a.gentle = true
 		a.stairs = []string{s.addrKey}
 		if own := t.stairs[s.addrKey]; own != nil {
 			a.score = float64(own.failures)
@@ -163,11 +170,16 @@ func (a *attempt) fail() {
 }
 
 // succeed forgets the failures of the address and the device, and takes the
-// attempt back from the shared counters, whose other failures remain.
+// attempt back from the shared counters, whose other failures remain. At the console
+// those of the address remain as well.
 func (a *attempt) succeed() {
 	a.t.mu.Lock()
 	defer a.t.mu.Unlock()
 	for _, k := range a.stairs {
+		if s := a.t.stairs[k]; a.gentle && s != nil && s.failures > 1 {
+			a.takeBack(k, s)
+			continue
+		}
 		delete(a.t.stairs, k)
 		a.t.book.drop(k)
 	}
@@ -184,15 +196,20 @@ func (a *attempt) cancel() {
 	defer a.t.mu.Unlock()
 	for _, k := range a.stairs {
 		if s := a.t.stairs[k]; s != nil && s.failures > 0 {
-			s.failures--
-			s.until = s.last.Add(waitAfter(s.failures))
-			a.t.book.touch(k)
+			a.takeBack(k, s)
 		}
 	}
 	a.refund()
 	if a.hold != nil {
 		a.hold.tries++
 	}
+}
+
+// takeBack undoes charge. The caller holds mu.
+func (a *attempt) takeBack(key string, s *stair) {
+	s.failures--
+	s.until = s.last.Add(waitAfter(s.failures))
+	a.t.book.touch(key)
 }
 
 func (a *attempt) refund() {

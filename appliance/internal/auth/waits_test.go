@@ -201,3 +201,32 @@ func TestWaitingListIsBounded(t *testing.T) {
 		t.Errorf("something remains: %d %d %d %d", len(hs.byKey), len(hs.byCode), len(hs.perAddress), len(hs.perSegment))
 	}
 }
+
+// TestAClockThatWasSetBackHoldsNobodyForLong: neither in the process that saw it nor in
+// the next one does an address wait longer than the longest wait.
+func TestAClockThatWasSetBackHoldsNobodyForLong(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		b := newBench(t)
+		b.setPasscode(t, rightPasscode)
+		for range 7 {
+			_ = b.try("wrong one", "192.0.2.9", "s1")
+			b.clock.add(longestWait + time.Second)
+		}
+		_ = b.try("wrong one", "192.0.2.9", "s1")
+		if _, err := b.flushWaits(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		b.clock.add(-24 * time.Hour)
+		if restart {
+			b.restart(t)
+		}
+		e := throttled(t, b.try(rightPasscode, "192.0.2.9", "s1"))
+		if e.RetryAfter > longestWait {
+			t.Errorf("told to wait %v", e.RetryAfter)
+		}
+		b.clock.add(e.RetryAfter)
+		if err := b.try(rightPasscode, "192.0.2.9", "s1"); err != nil {
+			t.Errorf("restart %v: after the wait that was named: %v", restart, err)
+		}
+	}
+}
