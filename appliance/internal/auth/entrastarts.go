@@ -7,7 +7,8 @@ import (
 )
 
 // starts limits how fast strangers can make the appliance ask the provider for
-// codes. It is apart from the throttling of passcodes: neither holds up the other.
+// codes, or sign in where nothing is to be proven. It is apart from the throttling of
+// passcodes: neither holds up the other.
 type starts struct {
 	mu      sync.Mutex
 	buckets map[string]*drum

@@ -127,7 +127,7 @@ func (b *bench) restart(t *testing.T) {
 	t.Helper()
 	s, err := New(Options{
 		Store: b.state, Audit: b.trail, Hash: cheap, Now: b.clock.now, Logger: slog.New(slog.DiscardHandler), Sealer: seal{},
-		Resolve: func(_ context.Context, c fleet.Claim, _ netip.Addr) (fleet.Device, error) {
+		Resolve: func(_ context.Context, c fleet.Claim, _ netip.Addr, _ bool) (fleet.Device, error) {
 			return fleet.Device{ID: "device-" + c.Serial}, nil
 		},
 		Find: func(c fleet.Claim) (fleet.Device, bool, error) {

@@ -93,7 +93,8 @@ func (s *Service) mayUse(environment string, m fleet.Mechanism) error {
 	return ErrNotAllowed
 }
 
-// SignInAnonymous lets in whoever asks, while that is switched on. ErrNotAllowed.
+// SignInAnonymous lets in whoever asks, while that is switched on, as fast as sign-ins
+// at a provider may begin: each is a record. ErrNotAllowed, *ThrottledError.
 func (s *Service) SignInAnonymous(ctx context.Context, environment string, claim fleet.Claim, caller Caller) (token string, expires time.Time, err error) {
 	environment, err = parseEnvironment(environment)
 	if err != nil {
@@ -102,6 +103,10 @@ func (s *Service) SignInAnonymous(ctx context.Context, environment string, claim
 	if err := s.mayUse(environment, fleet.MechanismAnonymous); err != nil {
 		s.refuse(ctx, "anonymous.refused", newSubject(caller, claim), "not switched on")
 		return "", time.Time{}, err
+	}
+	if held := s.anonymous.begin(newSubject(caller, claim), s.now()); held != nil {
+		s.refuse(ctx, "anonymous.refused", newSubject(caller, claim), "throttled: "+held.Scope)
+		return "", time.Time{}, held
 	}
 	return s.admit(ctx, proof{mechanism: fleet.MechanismAnonymous, actor: "anonymous", action: "anonymous.accepted"}, environment, claim, caller)
 }

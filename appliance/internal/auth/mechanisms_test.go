@@ -1,6 +1,10 @@
 package auth
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -128,4 +132,39 @@ func TestThePasscodeWhereItIsNotAllowed(t *testing.T) {
 	b.set(t, map[string]string{"passcode.fullos": "off"})
 	_, _, err = b.SignInPasscode(t.Context(), "correct horse battery", wire.FullOS, machine("s1"), from("192.0.2.7"))
 	wants(t, err, ErrNotAllowed)
+}
+
+// TestSignInsWithoutProofAreBounded: who may sign in without proof makes no records as fast
+// as the network carries, and the device is not taken for one that somebody wants.
+func TestSignInsWithoutProofAreBounded(t *testing.T) {
+	b := newBench(t)
+	b.set(t, map[string]string{"anonymous": "on"})
+	resolve := b.resolve
+	b.resolve = func(ctx context.Context, c fleet.Claim, from netip.Addr, proven bool) (fleet.Device, error) {
+		if proven {
+			t.Error("it counts as proven")
+		}
+		return resolve(ctx, c, from, proven)
+	}
+	in := 0
+	var held *ThrottledError
+	for i := range 200 {
+		_, _, err := b.SignInAnonymous(t.Context(), "", machine(fmt.Sprint("s", i)), from("192.0.2.7"))
+		switch {
+		case err == nil:
+			in++
+		case !errors.As(err, &held):
+			t.Fatal(err)
+		}
+	}
+	if in < 20 || in > 40 || held == nil {
+		t.Errorf("%d of 200 at once were let in (%v)", in, held)
+	}
+	if _, _, err := b.SignInAnonymous(t.Context(), "", machine("other"), from("192.0.2.8")); err != nil {
+		t.Errorf("a neighbour: %v", err)
+	}
+	b.clock.add(held.RetryAfter)
+	if _, _, err := b.SignInAnonymous(t.Context(), "", machine("s1"), from("192.0.2.7")); err != nil {
+		t.Errorf("after the wait: %v", err)
+	}
 }

@@ -296,7 +296,7 @@ func TestWhyANamedOneIsRefused(t *testing.T) {
 		}
 		b.clock.add(c.after)
 		made := 0
-		b.resolve = func(_ context.Context, claim fleet.Claim, _ netip.Addr) (fleet.Device, error) {
+		b.resolve = func(_ context.Context, claim fleet.Claim, _ netip.Addr, _ bool) (fleet.Device, error) {
 			made++
 			return fleet.Device{ID: "device-" + claim.Serial}, nil
 		}

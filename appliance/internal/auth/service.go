@@ -35,8 +35,8 @@ type Auditor interface {
 }
 
 // Resolver finds or makes the device of a claim. It is called after a successful
-// sign-in only: strangers make no devices here.
-type Resolver func(ctx context.Context, claim fleet.Claim, from netip.Addr) (fleet.Device, error)
+// sign-in only; proven says whether anything had to be shown for it.
+type Resolver func(ctx context.Context, claim fleet.Claim, from netip.Addr, proven bool) (fleet.Device, error)
 
 // Finder finds the device of a claim, and makes none. It is asked whether a
 // passcode that is limited to some devices may be used by this one.
@@ -81,6 +81,7 @@ type Service struct {
 	providers    *oidc.Clients
 	flows        *flows  // of devices that wait for a person
 	starts       *starts // limits them
+	anonymous    *starts // limits sign-ins without proof
 	visits       *visits // of browsers that are at the console's provider
 }
 
@@ -111,7 +112,7 @@ func New(o Options) (*Service, error) {
 		store: o.Store, audit: o.Audit, resolve: o.Resolve, find: o.Find, onHeld: o.OnHeld, now: o.Now, log: o.Logger,
 		hasher: newHasher(o.Hash), gate: newGate(), throttle: newThrottle(o.Now),
 		sealer: o.Sealer, certificates: o.Certificates, looks: newLooks(o.Now), providers: oidc.NewClients(o.Now),
-		flows: newFlows(), starts: newStarts(), visits: newVisits(),
+		flows: newFlows(), starts: newStarts(), anonymous: newStarts(), visits: newVisits(),
 	}
 	err := s.store.View(func(tx *state.Tx) error {
 		s.throttle.loadWaits(tx)
@@ -164,6 +165,7 @@ func (s *Service) prune(ctx context.Context) error {
 	s.throttle.prune(l)
 	s.flows.prune(s.now())
 	s.starts.prune(s.now())
+	s.anonymous.prune(s.now())
 	s.visits.prune(s.now())
 	s.tellHeld()
 	return errors.Join(s.pruneTokens(ctx), s.pruneSessions(ctx), s.prunePasscodes(ctx))

@@ -55,7 +55,7 @@ type proof struct {
 
 // admit gives a device token to somebody who proved what was asked, and notes it.
 func (s *Service) admit(ctx context.Context, p proof, environment string, claim fleet.Claim, caller Caller) (token string, expires time.Time, err error) {
-	device, err := s.resolve(ctx, claim, newSubject(caller, claim).addr)
+	device, err := s.resolve(ctx, claim, newSubject(caller, claim).addr, p.mechanism != fleet.MechanismAnonymous)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("auth: find device: %w", err)
 	}

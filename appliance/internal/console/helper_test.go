@@ -85,7 +85,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{T: t, log: log, cookies: map[string]string{}}
 	b.auth, err = auth.New(auth.Options{
 		Store: store, Audit: log, Sealer: seal{}, Hash: auth.Params{MemoryKiB: 8, Passes: 1, Threads: 1}, Logger: quiet,
-		Resolve: func(context.Context, fleet.Claim, netip.Addr) (fleet.Device, error) {
+		Resolve: func(context.Context, fleet.Claim, netip.Addr, bool) (fleet.Device, error) {
 			return fleet.Device{ID: "d1"}, nil
 		},
 	})

@@ -42,7 +42,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 // signIn resolves a claim after a sign-in, boot one of a boot loader.
 func (b *bench) signIn(c fleet.Claim) fleet.Device {
 	b.t.Helper()
-	d, err := b.ResolveSignIn(b.t.Context(), c, netip.MustParseAddr("10.77.0.9"))
+	d, err := b.ResolveSignIn(b.t.Context(), c, netip.MustParseAddr("10.77.0.9"), true)
 	if err != nil {
 		b.t.Fatal(err)
 	}

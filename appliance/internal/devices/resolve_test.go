@@ -29,7 +29,7 @@ func TestAMachineThatTellsNothingIsOneDevicePerAddress(t *testing.T) {
 	a, _, _ := adminOf(t)
 	ids := map[string]bool{}
 	for _, from := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.2"} {
-		d, err := a.ResolveSignIn(t.Context(), fleet.Claim{}, netip.MustParseAddr(from))
+		d, err := a.ResolveSignIn(t.Context(), fleet.Claim{}, netip.MustParseAddr(from), true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func TestResolveFillsIn(t *testing.T) {
 func TestResolveNeedsSomething(t *testing.T) {
 	b := newBench(t)
 	for _, c := range []fleet.Claim{{}, {UUID: zeros}, {Serial: "SN-1"}, {MACs: []string{"junk"}}} {
-		if _, err := b.ResolveSignIn(t.Context(), c, netip.Addr{}); !errors.Is(err, ErrInvalid) {
+		if _, err := b.ResolveSignIn(t.Context(), c, netip.Addr{}, true); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
@@ -170,7 +170,7 @@ func TestResolveAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if _, err := b.ResolveSignIn(context.Background(), fleet.Claim{UUID: uuidA, MACs: []string{macA}}, netip.Addr{}); err != nil {
+			if _, err := b.ResolveSignIn(context.Background(), fleet.Claim{UUID: uuidA, MACs: []string{macA}}, netip.Addr{}, true); err != nil {
 				t.Error(err)
 			}
 		})
@@ -233,5 +233,29 @@ func TestMACsAreBounded(t *testing.T) {
 	d = b.signIn(fleet.Claim{UUID: uuidA, MACs: []string{macA}})
 	if len(d.MACs) != maxMACs || d.MACs[maxMACs-1] != macA {
 		t.Errorf("%v", d.MACs)
+	}
+}
+
+// TestStrangersThatSignInWithoutProofAreBounded: where nothing has to be proven, made-up
+// machines fill the state no faster than their boot loaders would.
+func TestStrangersThatSignInWithoutProofAreBounded(t *testing.T) {
+	b := newBench(t)
+	addr := netip.MustParseAddr("192.0.2.1")
+	made := 0
+	for i := range 200 {
+		c := fleet.Claim{UUID: fmt.Sprintf("4c4c4544-0001-%04d-8031-b4c04f4a3232", i)}
+		switch _, err := b.ResolveSignIn(t.Context(), c, addr, false); {
+		case err == nil:
+			made++
+		case !errors.Is(err, ErrTooMany):
+			t.Fatal(err)
+		}
+	}
+	if made != addressBurst {
+		t.Errorf("%d devices of one address at once, not %d", made, addressBurst)
+	}
+	c := fleet.Claim{UUID: fmt.Sprintf("4c4c4544-0001-%04d-8031-b4c04f4a3232", 0)}
+	if _, err := b.ResolveSignIn(t.Context(), c, addr, false); err != nil {
+		t.Errorf("one that is known: %v", err)
 	}
 }

@@ -89,17 +89,18 @@ type Seen struct {
 }
 
 // ResolveSignIn is Resolve after a successful sign-in, as package auth wants it.
-// A machine (or script) that tells nothing of itself is known by its address, so
+// Without proof, because nothing had to be proven, a new device is a stranger like one
+// that a boot loader reports: as many as there may be of them (ErrTooMany). A machine (or script) that tells nothing of itself is known by its address, so
 // that it is one device and not a new one at each sign-in.
-func (s *Service) ResolveSignIn(ctx context.Context, c fleet.Claim, from netip.Addr) (fleet.Device, error) {
+func (s *Service) ResolveSignIn(ctx context.Context, c fleet.Claim, from netip.Addr, proven bool) (fleet.Device, error) {
 	if blank(normal(c), nil) && from.IsValid() {
 		c = fleet.Claim{Serial: "address " + from.Unmap().String(), Model: "tells nothing of itself"}
 	}
-	return s.Resolve(ctx, c, Seen{Addr: from, SignedIn: true})
+	return s.Resolve(ctx, c, Seen{Addr: from, SignedIn: proven})
 }
 
 // Resolve finds the device of a claim, or makes one, and notes that it was
-// seen. Errors: ErrTooMany (boot loaders only), ErrInvalid for a claim that
+// seen. Errors: ErrTooMany (without SignedIn only), ErrInvalid for a claim that
 // identifies nothing, and those of the state.
 func (s *Service) Resolve(ctx context.Context, claim fleet.Claim, seen Seen) (fleet.Device, error) {
 	c := normal(claim)
