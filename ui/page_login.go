@@ -4,8 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
-	"slipway/fleet"
 	"slipway/ui/internal/view"
 )
 
@@ -56,21 +56,22 @@ func (c *Console) doLogin(v *visit) error {
 
 // signIn starts a session; a session the browser had before ends.
 func (c *Console) signIn(v *visit, name, password string) error {
-	value, session, err := c.backend.Sessions.SignIn(v.ctx(), v.from, name, password)
+	value, _, err := c.backend.Sessions.SignIn(v.ctx(), v.from, name, password)
 	if err != nil {
 		return err
 	}
-	return c.begin(v, value, session)
+	return c.begin(v, value)
 }
 
-// begin gives the browser its new session.
-func (c *Console) begin(v *visit, value string, session fleet.Session) error {
+// begin gives the browser its new session. The cookie names no end: use prolongs the
+// session, and the browser must not drop it before.
+func (c *Console) begin(v *visit, value string) error {
 	if old, err := v.r.Cookie(sessionCookie); err == nil && old.Value != value {
 		if err := c.backend.Sessions.SignOut(v.ctx(), old.Value); err != nil {
 			return err
 		}
 	}
-	setCookie(v.w, sessionCookie, value, session.ExpiresAt)
+	setCookie(v.w, sessionCookie, value, time.Time{})
 	return nil
 }
 

@@ -72,11 +72,11 @@ func (c *Console) finishProvider(v *visit) error {
 	if kept == "" {
 		return c.providerProblem(v, next, ErrLate)
 	}
-	value, session, err := c.backend.Sessions.FinishProvider(v.ctx(), v.from, v.r.URL.Query(), kept)
+	value, _, err := c.backend.Sessions.FinishProvider(v.ctx(), v.from, v.r.URL.Query(), kept)
 	if err != nil {
 		return c.providerProblem(v, next, err)
 	}
-	if err := c.begin(v, value, session); err != nil {
+	if err := c.begin(v, value); err != nil {
 		return err
 	}
 	return elsewhere(next)

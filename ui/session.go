@@ -21,6 +21,7 @@ const (
 var errForm = errors.New("the form was not sent from this console, or is too old")
 var errTooLarge = errors.New("too large")
 
+// setCookie sets a cookie until expires; the zero time: as long as the browser runs.
 func setCookie(w http.ResponseWriter, name, value string, expires time.Time) {
 	c := &http.Cookie{
 		Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true,

@@ -63,6 +63,9 @@ func TestSessionCookie(t *testing.T) {
 			if !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" {
 				t.Errorf("weak cookie: %v", c)
 			}
+			if !c.Expires.IsZero() || c.MaxAge != 0 {
+				t.Errorf("the browser drops it after a while, however much the console is used: %v", c)
+			}
 		}
 	}
 	if !found {
