@@ -311,6 +311,8 @@ func TestAPITokensDoWhatTheirRoleMay(t *testing.T) {
 		{"GET", "/api/v1/admin/devices", viewer, 200},
 		{"GET", "/metrics", viewer, 200},
 		{"POST", "/api/v1/admin/sequences", viewer, 403},
+		{"POST", "/api/v1/admin/sequences", technician, 403},
+		{"POST", "/api/v1/admin/templates", technician, 403},
 		{"GET", "/api/v1/admin/held", technician, 200},
 		{"GET", "/api/v1/admin/accounts", technician, 403},
 		{"GET", "/api/v1/admin/accounts", administrator, 200},

@@ -21,7 +21,7 @@ const maxDocument = 8 << 20
 func (a *API) sequenceRoutes() []route {
 	return []route{
 		{Method: "GET", Path: admin + "/sequences", Access: Viewer, Summary: "Every version of every sequence", Out: Sequences{}, Handle: a.listSequences},
-		{Method: "POST", Path: admin + "/sequences", Access: Technician, Summary: "Import a sequence (JSON or YAML)", In: tasksequence.Sequence{}, Out: Sequence{}, Status: http.StatusCreated, MaxBody: maxDocument, Handle: a.importSequence},
+		{Method: "POST", Path: admin + "/sequences", Access: Administrator, Summary: "Import a sequence (JSON or YAML)", In: tasksequence.Sequence{}, Out: Sequence{}, Status: http.StatusCreated, MaxBody: maxDocument, Handle: a.importSequence},
 		{Method: "POST", Path: admin + "/sequences/validation", Access: Viewer, Summary: "Say all that is wrong with a sequence (JSON or YAML), and what may go wrong, without importing it", In: tasksequence.Sequence{}, Out: SequenceProblems{}, MaxBody: maxDocument, Handle: a.validateSequence},
 		{Method: "GET", Path: admin + "/sequences/{id}", Access: Viewer, Summary: "Export a sequence: id, or id:version", Query: []string{"format"}, Out: raw{}, Handle: a.exportSequence},
 	}

@@ -25,7 +25,7 @@ func (a *API) templateRoutes() []route {
 		{Method: "GET", Path: admin + "/templates", Access: Viewer, Summary: "Task sequences to begin with", Out: Templates{}, Handle: func(*call) (any, error) {
 			return Templates{Templates: nonNil(a.Library.Templates())}, nil
 		}},
-		{Method: "POST", Path: admin + "/templates", Access: Technician, Summary: "Make a task sequence of a template", In: CreateSequence{}, Out: Sequence{}, Status: http.StatusCreated, Handle: a.createSequence},
+		{Method: "POST", Path: admin + "/templates", Access: Administrator, Summary: "Make a task sequence of a template", In: CreateSequence{}, Out: Sequence{}, Status: http.StatusCreated, Handle: a.createSequence},
 	}
 }
 

@@ -6,7 +6,7 @@ function Import-SlipwaySequence {
 
     .DESCRIPTION
     The file is JSON or YAML. Without an id it becomes a new task sequence, without a version the next version.
-    Calls POST /api/v1/admin/sequences and needs an API token of the role technician.
+    Calls POST /api/v1/admin/sequences and needs an API token of the role administrator.
 
     .PARAMETER LiteralPath
     The file; a task sequence is JSON or YAML.

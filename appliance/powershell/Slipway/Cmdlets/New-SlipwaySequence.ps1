@@ -5,7 +5,7 @@ function New-SlipwaySequence {
     Make a task sequence of a template
 
     .DESCRIPTION
-    Calls POST /api/v1/admin/templates and needs an API token of the role technician.
+    Calls POST /api/v1/admin/templates and needs an API token of the role administrator.
 
     .PARAMETER Template
     One of those that Get-SlipwayTemplate lists.
