@@ -44,6 +44,12 @@ func (s *Service) Answer(ctx context.Context, deployment string, by content.Acto
 		case job.Status == content.JobFailed:
 			delete(s.jobs, e.URL)
 			return out, &FetchError{Name: e.Name, Reason: job.Error}
+		case job.Status == content.JobDone:
+			// Since a moment, or what it brought was deleted or deprecated: then anew.
+			delete(s.jobs, e.URL)
+			if version, err := s.kept(e); err != nil || version != "" {
+				return out, err
+			}
 		default:
 			out.Detail = fmt.Sprintf("The appliance fetches %s: %s", e.Name, job.Stage)
 			if job.Total > 0 {

@@ -213,6 +213,11 @@ func TestWhatIsFetched(t *testing.T) {
 	if _, err := s.Answer(t.Context(), "d", anna, Entry{Name: "Ours", URL: "https://files.example.com/x.esd"}); !errors.As(err, &failed) || failed.Reason != "no room" {
 		t.Errorf("a fetch that failed: %v", err)
 	}
+	// What was fetched and then deleted is fetched again, not waited for.
+	l.jobs["https://files.example.com/x.cab"] = content.Job{Status: content.JobDone}
+	if a, err := s.Answer(t.Context(), "d", anna, Entry{Kind: KindDriverPack, URL: "https://files.example.com/x.cab"}); err != nil || a.Wait == 0 || len(l.imported) != 3 {
+		t.Errorf("deleted after it was fetched: %+v, %v, %d imports", a, err, len(l.imported))
+	}
 }
 
 // A search is narrowed by words and by each field, is cut in pages, and says what the
