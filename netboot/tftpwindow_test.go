@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -261,5 +263,73 @@ func TestWindowedTransfersEnd(t *testing.T) {
 	waitFor(t, "the end after the client is gone", func() bool { return f.count.tftpActive.Load() == 0 })
 	if d := time.Since(started); d > 4*time.Second {
 		t.Errorf("a client that is gone (ICMP port unreachable) was noticed after %v", d)
+	}
+}
+
+// A machine that is reset in the middle of a download asks again from the same port,
+// and takes the first packet as the answer: that must be the new one, not the end of
+// the transfer before.
+func TestAMachineThatAsksAgainIsNotSentAnError(t *testing.T) {
+	for _, options := range []string{"blksize\x00512\x00", "windowsize\x001\x00", "windowsize\x004\x00"} {
+		f := startTFTP(t, nil)
+		c := newRawClient(t, "127.0.0.1:0")
+		ask := "\x00\x01snponly.efi\x00octet\x00" + options
+		c.send(ask, f.addr)
+		c.receive(3 * time.Second)
+		c.send("\x00\x04\x00\x00", c.peer)
+		c.receive(3 * time.Second)
+		c.send("\x00\x04\x00\x01", c.peer)
+		waitFor(t, "the acknowledgement to be read", func() bool {
+			all := f.server.slots.all()
+			if len(all) != 1 {
+				return false
+			}
+			f.server.slots.mu.Lock()
+			defer f.server.slots.mu.Unlock()
+			return all[0].heard == 2
+		})
+		c.send(ask, f.addr)
+		waitFor(t, "the end of the transfer before", func() bool { return f.count.tftpFailed.Load() == 1 })
+		answered := false
+		for p := c.receive(500 * time.Millisecond); p != ""; p = c.receive(500 * time.Millisecond) {
+			switch p[1] {
+			case tftpError:
+				t.Errorf("%q: sent %q", options, p)
+			case tftpOACK:
+				answered = true
+				c.send("\x00\x05\x00\x00enough\x00", c.peer)
+			}
+		}
+		if !answered {
+			t.Errorf("%q: the new request was not answered", options)
+		}
+	}
+}
+
+// A client that asks for its next file as soon as it has acknowledged the last block
+// has the one before, whichever of the two is looked at first.
+func TestATransferWhoseLastBlockIsAcknowledgedIsComplete(t *testing.T) {
+	f := startTFTP(t, nil)
+	socket, err := listenUDP(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	peer := newRawClient(t, "127.0.0.1:0").conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	for range 30 {
+		over := make(chan struct{})
+		close(over)
+		s := newSteps(newTFTPWindow(bytes.NewReader(nil), 0, 512, 1), func([]byte) {})
+		s.next()
+		s.acknowledged(1)
+		if err := s.watch(t.Context(), time.Second, over); err != nil {
+			t.Fatalf("block by block: %v", err)
+		}
+		tr := &tftpTransfer{socket: socket, peer: peer, window: newWindowed()}
+		tr.window.acknowledged(1)
+		tr.cancel()
+		if err := f.server.window(t.Context(), tr, newTFTPWindow(bytes.NewReader(nil), 0, 512, 4)); err != nil {
+			t.Fatalf("in windows: %v", err)
+		}
 	}
 }

@@ -109,7 +109,10 @@ func (s *steps) watch(ctx context.Context, first time.Duration, over <-chan stru
 			defer s.mu.Unlock()
 			return s.err
 		case <-over:
-			return errGivenUp
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.end(errGivenUp) // unless the client has everything already
+			return s.err
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
@@ -151,7 +154,11 @@ func (s *tftpServer) sendWindows(ctx context.Context, t *tftpTransfer) {
 	if err != nil {
 		s.count.tftpFailed.Add(1)
 		s.log.Debug("TFTP transfer ended early", "client", t.peer.String(), "file", t.request.name, "err", err)
-		s.sent(ctx, t.peer, t.socket.Send(refuseEnded.marshal(), t.peer, 0, t.local))
+		// A client that gave up may have asked anew from the same port, and would take
+		// the error as the answer.
+		if !errors.Is(err, errGivenUp) {
+			s.sent(ctx, t.peer, t.socket.Send(refuseEnded.marshal(), t.peer, 0, t.local))
+		}
 		return
 	}
 	s.count.tftpCompleted.Add(1)
@@ -207,6 +214,12 @@ func (s *tftpServer) window(ctx context.Context, t *tftpTransfer, w *tftpWindow)
 				wait = min(2*wait, longestWindowWait)
 				break waiting
 			case <-t.window.over:
+				for len(t.window.acks) > 0 { // the client may have everything already
+					w.acknowledge(<-t.window.acks)
+				}
+				if w.done() {
+					return nil
+				}
 				return errGivenUp
 			case <-ctx.Done():
 				return ctx.Err()
