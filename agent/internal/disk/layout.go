@@ -65,8 +65,9 @@ type Layout struct {
 	Disk       string      `json:"disk"`   // Disk.ID
 	Firmware   Firmware    `json:"firmware,omitempty"`
 	Table      TableKind   `json:"table"`
-	TableID    string      `json:"tableId,omitempty"` // disk GUID in upper case, or MBR signature as 8 hex digits
-	SectorSize int         `json:"sectorSize"`        // logical, bytes
+	TableID    string      `json:"tableId,omitempty"`  // disk GUID in upper case, or MBR signature as 8 hex digits
+	SectorSize int         `json:"sectorSize"`         // logical, bytes
+	DiskSize   int64       `json:"diskSize,omitempty"` // of the disk that it was planned for, bytes; 0: not known
 	Partitions []Partition `json:"partitions"`
 }
 

@@ -79,6 +79,7 @@ func (m *Windows) drives() ([]Drive, error) {
 			}
 		}
 	}
+	uniqueDrives(list)
 	slices.SortStableFunc(list, func(a, b Drive) int {
 		if nvme := b2i(b.Bus == BusNVMe) - b2i(a.Bus == BusNVMe); nvme != 0 {
 			return nvme
@@ -86,6 +87,20 @@ func (m *Windows) drives() ([]Drive, error) {
 		return a.Number - b.Number
 	})
 	return list, nil
+}
+
+// uniqueDrives makes ids unique: logical drives of one controller share model and
+// serial number.
+func uniqueDrives(list []Drive) {
+	count := map[string]int{}
+	for _, d := range list {
+		count[d.ID]++
+	}
+	for i, d := range list {
+		if count[d.ID] > 1 {
+			list[i].ID += fmt.Sprintf("#%d", d.Number)
+		}
+	}
 }
 
 func b2i(b bool) int {
@@ -100,19 +115,31 @@ func (m *Windows) find(id string) (Drive, error) {
 	if err != nil {
 		return Drive{}, err
 	}
-	for _, d := range list {
-		if d.ID == id {
-			return d, nil
-		}
+	list = slices.DeleteFunc(list, func(d Drive) bool { return d.ID != id })
+	switch len(list) {
+	case 0:
+		return Drive{}, fmt.Errorf("disk %s: %w: was it taken out?", id, ErrNotFound)
+	case 1:
+		return list[0], nil
 	}
-	return Drive{}, fmt.Errorf("disk %s: %w: was it taken out?", id, ErrNotFound)
+	return Drive{}, fmt.Errorf("%w: %d disks are called %s", ErrRefused, len(list), id)
+}
+
+// disk finds the disk of a layout. Numbers of disks may change with a restart: where
+// they are part of the id, the size tells whether it is another disk now.
+func (m *Windows) disk(l Layout) (Drive, error) {
+	d, err := m.find(l.Disk)
+	if err == nil && l.DiskSize != 0 && d.Size != l.DiskSize {
+		return Drive{}, fmt.Errorf("%w: %s has %d bytes, and the disk that was chosen has %d", ErrRefused, d, d.Size, l.DiskSize)
+	}
+	return d, err
 }
 
 // Prepare implements Disks.
 func (m *Windows) Prepare(ctx context.Context, l Layout, progress Progress) (Layout, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	d, err := m.find(l.Disk)
+	d, err := m.disk(l)
 	if err != nil {
 		return l, err
 	}
@@ -186,7 +213,7 @@ func otherwise(l, found Layout) string {
 
 // Holds implements Disks. The disk's id follows from the step: nobody else made it.
 func (m *Windows) Holds(_ context.Context, l Layout) (bool, error) {
-	d, err := m.find(l.Disk)
+	d, err := m.disk(l)
 	if err != nil {
 		return false, err
 	}

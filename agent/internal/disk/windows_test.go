@@ -161,3 +161,44 @@ func TestDriveLettersOfTheTarget(t *testing.T) {
 		t.Errorf("again: %q, %v, %q", root, err, *scripts)
 	}
 }
+
+// Two logical drives of one controller have the same model and serial number.
+func TestTwinsOnWindowsAreToldApart(t *testing.T) {
+	m, d, _, scripts := windowsMachine(t, UEFI)
+	twin := func(number int, size int64) Drive {
+		return Drive{Number: number, Disk: Disk{ID: "scsi-HP LOGICAL VOLUME-PDNLH0BRH9", Name: fmt.Sprintf("PhysicalDrive%d", number),
+			Size: size, SectorSize: 512, Bus: BusSCSI, Model: "HP LOGICAL VOLUME", Serial: "PDNLH0BRH9"}}
+	}
+	d.disks = []Drive{twin(0, 4<<40), twin(1, 200<<30)}
+	d.letters = map[string]Place{"X": {-1, -1}}
+	list, err := m.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	chosen, err := Choose(list, Rule{By: BySmallest})
+	if err != nil || chosen.ID != "scsi-HP LOGICAL VOLUME-PDNLH0BRH9#1" {
+		t.Fatalf("chosen: %q, %v", chosen.ID, err)
+	}
+	l, err := Plan(Spec{Layout: LayoutWindows, Firmware: UEFI}, chosen.Geometry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.DiskSize = chosen.Size
+	l.Identify(chosen.ID, "seed")
+	d.layouts[1] = l
+	if _, err := m.Prepare(t.Context(), l, func(int, string) {}); err != nil || !strings.HasPrefix((*scripts)[0], "select disk 1\n") {
+		t.Fatalf("chosen is %s, diskpart was told %q: %v", chosen, *scripts, err)
+	}
+	d.disks = []Drive{twin(1, 4<<40), twin(0, 200<<30)} // numbered the other way after a restart
+	d.layouts[0] = l
+	if _, err := m.Prepare(t.Context(), l, func(int, string) {}); !errors.Is(err, ErrRefused) || len(*scripts) > 1 {
+		t.Errorf("the other twin: %v, ran %q", err, *scripts)
+	}
+	if _, err := m.Device(t.Context(), l, 3); !errors.Is(err, ErrRefused) {
+		t.Errorf("a drive letter on the other twin: %v", err)
+	}
+	d.disks = []Drive{twin(1, 4<<40), twin(0, 200<<30), {Number: 2, Disk: Disk{ID: l.Disk, Size: l.DiskSize}}}
+	if _, err := m.Prepare(t.Context(), l, func(int, string) {}); !errors.Is(err, ErrRefused) || len(*scripts) > 1 {
+		t.Errorf("two disks of one id: %v, ran %q", err, *scripts)
+	}
+}

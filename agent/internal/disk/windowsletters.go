@@ -41,7 +41,7 @@ func (m *Windows) Device(ctx context.Context, l Layout, number int) (string, err
 	if !ok {
 		return "", fmt.Errorf("the target disk has no partition %d", number)
 	}
-	d, err := m.find(l.Disk)
+	d, err := m.disk(l)
 	if err != nil {
 		return "", err
 	}

@@ -85,6 +85,7 @@ func planDisk(s *Step, d disk.Disk) (disk.Layout, error) {
 	if err != nil {
 		return disk.Layout{}, err
 	}
+	l.DiskSize = d.Size
 	l.Identify(d.ID, s.Key)
 	return l, nil
 }
