@@ -192,3 +192,61 @@ func TestASlowLineHoldsNobodyUp(t *testing.T) {
 	far.Close()
 	<-done
 }
+
+// stopped is a line that takes nothing until it is let go.
+type stopped struct {
+	begun, letGo chan struct{}
+	written      chan string
+}
+
+func (s *stopped) Read([]byte) (int, error)        { return 0, io.ErrClosedPipe }
+func (s *stopped) SetReadDeadline(time.Time) error { return nil }
+func (s *stopped) Close() error                    { return nil }
+func (s *stopped) Write(p []byte) (int, error) {
+	select {
+	case s.begun <- struct{}{}:
+	case <-s.letGo:
+	}
+	<-s.letGo
+	select {
+	case s.written <- string(p):
+	default:
+	}
+	return len(p), nil
+}
+
+// Scroll Lock, or a serial line with flow control, stops one console: the others and
+// whoever shows something go on.
+func TestAStoppedLineStopsNobody(t *testing.T) {
+	line := &stopped{begun: make(chan struct{}), letGo: make(chan struct{}), written: make(chan string, 2)}
+	terminal := NewTerminal("tty0", false, line, func() (int, int) { return 80, 24 })
+	d := NewDisplay(Options{}, NewNotice("Page", "What is shown", Calm), testFacts(), terminal)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); d.Run(ctx) }()
+	<-line.begun
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		d.key(input{terminal, Key{Code: Escape}})
+		d.Update(func() {})
+	}()
+	select {
+	case <-shown:
+	case <-time.After(5 * time.Second):
+		t.Error("the display waits for the line")
+	}
+	close(line.letGo)
+	for range 2 { // the second frame is whole again
+		select {
+		case text := <-line.written:
+			if !strings.Contains(text, "What is shown") {
+				t.Errorf("a frame after the stop: %q", text)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("nothing is written any more")
+		}
+	}
+	cancel()
+	<-ended
+}

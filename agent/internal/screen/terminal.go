@@ -27,6 +27,7 @@ type Terminal struct {
 	output sync.Mutex   // held while writing
 	render *Renderer    // under output
 	plain  atomic.Bool  // it has no half blocks
+	forget atomic.Bool  // the next frame is written whole
 }
 
 const (
@@ -56,12 +57,9 @@ func (t *Terminal) show(c *Canvas) {
 	}
 }
 
-// repaint makes the next frame be written whole.
-func (t *Terminal) repaint() {
-	t.output.Lock()
-	defer t.output.Unlock()
-	t.render.Forget()
-}
+// repaint makes the next frame be written whole. It never waits for the line, whose
+// output may be stopped.
+func (t *Terminal) repaint() { t.forget.Store(true) }
 
 // write sends queued frames until ctx ends.
 func (t *Terminal) write(ctx context.Context) {
@@ -71,6 +69,9 @@ func (t *Terminal) write(ctx context.Context) {
 			return
 		case c := <-t.frames:
 			t.output.Lock()
+			if t.forget.Swap(false) {
+				t.render.Forget()
+			}
 			_, _ = t.device.Write(t.render.Frame(c))
 			t.output.Unlock()
 		}
