@@ -83,7 +83,7 @@ func (m *merger) spill(e fleet.AuditEntry, n int, first time.Time) {
 func (m *merger) due(now time.Time, all bool) []fleet.AuditEntry {
 	var out []fleet.AuditEntry
 	for k, w := range m.windows {
-		if !all && now.Sub(w.opened) < m.length {
+		if !all && !w.over(now, m.length) {
 			continue
 		}
 		switch {
@@ -98,7 +98,7 @@ func (m *merger) due(now time.Time, all bool) []fleet.AuditEntry {
 		}
 	}
 	for k, w := range m.overflow {
-		if !all && now.Sub(w.opened) < overflowFor*m.length {
+		if !all && !w.over(now, overflowFor*m.length) {
 			continue
 		}
 		e := w.merged(now)
@@ -107,6 +107,12 @@ func (m *merger) due(now time.Time, all bool) []fleet.AuditEntry {
 		delete(m.overflow, k)
 	}
 	return out
+}
+
+// over says that a window has lasted long enough, or that the clock was set back.
+func (w *window) over(now time.Time, length time.Duration) bool {
+	open := now.Sub(w.opened)
+	return open < 0 || open >= length
 }
 
 func (w *window) merged(now time.Time) fleet.AuditEntry {

@@ -39,6 +39,20 @@ func TestRepeatsAreMerged(t *testing.T) {
 	}
 }
 
+// TestRepeatsAfterTheClockWasSetBack: they are not held back until it is the old time again.
+func TestRepeatsAfterTheClockWasSetBack(t *testing.T) {
+	c := newClock()
+	l := open(t, t.TempDir(), Options{Now: c.now})
+	for range 5 {
+		write(t, l, refused("192.0.2.7", "d1"))
+	}
+	c.add(-24 * time.Hour)
+	l.flush(false)
+	if all := recent(t, l, Filter{}); len(all) != 2 {
+		t.Errorf("%d entries, want the first and its repeats: %+v", len(all), all)
+	}
+}
+
 func TestWhatIsNotMerged(t *testing.T) {
 	l := open(t, t.TempDir(), Options{Now: newClock().now})
 	write(t, l, refused("192.0.2.7", "d1"))
