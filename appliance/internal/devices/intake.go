@@ -48,7 +48,7 @@ type bucket struct {
 }
 
 func (b *bucket) fill(now time.Time) {
-	b.tokens = min(b.size, b.tokens+float64(now.Sub(b.at))/float64(b.every))
+	b.tokens = min(b.size, b.tokens+float64(max(0, now.Sub(b.at)))/float64(b.every))
 	b.at = now
 }
 
