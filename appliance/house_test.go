@@ -30,7 +30,7 @@ var rules = []rule{
 	{folder: "bootimages", deny: []string{"slipway/"}, allow: []string{"slipway/bootimages", "slipway/images", "slipway/fleet", "slipway/tasksequence"}, reason: "an image is a function of its inputs, not of a running appliance"},
 	{folder: "images", deny: []string{"slipway/"}, allow: []string{"slipway/images/windows"}, reason: "lists, recipes and formats of files only"},
 	{folder: "ui", deny: []string{"slipway/"}, allow: []string{"slipway/ui", "slipway/fleet", "slipway/tasksequence"}, reason: "the console declares the small interfaces it needs"},
-	{folder: "agent", deny: []string{"slipway/"}, allow: []string{"slipway/agent", "slipway/images/windows", "slipway/fleet", "slipway/tasksequence"}, reason: "the device's program shares only the wire, the language and the formats of files"},
+	{folder: "agent", deny: []string{"slipway/"}, allow: []string{"slipway/agent", "slipway/images/windows", "slipway/images/xz", "slipway/fleet", "slipway/tasksequence"}, reason: "the device's program shares only the wire, the language and the formats of files"},
 	{folder: "agent", deny: []string{"github.com/gin-gonic/", "github.com/hashicorp/"}, tests: true, reason: "the boot image stays small"},
 	{folder: "lab", deny: []string{"slipway/appliance/internal", "slipway/ui", "slipway/netboot", "slipway/bootimages"}, reason: "the lab drives the product from outside, as a user does"},
 	{folder: "", deny: []string{"github.com/hashicorp/raft", "github.com/hashicorp/go-memdb"}, allow: []string{"@appliance/internal/state"}, reason: "only state knows how state is kept"},

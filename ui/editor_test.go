@@ -3,6 +3,8 @@ package ui
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,5 +105,60 @@ func TestWhatIsTypedStays(t *testing.T) {
 	}
 	if code := v.press(d, "greet", map[string]string{"do": "discard"}); code != http.StatusSeeOther || f.drafts["anna\noffice"] != nil {
 		t.Errorf("discarding: %d", code)
+	}
+}
+
+// stalled is a browser that does not read: its answer waits until it does.
+type stalled struct {
+	*httptest.ResponseRecorder
+	waits chan struct{} // closed when something was written
+	reads chan struct{}
+}
+
+func (s *stalled) Write(p []byte) (int, error) {
+	close(s.waits)
+	<-s.reads
+	return s.ResponseRecorder.Write(p)
+}
+
+// TestAStalledBrowserHoldsUpNobody: while one browser does not take its answer, others edit.
+func TestAStalledBrowserHoldsUpNobody(t *testing.T) {
+	f := newFake(time.Now)
+	f.furnish()
+	anna := editing(t, f, "anna")
+	f.addAccount("bert", "correct horse", fleet.RoleAdministrator)
+	bert := &visitor{t: t, c: anna.c}
+	bert.signIn("bert", "correct horse")
+	bert.get("/sequences/office?version=4")
+
+	s := &stalled{ResponseRecorder: httptest.NewRecorder(), waits: make(chan struct{}), reads: make(chan struct{})}
+	form := url.Values{"csrf": {anna.csrf}, "revision": {"0"}, "node": {"greet"}, "do": {"apply"}}
+	r := httptest.NewRequest(http.MethodPost, "https://slipway.test/sequences/office/edit", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for name, value := range anna.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		anna.c.ServeHTTP(s, r)
+	}()
+	<-s.waits
+	edited := make(chan int, 1)
+	go func() {
+		edited <- bert.post("/sequences/office/edit", map[string]string{"do": "open", "version": "4"}).Code
+	}()
+	select {
+	case code := <-edited:
+		if code != http.StatusSeeOther {
+			t.Errorf("the other one: %d", code)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nobody else can edit")
+	}
+	close(s.reads)
+	<-over
+	if s.Code != http.StatusConflict {
+		t.Errorf("the stalled one: %d", s.Code)
 	}
 }

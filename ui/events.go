@@ -183,9 +183,10 @@ func (s *stream) news(all []patch) []patch {
 			if err != nil || s.sent[p.Key+" "+name] == string(text) {
 				continue
 			}
-			if len(s.sent) < 4*hubMemory {
-				s.sent[p.Key+" "+name] = string(text)
+			if len(s.sent) >= 4*hubMemory {
+				clear(s.sent) // costs sending some values twice
 			}
+			s.sent[p.Key+" "+name] = string(text)
 			f[name] = field
 		}
 		if len(f) > 0 {

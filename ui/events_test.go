@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"slipway/fleet"
+	"slipway/ui/internal/view"
 )
 
 // message is one event as a browser sees it.
@@ -390,3 +391,27 @@ type hearingDeployments struct {
 }
 
 func (h hearingDeployments) LastHeard(string) time.Time { return h.at }
+
+// TestNewsAfterManyThings: a page that has seen more values than are remembered is still
+// told when one goes back to what it was.
+func TestNewsAfterManyThings(t *testing.T) {
+	s := &stream{sent: map[string]string{}}
+	shown := ""
+	say := func(key, text string) {
+		if sent := s.news([]patch{{Key: key, F: view.Fields{"running": {Text: text}}}}); len(sent) == 1 && key == "summary" {
+			shown = text
+		}
+	}
+	say("summary", "5")
+	for i := range 4 * hubMemory {
+		say(fmt.Sprint("deployment:", i), "x")
+	}
+	say("summary", "6")
+	say("summary", "5")
+	if shown != "5" {
+		t.Errorf("the page shows %q, it is 5", shown)
+	}
+	if len(s.sent) > 4*hubMemory {
+		t.Errorf("%d values are remembered", len(s.sent))
+	}
+}

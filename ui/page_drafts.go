@@ -18,8 +18,6 @@ import (
 
 // openDraft begins to edit a version, or goes on with the draft there is.
 func (c *Console) openDraft(v *visit) error {
-	c.editing.Lock()
-	defer c.editing.Unlock()
 	id := v.param("id")
 	version, err := strconv.Atoi(v.form("version"))
 	if err != nil {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -72,10 +73,59 @@ func (c *Console) showEditor(v *visit) error {
 // what the button says is done.
 func (c *Console) edit(v *visit) error {
 	if v.form("do") == "open" {
-		return c.openDraft(v)
+		return c.alone(v, (*Console).openDraft)
 	}
-	c.editing.Lock()
-	defer c.editing.Unlock()
+	return c.alone(v, (*Console).editDraft)
+}
+
+// alone runs a handler that changes drafts while no other does. What it answers is sent
+// afterwards: a browser that does not read holds up nobody else.
+func (c *Console) alone(v *visit, handle func(*Console, *visit) error) error {
+	w := v.w
+	answer := &heldAnswer{header: w.Header()}
+	v.w = answer
+	err := func() error {
+		c.editing.Lock()
+		defer c.editing.Unlock()
+		return handle(c, v)
+	}()
+	v.w = w
+	if err != nil {
+		return err
+	}
+	return answer.send(w)
+}
+
+// heldAnswer is an answer that is sent later.
+type heldAnswer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *heldAnswer) Header() http.Header { return a.header }
+
+func (a *heldAnswer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+func (a *heldAnswer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(p)
+}
+
+// send passes the answer on. A browser that left is nothing to tell of.
+func (a *heldAnswer) send(w http.ResponseWriter) error {
+	if a.status != 0 {
+		w.WriteHeader(a.status)
+		_, _ = a.body.WriteTo(w)
+	}
+	return nil
+}
+
+func (c *Console) editDraft(v *visit) error {
 	b, err := c.openBench(v)
 	if err != nil {
 		return err

@@ -154,6 +154,9 @@ func ReadLayout(r io.ReaderAt, size int64, sector int) (Layout, error) {
 
 // growLast lets the partition that ends last end where the disk does.
 func growLast(l *Layout, g Geometry) {
+	if len(l.Partitions) == 0 {
+		return
+	}
 	last := 0
 	for i, p := range l.Partitions {
 		if p.End() > l.Partitions[last].End() {

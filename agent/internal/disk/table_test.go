@@ -119,3 +119,12 @@ func FuzzReadTable(f *testing.F) {
 		}
 	})
 }
+
+// TestGrowATableWithoutPartitions: an image's table may be valid and empty.
+func TestGrowATableWithoutPartitions(t *testing.T) {
+	l := Layout{Format: LayoutFormat, Table: GPT, SectorSize: 512}
+	growLast(&l, Geometry{Size: 8 << 20, SectorSize: 512})
+	if len(l.Partitions) != 0 {
+		t.Errorf("%+v", l)
+	}
+}

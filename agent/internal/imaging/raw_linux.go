@@ -45,7 +45,7 @@ var ErrTooLarge = errors.New("the image does not fit on the disk")
 // is known it is checked before the first byte is written. Everything is on the
 // medium when it returns.
 func WriteRaw(ctx context.Context, r io.Reader, t disk.Target, o RawOptions) (Written, error) {
-	source, size, end, err := open(r, o)
+	source, size, exact, end, err := open(r, o)
 	if err != nil {
 		return Written{}, err
 	}
@@ -69,7 +69,7 @@ func WriteRaw(ctx context.Context, r io.Reader, t disk.Target, o RawOptions) (Wr
 	if err != nil {
 		return w.done, plain(err)
 	}
-	if size > 0 && w.done.Size != size {
+	if exact && w.done.Size != size {
 		return w.done, fmt.Errorf("the image ended after %d of %d bytes", w.done.Size, size)
 	}
 	if err := t.Sync(); err != nil {
@@ -95,23 +95,24 @@ type pieces interface {
 	next(p []byte) (n int, zeros int64, err error)
 }
 
-func open(r io.Reader, o RawOptions) (pieces, int64, func(), error) {
+// open says how many bytes the image has, 0 when that is not known, and whether that is
+// exact or the least that it has.
+func open(r io.Reader, o RawOptions) (source pieces, size int64, exact bool, end func(), err error) {
 	if o.Holes {
 		h, err := newHoles(r)
 		if err != nil {
-			return nil, 0, nil, err
+			return nil, 0, false, nil, err
 		}
-		return h, o.Size, h.close, nil
+		return h, o.Size, o.Size > 0, h.close, nil
 	}
 	s, err := Unpack(r)
 	if err != nil {
-		return nil, 0, nil, err
+		return nil, 0, false, nil, err
 	}
-	size := o.Size
-	if size == 0 && s.Size > 0 {
-		size = s.Size
+	if o.Size > 0 || s.Size <= 0 {
+		return full{s}, o.Size, o.Size > 0, s.Close, nil
 	}
-	return full{s}, size, s.Close, nil
+	return full{s}, s.Size, s.Form != Zstd, s.Close, nil
 }
 
 // full is an image without holes.

@@ -104,6 +104,27 @@ func TestRawImagesInAllForms(t *testing.T) {
 	}
 }
 
+// TestARawImageOfSeveralFrames: zstd's tools for parallel packing and seeking write many
+// frames; the size of the first is not the image's.
+func TestARawImageOfSeveralFrames(t *testing.T) {
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	p := image(3, 6<<20)
+	packed := z.EncodeAll(p[3<<20:], z.EncodeAll(p[:3<<20], nil))
+	d := target(t, 8<<20)
+	done, err := WriteRaw(t.Context(), bytes.NewReader(packed), d, RawOptions{Verify: true})
+	if err != nil || done.Size != int64(len(p)) {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	got := make([]byte, len(p))
+	if _, err := d.ReadAt(got, 0); err != nil || !bytes.Equal(got, p) {
+		t.Errorf("the disk holds something else, %v", err)
+	}
+}
+
 // faulty is a disk that fails or lies.
 type faulty struct {
 	disk.Target

@@ -9,7 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+
+	"slipway/images/xz"
 )
 
 // The forms of compression, told apart by their first bytes.
@@ -28,7 +29,7 @@ const maxWindow = 64 << 20
 // Stream is an unpacked stream.
 type Stream struct {
 	Form string // of compression
-	Size int64  // unpacked, where the header tells; else -1
+	Size int64  // unpacked, where the header tells; else -1. Of zstd that of the first frame: there may be more
 	in   *counter
 	r    io.Reader
 	end  func()
@@ -65,7 +66,7 @@ func Unpack(r io.Reader) (*Stream, error) {
 			return nil, err
 		}
 	case XZ:
-		z, err := xz.ReaderConfig{DictCap: maxWindow}.NewReader(b)
+		z, err := xz.NewReader(b, maxWindow)
 		if err != nil {
 			return nil, fmt.Errorf("unpack xz: %w", err)
 		}

@@ -11,13 +11,15 @@ import (
 	"sync"
 
 	"github.com/ulikunitz/xz"
+
+	guard "slipway/images/xz"
 )
 
 // Sizes of the .xz file format, version 1.2.0.
 const (
-	xzEdge     = 12        // stream header, stream footer
-	maxXZIndex = 1 << 20   // bytes of index that are looked at
-	maxXZBlock = 128 << 20 // uncompressed bytes of one block that are held in memory
+	xzEdge     = guard.Edge // stream header, stream footer
+	maxXZIndex = 1 << 20    // bytes of index that are looked at
+	maxXZBlock = 128 << 20  // uncompressed bytes of one block that are held in memory
 )
 
 // errSerial means that an xz stream has to be read from start to end.
@@ -106,11 +108,11 @@ func (p *parallelReader) Close() error {
 // readBlock decompresses one block as a stream of its own: the same header, the
 // block, an index of one record and a footer.
 func readBlock(r io.ReaderAt, head []byte, b xzBlock) ([]byte, error) {
-	start := make([]byte, min(xzBlockHead, b.padded()))
+	start := make([]byte, min(guard.BlockHead, b.padded()))
 	if !readAt(r, start, b.offset) {
 		return nil, io.ErrUnexpectedEOF
 	}
-	if err := checkDictionary(start); err != nil {
+	if err := guard.CheckDictionary(start, maxDictionary); err != nil {
 		return nil, err
 	}
 	index := []byte{0, 1}
@@ -128,26 +130,17 @@ func readBlock(r io.ReaderAt, head []byte, b xzBlock) ([]byte, error) {
 	// The decoder reads single bytes.
 	z, err := xz.NewReader(bufio.NewReaderSize(stream, 256<<10))
 	if err != nil {
-		return nil, noEOF(err)
+		return nil, guard.NoEOF(err)
 	}
 	content := make([]byte, b.size)
 	if _, err := io.ReadFull(z, content); err != nil {
-		return nil, noEOF(err)
+		return nil, guard.NoEOF(err)
 	}
 	// The end of the stream is where the block's check value is compared.
 	if n, err := z.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		return nil, errors.Join(errors.New("xz block is longer than its index says"), err)
 	}
 	return content, nil
-}
-
-// noEOF names an end that came too early: the decoder reports a block header that
-// is longer than its stream as a plain io.EOF, which would pass for the good end.
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // xzIndex reads the index at the end of a stream. Anything unusual is errSerial:
