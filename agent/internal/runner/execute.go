@@ -42,13 +42,13 @@ func (r *Runner) execute(ctx context.Context, e tasksequence.Execute) (Outcome, 
 		result.Status, result.Message = Failed, err.Error()
 		r.log("error", e.Path, e.Name+": "+err.Error())
 	}
-	if err := r.record(e.Position, result, started); err != nil {
-		return Outcome{}, err
-	}
 	if err == nil && done.Restart != nil {
+		if err := r.record(e.Position, result, started, rebooting(*done.Restart)); err != nil {
+			return Outcome{}, err
+		}
 		return r.restart(ctx, *done.Restart)
 	}
-	return Outcome{}, nil
+	return Outcome{}, r.record(e.Position, result, started)
 }
 
 func (r *Runner) cancelStep(ctx context.Context, e tasksequence.Execute, started time.Time) (Outcome, error) {
@@ -129,6 +129,7 @@ func (r *Runner) restartWithin(ctx context.Context, s steps.Restart) (Outcome, e
 	if changes := r.changes(); len(changes) > 0 {
 		r.report.Event(wire.Event{Kind: wire.EventVariables, Variables: changes})
 	}
+	r.report.Event(rebooting(s))
 	return r.restart(ctx, s)
 }
 
@@ -140,10 +141,14 @@ func optionNames(d tasksequence.Definition) []string {
 	return names
 }
 
-// restart announces the restart, waits until the appliance knows where the
-// device goes next, and only then lets it go.
+// rebooting announces a restart.
+func rebooting(s steps.Restart) wire.Event {
+	return wire.Event{Kind: wire.EventRebooting, Target: s.Target, Staged: s.Staged, Message: s.Message}
+}
+
+// restart waits until the appliance knows of the restart that was announced, and where
+// the device goes next, and only then lets it go.
 func (r *Runner) restart(ctx context.Context, s steps.Restart) (Outcome, error) {
-	r.report.Event(wire.Event{Kind: wire.EventRebooting, Target: s.Target, Staged: s.Staged, Message: s.Message})
 	if err := r.report.Flush(ctx); err != nil {
 		return Outcome{}, err
 	}

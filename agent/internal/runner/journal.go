@@ -9,12 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 
+	"slipway/agent/internal/steps"
 	"slipway/agent/wire"
 	"slipway/tasksequence"
 )
 
 // Journal keeps what the appliance has not acknowledged over a restart of the agent:
-// results of steps that ended, and lines of the log.
+// results of steps that ended, restarts, and lines of the log.
 type Journal interface {
 	Keep(e Entries) error
 	Kept() (Entries, error) // of no deployment when nothing is kept
@@ -22,16 +23,18 @@ type Journal interface {
 
 // Entries are what a journal keeps of one deployment.
 type Entries struct {
-	Format     int            `json:"format"`
-	Deployment string         `json:"deployment"`
-	Epoch      int64          `json:"epoch"`
-	Events     []wire.Event   `json:"events,omitempty"`
-	Lines      []wire.LogLine `json:"lines,omitempty"`
+	Format      int            `json:"format"`
+	Deployment  string         `json:"deployment"`
+	Epoch       int64          `json:"epoch"`
+	Environment string         `json:"environment,omitempty"` // where the agent ran; older agents leave it out
+	Events      []wire.Event   `json:"events,omitempty"`
+	Lines       []wire.LogLine `json:"lines,omitempty"`
 }
 
 const (
 	journalFormat = 1
 	maxKeptLines  = 1 << 20 // bytes of log lines in a journal
+	pendingEpochs = 3       // starts for which a restart counts as pending: the disk may hold an outdated journal, and must not restart the device for ever
 )
 
 // JournalFile is a Journal in one file, which is whole or not there: power may fail.
@@ -88,22 +91,25 @@ func (j JournalFile) Kept() (e Entries, err error) {
 
 // replay takes up what the agent's last run could not report: the results of steps
 // that had ended, which therefore do not run again, and the last lines of the log. A
-// step that the record or a later run knows better is left alone.
-func (r *Runner) replay(d wire.Deployment) {
+// step that the record or a later run knows better is left alone. It returns the
+// restart that the run ended with, if that is still to be done.
+func (r *Runner) replay(d wire.Deployment) (pending steps.Restart, ok bool) {
 	if r.Journal == nil {
-		return
+		return pending, false
 	}
 	kept, err := r.Journal.Kept()
 	if err != nil {
 		r.log("warn", "", err.Error())
-		return
+		return pending, false
 	}
 	r.report.outdate(kept)
 	if kept.Deployment != d.ID || kept.Epoch != d.Epoch-1 {
-		return
+		return pending, false
 	}
 	r.report.relog(kept.Lines)
-	for _, e := range kept.Events {
+	events, restart := r.unfinishedRestart(kept, d.Epoch)
+	var again []wire.Event
+	for _, e := range events {
 		if e.Kind != wire.EventStepFinished || e.Result == nil {
 			continue
 		}
@@ -112,10 +118,37 @@ func (r *Runner) replay(d wire.Deployment) {
 			continue
 		}
 		r.taken(e.Variables)
-		r.report.Event(e)
+		again = append(again, e)
 		r.log("info", e.Path, e.Name+": had ended before the agent was started again")
 	}
+	if restart != nil {
+		again = append(again, *restart)
+		pending, ok = steps.Restart{Target: restart.Target, Staged: restart.Staged, Message: restart.Message}, true
+		r.log("info", "", "the restart that had been asked for is still to be done")
+	}
+	if len(again) > 0 {
+		r.report.Event(again...) // at once, so that no part is lost with the next power cut
+	}
 	r.masker = tasksequence.NewMasker(r.vars.Secrets())
+	return pending, ok
+}
+
+// unfinishedRestart returns the events to take up, and the restart at their end unless the
+// device has come to where it leads. A Windows PE that was put onto the disk has been taken
+// back by now: that step runs again.
+func (r *Runner) unfinishedRestart(kept Entries, epoch int64) (events []wire.Event, restart *wire.Event) {
+	last := len(kept.Events) - 1
+	if last < 0 || kept.Events[last].Kind != wire.EventRebooting || kept.Epoch < epoch-pendingEpochs {
+		return kept.Events, nil
+	}
+	e, here := kept.Events[last], r.environment()
+	switch {
+	case kept.Environment != here && (e.Target == tasksequence.RebootDisk) == (here == tasksequence.FullOS):
+		return kept.Events, nil
+	case e.Staged != "":
+		return kept.Events[:max(0, last-1)], nil
+	}
+	return kept.Events, &e
 }
 
 // taken sets the variables that a step had set.
@@ -140,10 +173,10 @@ func (r *Reporter) keep(lines bool) {
 	}
 	r.journalMu.Lock()
 	defer r.journalMu.Unlock()
-	e := Entries{Deployment: r.deployment, Epoch: r.epoch}
+	e := Entries{Deployment: r.deployment, Epoch: r.epoch, Environment: r.environment}
 	r.mu.Lock()
 	for _, event := range r.events {
-		if event.Kind == wire.EventStepFinished {
+		if event.Kind == wire.EventStepFinished || event.Kind == wire.EventRebooting {
 			e.Events = append(e.Events, event)
 		}
 	}

@@ -148,6 +148,17 @@ func TestReleasedJournalForm(t *testing.T) {
 	if back, err := (JournalFile{golden}).Kept(); err != nil || !reflect.DeepEqual(back, e) {
 		t.Errorf("got %+v, %v", back, err)
 	}
+	restart := Entries{Format: journalFormat, Deployment: "d1", Epoch: 4, Environment: wire.LinuxPE, Events: []wire.Event{e.Events[0],
+		{Number: 5, Time: at, Kind: wire.EventRebooting, Target: "image", Staged: "fedc", Message: "m"}}}
+	golden = filepath.Join("testdata", "journal-format-1-restart.json")
+	if *update {
+		if err := (JournalFile{golden}).Keep(restart); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if back, err := (JournalFile{golden}).Kept(); err != nil || !reflect.DeepEqual(back, restart) {
+		t.Errorf("with a restart: %+v, %v", back, err)
+	}
 	for _, text := range []string{"{", `{"format":2}`} {
 		if err := os.WriteFile(file.Path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -35,14 +35,15 @@ const (
 
 // Reporter keeps events and log lines until the appliance has them.
 type Reporter struct {
-	api        API
-	deployment string
-	epoch      int64
-	now        func() time.Time
-	orders     func([]string)    // called for each answer
-	lost       func(since error) // nil: the appliance answers (again)
-	watch      func(wire.Event)  // is told each new event; may be nil
-	journal    Journal           // may be nil
+	api         API
+	deployment  string
+	epoch       int64
+	now         func() time.Time
+	orders      func([]string)    // called for each answer
+	lost        func(since error) // nil: the appliance answers (again)
+	watch       func(wire.Event)  // is told each new event; may be nil
+	journal     Journal           // may be nil
+	environment string            // where the agent runs, for the journal
 
 	journalMu sync.Mutex // taken before mu
 	journaled []wire.Event
@@ -68,16 +69,21 @@ func NewReporter(api API, deployment string, epoch int64, now func() time.Time, 
 		next: 1, logNext: 1, changed: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
-// Event queues an event and gives it its number.
-func (r *Reporter) Event(e wire.Event) {
+// Event queues events and gives them their numbers. Those of one call come into the
+// journal together.
+func (r *Reporter) Event(list ...wire.Event) {
 	r.mu.Lock()
-	e.Number, e.Time = r.next, r.now().UTC()
-	r.next++
-	r.events = append(r.events, e)
+	for i := range list {
+		list[i].Number, list[i].Time = r.next, r.now().UTC()
+		r.next++
+	}
+	r.events = append(r.events, list...)
 	r.mu.Unlock()
 	r.keep(false)
 	if r.watch != nil {
-		r.watch(e)
+		for _, e := range list {
+			r.watch(e)
+		}
 	}
 	r.poke()
 }
@@ -196,8 +202,8 @@ func (r *Reporter) eventBatch() wire.EventBatch {
 	size := 0
 	for _, e := range r.events {
 		size += eventSize(e)
-		if len(b.Events) > 0 && (size > batchBytes || len(b.Events) >= maxBatch) {
-			break
+		if len(b.Events) > 0 && (size > batchBytes || len(b.Events) >= maxBatch) && e.Kind != wire.EventRebooting {
+			break // a restart is recorded with its step, or not at all
 		}
 		b.Events = append(b.Events, e)
 	}

@@ -82,7 +82,7 @@ func (r *Runner) Run(ctx context.Context, d wire.Deployment) (Outcome, error) {
 	ctx, stop := context.WithCancel(ctx)
 	r.orders = newOrders(r.Face)
 	r.report = NewReporter(r.API, d.ID, d.Epoch, r.Now, r.orders.take, r.orders.lost)
-	r.report.watch, r.report.journal = r.Watch, r.Journal
+	r.report.watch, r.report.journal, r.report.environment = r.Watch, r.Journal, r.environment()
 	var reporting sync.WaitGroup
 	reporting.Go(func() { _ = r.report.Run(ctx) }) // its failure comes back by Flush
 	defer r.report.keep(true)
@@ -95,7 +95,9 @@ func (r *Runner) Run(ctx context.Context, d wire.Deployment) (Outcome, error) {
 		}
 		return r.finish(ctx, Outcome{Status: Failed, Message: message + unreadable.Error()})
 	}
-	r.replay(d)
+	if pending, ok := r.replay(d); ok {
+		return r.restart(ctx, pending)
+	}
 	r.report.Event(wire.Event{Kind: wire.EventVariables, Variables: r.changes()})
 	if len(d.Results) == 0 {
 		if outcome, err := r.foresee(ctx); err != nil || outcome.Status != "" {
@@ -109,6 +111,8 @@ func (r *Runner) Run(ctx context.Context, d wire.Deployment) (Outcome, error) {
 		}
 	}
 }
+
+func (r *Runner) environment() string { return cmp.Or(r.Environment, tasksequence.LinuxPE) }
 
 // prepare sets up interpreter and variables from the record.
 func (r *Runner) prepare(d wire.Deployment) error {
@@ -131,7 +135,7 @@ func (r *Runner) prepare(d wire.Deployment) error {
 			}
 		}
 	}
-	if err := errors.Join(set(tasksequence.VariableEnvironment, tasksequence.Value{Text: cmp.Or(r.Environment, tasksequence.LinuxPE)}),
+	if err := errors.Join(set(tasksequence.VariableEnvironment, tasksequence.Value{Text: r.environment()}),
 		set(tasksequence.VariableSystem, tasksequence.Value{Text: runtime.GOOS})); err != nil { // linux and windows are called so
 		return err
 	}
@@ -201,15 +205,17 @@ func (r *Runner) ask(ctx context.Context, a tasksequence.Ask) error {
 	return r.record(a.Position, tasksequence.Result{Path: a.Path, Status: Failed, Message: why}, time.Time{})
 }
 
-// record keeps a final result and reports it with the variables that changed.
-func (r *Runner) record(p tasksequence.Position, result tasksequence.Result, started time.Time) error {
+// record keeps a final result and reports it with the variables that changed, and with
+// what follows from it.
+func (r *Runner) record(p tasksequence.Position, result tasksequence.Result, started time.Time, more ...wire.Event) error {
 	result.Message = r.masker.Mask(result.Message)
 	if err := r.run.Record(result); err != nil {
 		return err
 	}
-	r.report.Event(wire.Event{Kind: wire.EventStepFinished, Path: p.Path, Name: p.Name, StepNumber: p.Number,
+	finished := wire.Event{Kind: wire.EventStepFinished, Path: p.Path, Name: p.Name, StepNumber: p.Number,
 		Variables: r.changes(), Result: &wire.Result{Path: p.Path, Status: result.Status, ExitCode: result.ExitCode,
-			Message: result.Message, Started: started, Ended: r.Now().UTC()}})
+			Message: result.Message, Started: started, Ended: r.Now().UTC()}}
+	r.report.Event(append([]wire.Event{finished}, more...)...)
 	return nil
 }
 

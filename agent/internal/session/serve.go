@@ -63,7 +63,10 @@ func (s *Session) deploy(ctx context.Context, c *client.Client, unfinished strin
 	case outcome.Status != runner.Rebooting:
 		s.forget()
 	case outcome.Target == tasksequence.RebootDisk:
+		s.save(d.ID) // without the restart, which is acknowledged
 		s.handOver(ctx, d.ID)
+	default:
+		s.save(d.ID)
 	}
 	return s.result(ctx, d, outcome, tail)
 }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
 
+	"slipway/agent/internal/boot"
 	"slipway/agent/internal/client"
+	"slipway/agent/internal/runner"
 	"slipway/tasksequence"
 )
 
@@ -39,6 +42,11 @@ func (f *fakeDisk) Save(state, root, deployment string) error {
 			return err
 		}
 	}
+	if text, err := os.ReadFile(filepath.Join(state, reportsFile)); err == nil {
+		if err := os.WriteFile(filepath.Join(root, reportsFile), text, 0o600); err != nil {
+			return err
+		}
+	}
 	return os.WriteFile(filepath.Join(root, "deployment"), []byte(deployment), 0o600)
 }
 
@@ -46,6 +54,9 @@ func (f *fakeDisk) Wipe(root string) error {
 	var errs []error
 	for _, name := range []string{tokenFile, identityFile, "deployment"} {
 		errs = append(errs, os.Remove(filepath.Join(root, name)))
+	}
+	if err := os.Remove(filepath.Join(root, reportsFile)); !errors.Is(err, fs.ErrNotExist) {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -211,5 +222,26 @@ func TestAVolumeTakesOver(t *testing.T) {
 	holds("ended", volume, "")
 	if mounted != 0 {
 		t.Errorf("mounted %d times too often", mounted)
+	}
+}
+
+// A restart that the appliance has recorded is not on the disk any more: the boot image
+// that comes next would restart once more.
+func TestARecordedRestartIsNotKeptOnTheDisk(t *testing.T) {
+	disk := &fakeDisk{dir: t.TempDir()}
+	disk.formatted.Store(true)
+	d := newDevice(t).withDisk(disk)
+	d.appliance.Document = twoSteps("true")
+	d.appliance.Document.Sequence.Steps[1] = tasksequence.Node{ID: "reboot", Name: "Reboot", Definition: tasksequence.Reboot, DefinitionVersion: 1,
+		Settings: map[string]json.RawMessage{"RebootRequested": json.RawMessage(`"image"`)}}
+	d.powerOn()
+	d.sees("Passcode")
+	d.types("correct horse\r")
+	d.sees("Choose a task sequence")
+	d.types("1")
+	d.ends(boot.Restart)
+	kept, err := (runner.JournalFile{Path: filepath.Join(disk.dir, reportsFile)}).Kept()
+	if err != nil || kept.Deployment != "d1" || len(kept.Events) > 0 {
+		t.Errorf("on the disk: %+v, %v", kept, err)
 	}
 }
