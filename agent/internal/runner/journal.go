@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"slipway/agent/internal/steps"
 	"slipway/agent/wire"
@@ -103,14 +104,18 @@ func (r *Runner) replay(d wire.Deployment) (pending steps.Restart, ok bool) {
 		return pending, false
 	}
 	r.report.outdate(kept)
-	if kept.Deployment != d.ID || kept.Epoch != d.Epoch-1 {
+	if kept.Deployment != d.ID || kept.Epoch >= d.Epoch { // a lost answer makes more than one epoch of a start
 		return pending, false
 	}
 	r.report.relog(kept.Lines)
 	events, restart := r.unfinishedRestart(kept, d.Epoch)
+	begun := map[string]time.Time{}
+	for _, result := range d.Results {
+		begun[result.Path] = result.Started
+	}
 	var again []wire.Event
 	for _, e := range events {
-		if e.Kind != wire.EventStepFinished || e.Result == nil {
+		if e.Kind != wire.EventStepFinished || e.Result == nil || begun[e.Path].After(e.Result.Ended) { // begun anew by a run that did not have this journal
 			continue
 		}
 		result := tasksequence.Result{Path: e.Path, Status: e.Result.Status, ExitCode: e.Result.ExitCode, Message: e.Result.Message}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -42,15 +41,7 @@ func TestAStepThatEndedDoesNotRunAgain(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")
 	b := newBench(t, run("effect", `echo once >> `+mark+`; echo "Made=hunter2" >> "$SLIPWAY_VARIABLES"; echo working`), run("after", "echo got %Made%"))
 	d := b.start(t)
-	b.Do(func() {
-		b.Answer = func(r *http.Request) *wire.Problem {
-			// Away from the moment that the step has begun, until the device is back.
-			if (strings.HasSuffix(r.URL.Path, "/events") || strings.HasSuffix(r.URL.Path, "/logs")) && b.Deployment.Kept >= 2 {
-				return &wire.Problem{Title: "Service Unavailable", Status: 503}
-			}
-			return nil
-		}
-	})
+	b.away() // until the device is back
 	journal := &cutter{JournalFile: JournalFile{filepath.Join(t.TempDir(), "state", "reports.json")}}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -86,6 +77,48 @@ func TestAStepThatEndedDoesNotRunAgain(t *testing.T) {
 	})
 	if kept, err := journal.Kept(); err != nil || len(kept.Events)+len(kept.Lines) > 0 {
 		t.Errorf("left in the journal: %+v, %v", kept, err)
+	}
+}
+
+// The answer to the call that goes on with the deployment is lost, and the call repeated:
+// the record is two epochs ahead of the journal.
+func TestAStepThatEndedIsKnownAfterALostAnswer(t *testing.T) {
+	b := newBench(t, run("effect", "echo effect"))
+	d := b.start(t)
+	b.away()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	journal := &cutter{JournalFile: JournalFile{filepath.Join(t.TempDir(), "reports.json")}, cut: cancel}
+	b.runner.Journal = journal
+	if _, err := b.runner.Run(ctx, d); !errors.Is(err, context.Canceled) {
+		t.Fatalf("the first run: %v", err)
+	}
+	b.Do(func() { b.Answer = nil })
+	journal.cut = nil
+	if _, err := b.client.Resume(t.Context(), d.ID, wire.LinuxPE); err != nil {
+		t.Fatal(err)
+	}
+	out, err := b.resume(t, d.ID, wire.LinuxPE)
+	if err != nil || out.Status != Succeeded || len(b.face.asked) > 0 {
+		t.Errorf("got %+v, %v; asked %q", out, err, b.face.asked)
+	}
+}
+
+// A step that a later run began, without this journal, did not end.
+func TestAJournalOfBeforeTheStepBeganAnewIsLeftAlone(t *testing.T) {
+	b := newBench(t, run("x", "echo ran", func(n *tasksequence.Node) { n.Settings["AfterInterruption"] = json.RawMessage(`"run-again"`) }))
+	d := b.start(t)
+	d.Epoch = 4
+	b.Do(func() { b.Deployment.Epoch = 4 })
+	d.Results = []wire.Result{{Path: "x", Status: tasksequence.Running, Started: time.Now()}}
+	journal := JournalFile{filepath.Join(t.TempDir(), "reports.json")}
+	if err := journal.Keep(Entries{Deployment: d.ID, Epoch: 1, Events: []wire.Event{{Kind: wire.EventStepFinished, Path: "x",
+		Result: &wire.Result{Path: "x", Status: Succeeded, Ended: time.Now().Add(-time.Hour)}}}}); err != nil {
+		t.Fatal(err)
+	}
+	b.runner.Journal = journal
+	if out, err := b.run(t, d); err != nil || out.Status != Succeeded || !slices.Contains(b.face.lines, "ran") {
+		t.Errorf("got %+v, %v, %q", out, err, b.face.lines)
 	}
 }
 
