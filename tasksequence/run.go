@@ -157,6 +157,11 @@ func (r *Run) excluded(p *PlanNode) Action {
 	if outcome := p.Node.Condition.Evaluate(r.vars); !outcome.Met {
 		return Skip{Position: r.position(p), Reason: outcome.Reason}
 	}
+	return r.misplaced(p)
+}
+
+// misplaced says whether the node does not run in this environment.
+func (r *Run) misplaced(p *PlanNode) Action {
 	environment := r.vars.Text(VariableEnvironment)
 	if environment == "" {
 		return nil
@@ -252,8 +257,21 @@ func (e Execute) Private() map[string]Value {
 }
 
 // interrupted follows the rule for a step that was running when the agent ended.
-// Its condition was met when it began and is not asked again.
+// Its condition was met when it began and is not asked again; but the device may have
+// come up elsewhere.
 func (r *Run) interrupted(p *PlanNode) Action {
+	for at := p; ; at = &r.plan.Nodes[at.parent] {
+		switch a := r.misplaced(at).(type) {
+		case Skip:
+			return Fail{Position: r.position(p), Message: "It was interrupted, and cannot go on here: " + a.Reason + "."}
+		case Fail:
+			a.Position = r.position(p)
+			return a
+		}
+		if at.parent < 0 {
+			break
+		}
+	}
 	action := r.execute(p)
 	e, ok := action.(Execute)
 	if !ok {

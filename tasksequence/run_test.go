@@ -263,6 +263,40 @@ func TestAConditionDoesNotApplyToAnInterruptedStep(t *testing.T) {
 	}
 }
 
+// A step was at work in the installed system when power was lost, and the boot image
+// came up: it is not carried out there.
+func TestAnInterruptedStepDoesNotRunElsewhere(t *testing.T) {
+	again := func(more string) string {
+		return `{"id":"x","name":"x","definition":"run-command-line","settings":{"Command":"x","AfterInterruption":"run-again"}` + more + `}`
+	}
+	for name, c := range map[string]struct{ steps, path string }{
+		"the step's own":   {again(`,"environments":["fullos"]`), "x"},
+		"that of a group":  {group("g", `,"environments":["fullos"]`, again("")), "g/x"},
+		"the definition's": {again(""), "x"},
+	} {
+		doc := pinned(t, parse(t, sequenceOf(c.steps+","+cmd("l"))))
+		if name == "the definition's" {
+			define := runCommandLine()
+			define.Environments = []string{FullOS}
+			doc.Definitions[define.Key()] = define
+		}
+		for environment, runs := range map[string]bool{FullOS: true, LinuxPE: false} {
+			vars := NewVariables()
+			if err := vars.SetSystem(VariableEnvironment, Value{Text: environment}); err != nil {
+				t.Fatal(err)
+			}
+			action := newRun(t, doc, vars, Result{Path: c.path, Status: Running}).Next()
+			e, ok := action.(Execute)
+			if ok != runs || runs && !e.Interrupted {
+				t.Errorf("%s, in %s: %+v", name, environment, action)
+			}
+			if f, failed := action.(Fail); !runs && (!failed || f.Path != c.path || !strings.Contains(f.Message, "fullos")) {
+				t.Errorf("%s, in %s: %+v", name, environment, action)
+			}
+		}
+	}
+}
+
 func TestEnvironments(t *testing.T) {
 	only := pinned(t, parse(t, sequenceOf(cmd("w", `,"environments":["winpe"]`)+","+group("g", `,"environments":["fullos"]`, cmd("x"))+","+cmd("l"))))
 	vars := NewVariables()

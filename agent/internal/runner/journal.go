@@ -32,6 +32,14 @@ type Entries struct {
 	Lines       []wire.LogLine `json:"lines,omitempty"`
 }
 
+// Restart returns the restart that a run ended with and that was not acknowledged.
+func (e Entries) Restart() (wire.Event, bool) {
+	if last := len(e.Events) - 1; last >= 0 && e.Events[last].Kind == wire.EventRebooting {
+		return e.Events[last], true
+	}
+	return wire.Event{}, false
+}
+
 const (
 	journalFormat = 1
 	maxKeptLines  = 1 << 20 // bytes of log lines in a journal
@@ -142,16 +150,15 @@ func (r *Runner) replay(d wire.Deployment) (pending steps.Restart, ok bool) {
 // device has come to where it leads. A Windows PE that was put onto the disk has been taken
 // back by now: that step runs again.
 func (r *Runner) unfinishedRestart(kept Entries, epoch int64) (events []wire.Event, restart *wire.Event) {
-	last := len(kept.Events) - 1
-	if last < 0 || kept.Events[last].Kind != wire.EventRebooting || kept.Epoch < epoch-pendingEpochs {
+	e, ok := kept.Restart()
+	if !ok || kept.Epoch < epoch-pendingEpochs {
 		return kept.Events, nil
 	}
-	e, here := kept.Events[last], r.environment()
-	switch {
+	switch here := r.environment(); {
 	case kept.Environment != here && (e.Target == tasksequence.RebootDisk) == (here == tasksequence.FullOS):
 		return kept.Events, nil
 	case e.Staged != "":
-		return kept.Events[:max(0, last-1)], nil
+		return kept.Events[:max(0, len(kept.Events)-2)], nil
 	}
 	return kept.Events, &e
 }

@@ -98,6 +98,7 @@ var (
 	// ErrClock says that the appliance cannot be trusted because the clock is wrong.
 	ErrClock = errors.New("the clock of this computer is wrong")
 
+	errToDisk   = errors.New("the computer restarts from its disk")
 	errNoTarget = errors.New("there is no system here that the agent could be put into")
 )
 

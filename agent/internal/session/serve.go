@@ -90,6 +90,9 @@ func (s *Session) carryOut(ctx context.Context, c *client.Client, unfinished str
 	} else {
 		d, err = s.choose(ctx, c)
 	}
+	if errors.Is(err, errToDisk) {
+		return d, runner.Outcome{Status: runner.Rebooting}, nil, nil
+	}
 	if err != nil {
 		return wire.Deployment{ID: unfinished}, o, nil, err
 	}
