@@ -167,6 +167,9 @@ func TestPlanEntry(t *testing.T) {
 	earlier := ours
 	earlier.GUID[0]++
 	earlier.Path = `\efi\DEBIAN\grubx64.efi`
+	other := ours // a system of the same name on another disk
+	other.GUID[1]++
+	present := func(guid [16]byte) bool { return guid == ours.GUID || guid == other.GUID }
 	net := LoadOption{Description: "UEFI PXEv4"}
 	order := func(list ...uint16) []byte { return orderValue(list) }
 	tests := []struct {
@@ -180,10 +183,13 @@ func TestPlanEntry(t *testing.T) {
 		{"first when it is not known", map[string][]byte{"Boot0000": net.Encode(), "BootOrder": order(0), "BootCurrent": order(9)}, change{1, ours.Encode(), []uint16{1, 0}, nil}},
 		{"an earlier deployment's is replaced in its place", map[string][]byte{"Boot0000": net.Encode(), "Boot0004": earlier.Encode(), "BootOrder": order(0, 4)}, change{4, ours.Encode(), []uint16{0, 4}, nil}},
 		{"twice becomes once", map[string][]byte{"Boot0002": earlier.Encode(), "Boot0001": ours.Encode(), "BootOrder": order(2, 1)}, change{1, nil, []uint16{1}, []uint16{2}}},
+		{"that of another disk stays", map[string][]byte{"Boot0003": other.Encode(), "BootOrder": order(3)}, change{0, ours.Encode(), []uint16{0, 3}, nil}},
+		{"that of another disk stays, ours too", map[string][]byte{"Boot0003": other.Encode(), "Boot0004": earlier.Encode(), "Boot0005": ours.Encode(), "BootOrder": order(3, 4, 5)},
+			change{4, ours.Encode(), []uint16{3, 4}, []uint16{5}}},
 		{"there already", map[string][]byte{"Boot000A": ours.Encode(), "Boot000b": []byte("not a number"), "BootOrder": order(10)}, change{10, nil, []uint16{10}, nil}},
 	}
 	for _, tt := range tests {
-		got := planEntry(tt.variables, ours)
+		got := planEntry(tt.variables, ours, present)
 		if got.number != tt.want.number || !bytes.Equal(got.entry, tt.want.entry) || !slices.Equal(got.order, tt.want.order) || !slices.Equal(got.remove, tt.want.remove) {
 			t.Errorf("%s: %d %v, order %v, remove %v", tt.name, got.number, got.entry != nil, got.order, got.remove)
 		}

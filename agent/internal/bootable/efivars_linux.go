@@ -1,6 +1,7 @@
 package bootable
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/agent/internal/disk"
 )
 
 // globalVariable is the vendor GUID of the boot variables (UEFI 2.10, 3.3).
@@ -19,12 +22,12 @@ const globalVariable = "-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 const nonVolatile = 7
 
 // addEntry adds the entry to the firmware's, through the folder dir.
-func addEntry(dir string, o LoadOption) (err error) {
+func addEntry(ctx context.Context, dir string, disks disk.Disks, o LoadOption) (err error) {
 	variables, err := readVariables(dir)
 	if err != nil {
 		return fmt.Errorf("read the firmware's boot entries: %w", err)
 	}
-	c := planEntry(variables, o)
+	c := planEntry(variables, o, partitions(ctx, disks))
 	order := orderValue(c.order)
 	if c.entry == nil && len(c.remove) == 0 && string(order) == string(variables["BootOrder"]) {
 		return nil
@@ -49,6 +52,24 @@ func addEntry(dir string, o LoadOption) (err error) {
 		}
 	}
 	return nil
+}
+
+// partitions tells whether a partition is there. Where the disks cannot be read, every one
+// may be.
+func partitions(ctx context.Context, disks disk.Disks) func(guid [16]byte) bool {
+	tables, err := disks.Tables(ctx)
+	if err != nil {
+		return func([16]byte) bool { return true }
+	}
+	there := map[[16]byte]bool{}
+	for _, l := range tables {
+		for _, p := range l.Partitions {
+			if guid, err := parseGUID(p.PartUUID); err == nil {
+				there[guid] = true
+			}
+		}
+	}
+	return func(guid [16]byte) bool { return there[guid] }
 }
 
 func variablePath(dir, name string) string { return filepath.Join(dir, name+globalVariable) }

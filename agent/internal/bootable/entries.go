@@ -18,10 +18,12 @@ type change struct {
 }
 
 // planEntry decides how the entry comes among those of the firmware. variables holds
-// the values by name. An entry of ours keeps its number and place. A new one comes
-// behind the entry the machine was started by, which came from the network: a machine
+// the values by name; present says whether a disk of the machine has a partition with
+// that GUID. An entry of ours names the same partition, or one that is gone: another
+// system of the same name, on another disk, keeps its entry. Ours keeps its number and
+// place. A new one comes behind the entry the machine was started by, which came from the network: a machine
 // that asks the network first goes on to do so. Else it comes first.
-func planEntry(variables map[string][]byte, o LoadOption) change {
+func planEntry(variables map[string][]byte, o LoadOption, present func(guid [16]byte) bool) change {
 	c := change{number: 0xffff, entry: o.Encode()}
 	taken := map[uint16]bool{}
 	var ours []uint16
@@ -31,7 +33,8 @@ func planEntry(variables map[string][]byte, o LoadOption) change {
 			continue
 		}
 		taken[number] = true
-		if had, err := parseLoadOption(value); err == nil && had.Description == o.Description && strings.EqualFold(had.Path, o.Path) {
+		if had, err := parseLoadOption(value); err == nil && had.Description == o.Description && strings.EqualFold(had.Path, o.Path) &&
+			(had.GUID == o.GUID || !present(had.GUID)) {
 			ours = append(ours, number)
 		}
 	}

@@ -65,7 +65,7 @@ func Make(ctx context.Context, t Target) error {
 				return fmt.Errorf("read GRUB's boot sector: %w", err)
 			}
 			core = image
-		} else if err := t.efi(root, p, image); err != nil {
+		} else if err := t.efi(ctx, root, p, image); err != nil {
 			return err
 		}
 	}
@@ -146,7 +146,7 @@ func (t Target) configure(root *os.Root, g grub, kernels []Kernel) error {
 }
 
 // efi puts GRUB onto the EFI system partition and tells the firmware.
-func (t Target) efi(root *os.Root, p platform, image []byte) error {
+func (t Target) efi(ctx context.Context, root *os.Root, p platform, image []byte) error {
 	id, name := release(root)
 	for _, file := range []string{path.Join("EFI", id, p.loader), path.Join("EFI/BOOT", p.file)} {
 		if err := write(root, path.Join("boot/efi", file), image, 0o700); err != nil {
@@ -160,7 +160,7 @@ func (t Target) efi(root *os.Root, p platform, image []byte) error {
 	file := strings.ReplaceAll("/"+path.Join("EFI", id, p.loader), "/", `\`)
 	option, err := loadOption(t.Layout, name, file)
 	if err == nil {
-		err = addEntry(t.EFIVariables, option)
+		err = addEntry(ctx, t.EFIVariables, t.Disks, option)
 	}
 	if err != nil {
 		t.Log("warn", fmt.Sprintf("the firmware got no boot entry of its own: %v; it finds the system by the removable path", err))

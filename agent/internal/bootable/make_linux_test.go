@@ -201,3 +201,19 @@ func TestBindIsUndone(t *testing.T) {
 		t.Errorf("still mounted after a failure, %v", err)
 	}
 }
+
+func TestPartitionsOfTheMachine(t *testing.T) {
+	disks := disktest.New(t, disk.Disk{ID: "d", Size: 4 << 30}, disk.Disk{ID: "empty", Size: 4 << 30})
+	disks.SetLayout("d", layout(disk.UEFI))
+	option, err := loadOption(layout(disk.UEFI), "Debian", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if present := partitions(t.Context(), disks); !present(option.GUID) || present([16]byte{1}) {
+		t.Error("a partition that is there is not known, or one that is not there is")
+	}
+	disks.Fail = func(what, _ string) error { return errors.New("the disk is broken") }
+	if present := partitions(t.Context(), disks); !present([16]byte{1}) {
+		t.Error("a partition counts as gone though the disks cannot be read")
+	}
+}

@@ -52,7 +52,7 @@ func Announce(ctx context.Context, t RawTarget) (text string, warn bool) {
 	name = name[:min(len(name), longestName)]
 	option, err := loadOptionOf(t.Layout, esp, string(name), shown)
 	if err == nil {
-		err = addEntry(t.EFIVariables, option)
+		err = addEntry(ctx, t.EFIVariables, t.Disks, option)
 	}
 	if err != nil {
 		return fmt.Sprintf("the firmware got no boot entry: %v; %s", err, finds), true

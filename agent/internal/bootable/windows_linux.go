@@ -1,6 +1,7 @@
 package bootable
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type WindowsTarget struct {
 	ESP      *os.Root // the EFI system partition
 	Recovery *os.Root // the recovery partition; nil: there is none
 	Layout   disk.Layout
+	Disks    disk.Disks
 
 	Architecture string // of the Windows: x64 or arm64
 	Product      string // e.g. Windows 11: the name of the boot entry
@@ -59,7 +61,7 @@ var removableWindows = map[string]string{"x64": "EFI/BOOT/BOOTX64.EFI", "arm64":
 // the Windows itself, the boot configuration, the recovery environment, and an entry of
 // the firmware. It may be done again. The EFI system partition is on the disk
 // afterwards, the recovery partition once it is unmounted.
-func MakeWindows(t WindowsTarget) error {
+func MakeWindows(ctx context.Context, t WindowsTarget) error {
 	removable, ok := removableWindows[t.Architecture]
 	switch {
 	case !ok:
@@ -96,7 +98,7 @@ func MakeWindows(t WindowsTarget) error {
 	if err := syncAll(t.ESP); err != nil {
 		return err
 	}
-	t.announce()
+	t.announce(ctx)
 	return nil
 }
 
@@ -173,10 +175,10 @@ func (t WindowsTarget) guid(what string) bcd.GUID {
 	return g
 }
 
-func (t WindowsTarget) announce() {
+func (t WindowsTarget) announce(ctx context.Context) {
 	option, err := loadOption(t.Layout, bootManagerName, bootManagerPath)
 	if err == nil {
-		err = addEntry(t.EFIVariables, option)
+		err = addEntry(ctx, t.EFIVariables, t.Disks, option)
 	}
 	if err != nil {
 		t.Log("warn", fmt.Sprintf("the firmware got no boot entry of its own: %v; it finds Windows by the removable path", err))

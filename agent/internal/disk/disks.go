@@ -49,6 +49,10 @@ type Disks interface {
 	// can. File systems are left as they are. It ends with Reread.
 	Grow(ctx context.Context, id string, last bool) (Layout, error)
 
+	// Tables reads the partition tables of all disks that hold one, also of those in
+	// use. File systems are not looked at.
+	Tables(ctx context.Context) ([]Layout, error)
+
 	// Open opens a disk for raw reading and writing, for nobody else at the same
 	// time: ErrInUse when anything of it is mounted or opened so.
 	Open(ctx context.Context, id string, o OpenOptions) (Target, error)

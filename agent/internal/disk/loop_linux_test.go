@@ -111,6 +111,15 @@ func TestPrepareOnALoopDevice(t *testing.T) {
 			if found.Text() != l.Text() {
 				t.Errorf("reread\n%s\nwant\n%s", found.Text(), l.Text())
 			}
+			busy, err := exclusive(d, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tables, err := readTables([]Disk{d}) // while it is in use
+			if err != nil || len(tables) != 1 || tables[0].Disk != d.ID || len(tables[0].Partitions) != len(l.Partitions) || tables[0].Partitions[0].PartUUID != l.Partitions[0].PartUUID {
+				t.Errorf("tables: %+v, %v", tables, err)
+			}
+			busy.Close()
 			for _, p := range l.Partitions {
 				check(t, partitionPath(d, p.Number), p.FS)
 				if p.FS == FSNTFS {

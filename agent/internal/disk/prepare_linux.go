@@ -253,6 +253,36 @@ func (m *Linux) reread(ctx context.Context, id string) (Layout, error) {
 	return l, m.tellKernel(ctx, f, d, list)
 }
 
+// Tables implements Disks.
+func (m *Linux) Tables(ctx context.Context) ([]Layout, error) {
+	disks, err := m.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return readTables(disks)
+}
+
+func readTables(disks []Disk) ([]Layout, error) {
+	var list []Layout
+	for _, d := range disks {
+		f, err := os.Open(d.Path)
+		if err != nil {
+			return nil, fmt.Errorf("open the disk: %w", err)
+		}
+		l, err := ReadTable(f, d.Size, d.SectorSize)
+		f.Close()
+		if errors.Is(err, ErrNoTable) || errors.Is(err, errBadTable) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", d, err)
+		}
+		l.Disk = d.ID
+		list = append(list, l)
+	}
+	return list, nil
+}
+
 // Grow implements Disks.
 func (m *Linux) Grow(ctx context.Context, id string, last bool) (Layout, error) {
 	m.mu.Lock()

@@ -14,6 +14,9 @@ func (m *Windows) Unmount(context.Context) error { return nil }
 // Reread implements Disks.
 func (m *Windows) Reread(context.Context, string) (Layout, error) { return Layout{}, errNotOnWindows }
 
+// Tables implements Disks.
+func (m *Windows) Tables(context.Context) ([]Layout, error) { return nil, errNotOnWindows }
+
 // Grow implements Disks.
 func (m *Windows) Grow(context.Context, string, bool) (Layout, error) {
 	return Layout{}, errNotOnWindows

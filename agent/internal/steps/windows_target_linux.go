@@ -126,12 +126,12 @@ func (v *windowsVolume) boot(ctx context.Context, i windowsImage) (err error) {
 			return fmt.Errorf("mount the recovery partition: %w", err)
 		}
 	}
-	return errors.Join(v.bootFrom(i, esp, recovery), undo())
+	return errors.Join(v.bootFrom(ctx, i, esp, recovery), undo())
 }
 
 // bootFrom works on mounted partitions; recovery is empty when there is none.
-func (v *windowsVolume) bootFrom(i windowsImage, esp, recovery string) error {
-	t := bootable.WindowsTarget{Layout: v.layout, Architecture: i.Architecture, Product: i.Product(), Locale: i.locale(),
+func (v *windowsVolume) bootFrom(ctx context.Context, i windowsImage, esp, recovery string) error {
+	t := bootable.WindowsTarget{Layout: v.layout, Disks: v.step.Machine.Disks, Architecture: i.Architecture, Product: i.Product(), Locale: i.locale(),
 		Log: v.step.Log, EFIVariables: v.step.Machine.efiVariables()}
 	for _, one := range []struct {
 		at string
@@ -147,7 +147,7 @@ func (v *windowsVolume) bootFrom(i windowsImage, esp, recovery string) error {
 		defer root.Close()
 		*one.to = root
 	}
-	return bootable.MakeWindows(t)
+	return bootable.MakeWindows(ctx, t)
 }
 
 // path is a file or folder of the volume.

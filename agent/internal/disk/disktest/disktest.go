@@ -147,6 +147,24 @@ func (d *Disks) Reread(_ context.Context, id string) (disk.Layout, error) {
 	return d.reread("reread", id)
 }
 
+// Tables implements disk.Disks.
+func (d *Disks) Tables(context.Context) ([]disk.Layout, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.Fail != nil {
+		if err := d.Fail("tables", ""); err != nil {
+			return nil, err
+		}
+	}
+	var list []disk.Layout
+	for _, f := range d.disks {
+		if f.layout != nil {
+			list = append(list, *f.layout)
+		}
+	}
+	return list, nil
+}
+
 // Grow implements disk.Disks; nothing grows.
 func (d *Disks) Grow(_ context.Context, id string, _ bool) (disk.Layout, error) {
 	return d.reread("grow", id)
