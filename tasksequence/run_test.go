@@ -1,6 +1,7 @@
 package tasksequence
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -324,6 +325,31 @@ func TestSettingsThatCannotBeResolvedFailTheStep(t *testing.T) {
 	}
 	if e, ok := newRun(t, doc, vars).Next().(Execute); !ok || e.Timeout.Seconds() != 7 {
 		t.Errorf("timeout from a variable: %+v", e)
+	}
+}
+
+// Facts of the device are True or False, as scripts for Windows write them.
+func TestAFactAsABooleanSetting(t *testing.T) {
+	define, _ := BuiltinCatalogue().Find(FormatDisk, 1)
+	n := &Node{Settings: map[string]json.RawMessage{"BootsBothWays": raw(`"%IsVM%"`)}}
+	for text, want := range map[string]bool{"True": true, "False": false, "TRUE": true, "true": true, "false": false} {
+		vars := NewVariables()
+		if err := vars.SetSystem("IsVM", Value{Text: text}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := resolve(define, n, vars)
+		if err != nil || s.Bool("BootsBothWays") != want || s.Text("BootsBothWays") != strings.ToLower(text) {
+			t.Errorf("%s: %q, %v", text, s.Text("BootsBothWays"), err)
+		}
+	}
+	vars := NewVariables()
+	for _, v := range []Value{{Text: "yes"}, {Text: " True"}} {
+		if err := vars.SetSystem("IsVM", v); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := resolve(define, n, vars); err == nil {
+			t.Errorf("%+v is taken", v)
+		}
 	}
 }
 

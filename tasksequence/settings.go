@@ -78,6 +78,9 @@ func resolve(d Definition, n *Node, vars *Variables) (Settings, error) {
 			settings.values[o.Name] = value
 			continue
 		}
+		if folded := strings.ToLower(value.Text); o.Type == TypeBoolean && !value.IsList() && isBool(folded) {
+			value.Text = folded // facts are True or False
+		}
 		if err := o.check(value); err != nil {
 			return Settings{}, fmt.Errorf("%s: %w", o.Name, err)
 		}
