@@ -15,17 +15,19 @@ import (
 const windowsScript = `select disk 0
 clean
 convert gpt
-uniqueid disk id=*
 create partition efi size=499 offset=1024
 format quick fs=fat32 label="ESP"
-assign letter=S
 create partition msr size=128 offset=512000
 create partition primary size=63883 offset=643072 id=ebd0a0a2-b9e5-4433-87c0-68b6b72699c7
 format quick fs=ntfs label="Windows"
-assign letter=W
 create partition primary size=1024 offset=66059264 id=de94bba4-06d1-4d40-a16a-bfd50179d6ac
 format quick fs=ntfs label="Recovery"
 gpt attributes=0x8000000000000001
+uniqueid disk id=*
+select partition 1
+assign letter=S
+select partition 3
+assign letter=W
 exit`
 
 // makeWIM makes a WIM with two images, as DISM would be given one.

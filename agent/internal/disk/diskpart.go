@@ -10,14 +10,16 @@ var diskpartFS = map[string]string{FSVFAT: "fat32", FSNTFS: "ntfs"}
 
 // diskpartScript is what makes the layout on disk number n of Windows. It is pure.
 // Sizes are MiB, offsets KiB, as diskpart takes them; every partition lies where the
-// plan has it. A partition gets the drive letter that letters has for its role.
+// plan has it. A partition gets the drive letter that letters has for its role. The
+// disk gets its id when all file systems are made: by it Windows.Holds knows that the
+// work came to its end. Letters come after it, as Windows may take them back with an
+// MBR's old id.
 func diskpartScript(l Layout, n int, letters map[Role]string) (string, error) {
 	var b strings.Builder
 	add := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
 	add("select disk %d", n)
 	add("clean")
 	add("convert %s", l.Table)
-	add("uniqueid disk id=%s", l.TableID)
 	for _, p := range l.Partitions {
 		place := fmt.Sprintf("size=%d offset=%d", p.Size/mib, p.Start>>10)
 		switch {
@@ -41,7 +43,11 @@ func diskpartScript(l Layout, n int, letters map[Role]string) (string, error) {
 		if p.Active {
 			add("active")
 		}
+	}
+	add("uniqueid disk id=%s", l.TableID)
+	for _, p := range l.Partitions {
 		if letter := letters[p.Role]; letter != "" {
+			add("select partition %d", p.Number)
 			add("assign letter=%s", letter)
 		}
 	}

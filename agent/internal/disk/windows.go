@@ -211,7 +211,8 @@ func otherwise(l, found Layout) string {
 	return ""
 }
 
-// Holds implements Disks. The disk's id follows from the step: nobody else made it.
+// Holds implements Disks. The disk's id follows from the step, and is set last: nobody
+// else made it, and what has it is complete.
 func (m *Windows) Holds(_ context.Context, l Layout) (bool, error) {
 	d, err := m.disk(l)
 	if err != nil {

@@ -69,19 +69,21 @@ func TestDiskpartMakesTheWindowsLayout(t *testing.T) {
 	want := fmt.Sprintf(`select disk 0
 clean
 convert gpt
-uniqueid disk id=%s
 create partition efi size=499 offset=1024
 format quick fs=fat32 label="ESP"
-assign letter=S
 create partition msr size=128 offset=512000
 create partition primary size=%d offset=643072 id=ebd0a0a2-b9e5-4433-87c0-68b6b72699c7
 format quick fs=ntfs label="Windows"
-assign letter=V
 create partition primary size=1024 offset=%d id=de94bba4-06d1-4d40-a16a-bfd50179d6ac
 format quick fs=ntfs label="Recovery"
 gpt attributes=0x8000000000000001
+uniqueid disk id=%s
+select partition 1
+assign letter=S
+select partition 3
+assign letter=V
 exit
-`, l.TableID, l.Partitions[2].Size>>20, l.Partitions[3].Start>>10)
+`, l.Partitions[2].Size>>20, l.Partitions[3].Start>>10, l.TableID)
 	if len(*scripts) != 1 || (*scripts)[0] != want {
 		t.Errorf("diskpart was told\n%s\nwant\n%s", strings.Join(*scripts, "\n"), want)
 	}
@@ -104,6 +106,22 @@ func TestDiskpartForBIOS(t *testing.T) {
 	}
 	if strings.Contains(script, "msr") || strings.Contains(script, "gpt") {
 		t.Errorf("an MBR got\n%s", script)
+	}
+}
+
+// Power may fail at any line: the disk has the planned id, by which Holds knows it, when
+// all file systems are there.
+func TestTheDiskGetsItsIDLast(t *testing.T) {
+	for _, firmware := range []Firmware{UEFI, BIOS} {
+		m, d, l, scripts := windowsMachine(t, firmware)
+		d.layouts[0] = l
+		if _, err := m.Prepare(t.Context(), l, func(int, string) {}); err != nil {
+			t.Fatal(err)
+		}
+		before, after, found := strings.Cut((*scripts)[0], "uniqueid disk id="+l.TableID+"\n")
+		if !found || strings.Contains(after, "create") || strings.Contains(after, "format") || strings.Contains(before, "assign") {
+			t.Errorf("%s: diskpart was told\n%s", firmware, (*scripts)[0])
+		}
 	}
 }
 
