@@ -2,9 +2,11 @@ package steps
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"slipway/agent/internal/windowstarget"
 	fakes "slipway/agent/winetest/script"
 	"slipway/tasksequence"
 )
@@ -57,12 +59,21 @@ func TestConfigureOperatingSystemOnWindows(t *testing.T) {
 func TestConfigureTheTargetOnWindows(t *testing.T) {
 	b := newWinBench(t)
 	b.inWinPE()
+	var closed []string
+	protect = func(name string) error {
+		closed = append(closed, name)
+		return windowstarget.Protect(name)
+	}
+	t.Cleanup(func() { protect = windowstarget.Protect })
 	b.works(tasksequence.ConfigureOperatingSystem, map[string]any{"ComputerName": "PC-9", "ImportRootCerts": true})
 	text, err := os.ReadFile(b.root + answerFile)
 	for _, want := range []string{"<ComputerName>PC-9</ComputerName>", `certutil.exe -f -addstore Root %SystemRoot%\Setup\Slipway\authority-2.cer`} {
 		if err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("%v: no %q in %s", err, want, text)
 		}
+	}
+	if !slices.Equal(closed, []string{b.root + answerFile + ".part"}) { // passwords may be in it
+		t.Errorf("closed to others: %q", closed)
 	}
 	if pem, err := os.ReadFile(b.root + `Windows\Setup\Slipway\authority-2.cer`); err != nil || string(pem) != "PEM 2\n" {
 		t.Errorf("%q, %v", pem, err)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"slipway/agent/internal/disk"
+	"slipway/agent/internal/windowstarget"
 	"slipway/tasksequence"
 	"slipway/tasksequence/unattend"
 )
@@ -155,6 +156,9 @@ func (y *target) fetchFolder(ctx context.Context, ref tasksequence.Reference, na
 // Automation Overview", implicit answer file search order).
 const answerFile = `Windows\Panther\unattend.xml`
 
+// protect is a variable for the tests: Wine keeps no such rights.
+var protect = windowstarget.Protect
+
 // answers merges settings into the target's answer file, or begins one; given is one
 // that replaces what is there. Secrets are masked in the log.
 func (y *target) answers(settings unattend.Settings, given string) error {
@@ -186,6 +190,9 @@ func (y *target) answers(settings unattend.Settings, given string) error {
 	part := name + ".part"
 	if err := os.WriteFile(part, file.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("write the answer file: %w", err)
+	}
+	if err := protect(part); err != nil { // passwords may be in it
+		return errors.Join(err, os.Remove(part))
 	}
 	if err := os.Rename(part, name); err != nil {
 		return fmt.Errorf("write the answer file: %w", errors.Join(err, os.Remove(part)))
