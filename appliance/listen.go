@@ -29,10 +29,12 @@ func listenTCP(ctx context.Context, key, address string) (net.Listener, error) {
 
 // Limits of the HTTP servers. Answers have no limit in all: event streams last,
 // and a boot file over a slow line takes its time; what matters is that a caller
-// who sends nothing does not keep a connection. See patient.
+// who sends nothing, or takes nothing of a file, does not keep a connection. See
+// patient and patientAnswers.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 2 * time.Minute
+	writeTimeout      = 2 * time.Minute // of files
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 32 << 10
 	shutdownGrace     = 3 * time.Second

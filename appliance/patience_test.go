@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +98,115 @@ func TestLongRequestsAreServed(t *testing.T) {
 		stop()
 		if err := <-over; err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// serveOnce serves a handler on loopback with small buffers of the kernel, so that a
+// reader is seen to be slow at once.
+func serveOnce(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newHTTPServer(l, handler, slog.New(slog.DiscardHandler))
+	s.server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		_ = c.(*net.TCPConn).SetWriteBuffer(64 << 10)
+		return ctx
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() { over <- s.Run(ctx) }() // ends with stop
+	t.Cleanup(func() {
+		stop()
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+// ask sends a request and returns the connection, of which nothing has been read.
+func ask(t *testing.T, address, path string) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	conn := c.(*net.TCPConn)
+	_ = conn.SetReadBuffer(64 << 10)
+	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// TestAnswersThatNobodyTakesEnd: a caller who asks for a file and reads nothing does not
+// hold it for ever; one who reads slowly has all of it.
+func TestAnswersThatNobodyTakesEnd(t *testing.T) {
+	const timeout = 500 * time.Millisecond
+	path := filepath.Join(t.TempDir(), "initrd")
+	content := bytes.Repeat([]byte("0123456789abcdef"), 8<<20/16)
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan time.Duration, 1)
+	address := serveOnce(t, patientAnswers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		defer func() { ended <- time.Since(started) }()
+		switch r.URL.Path {
+		case "/file":
+			f, err := os.Open(path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer f.Close()
+			http.ServeContent(w, r, "", time.Time{}, f)
+		case "/bytes":
+			_, _ = w.Write(content)
+		}
+	}), timeout))
+	for _, what := range []string{"/file", "/bytes"} {
+		ask(t, address, what)
+		select {
+		case <-ended:
+		case <-time.After(20 * timeout):
+			t.Fatalf("%s: the answer goes on although nobody takes it", what)
+		}
+		conn := ask(t, address, what)
+		resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 4<<10), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash, piece := sha256.New(), make([]byte, 64<<10)
+		for {
+			n, err := io.ReadFull(resp.Body, piece)
+			hash.Write(piece[:n])
+			if err != nil {
+				break
+			}
+			time.Sleep(timeout / 40) // a slow line
+		}
+		if took := <-ended; took < 2*timeout {
+			t.Fatalf("%s: the slow reader took only %v: the test shows nothing", what, took)
+		}
+		if want := sha256.Sum256(content); [32]byte(hash.Sum(nil)) != want {
+			t.Errorf("%s: a slow reader did not get the whole answer", what)
+		}
+	}
+}
+
+// TestFilesOfContentAreAnswersWithADeadline: streams and events are not.
+func TestFilesOfContentAreAnswersWithADeadline(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/api/v1/content/tool/1/disk.img": true, "/api/v1/content/tool/1/a/b": true,
+		"/api/v1/content/tool/1": false, "/api/v1/deployments/1/events": false, "/api/v1/admin/content/tool/versions": false,
+	} {
+		if got := contentFile.MatchString(path); got != want {
+			t.Errorf("%s: %v", path, got)
 		}
 	}
 }

@@ -114,7 +114,7 @@ func (a *appliance) listenAndRun(ctx context.Context, s streams) error {
 	}
 	secure := tls.NewListener(l.https, a.pki.TLSConfig(names...))
 	list := append(a.components(),
-		component{"HTTP boot", newHTTPServer(l.http, a.bootHandler(), a.log).Run},
+		component{"HTTP boot", newHTTPServer(newCrowdListener(l.http, maxPerAddress, a.log), patientAnswers(a.bootHandler(), writeTimeout), a.log).Run},
 		component{"HTTPS", newDeviceServer(secure, a.secureHandler(), a.log, a.audit).Run},
 		component{"local socket", newHTTPServer(l.local, a.api.LocalHandler(), a.log).Run},
 	)
@@ -128,12 +128,18 @@ func (a *appliance) listenAndRun(ctx context.Context, s streams) error {
 // imageFile is the path of a file of a boot image, by the image's id.
 var imageFile = regexp.MustCompile(`^/boot/[0-9a-f]{32}/[^/]+$`)
 
+// contentFile is the path of a file of a content version.
+var contentFile = regexp.MustCompile(`^/api/v1/content/[^/]+/[^/]+/.`)
+
 // secureHandler is what stands behind HTTPS: the API, the files of boot images for agents
 // in installed systems, which know no other address, and the console for the rest.
 func (a *appliance) secureHandler() http.Handler {
-	api, boot := a.api.Handler(), a.netboot.Handler()
+	api := a.api.Handler()
+	files, boot := patientAnswers(api, writeTimeout), patientAnswers(a.netboot.Handler(), writeTimeout)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch p := r.URL.Path; {
+		case contentFile.MatchString(p):
+			files.ServeHTTP(w, r)
 		case strings.HasPrefix(p, "/api/"), p == "/healthz", p == "/readyz", p == "/metrics":
 			api.ServeHTTP(w, r)
 		case imageFile.MatchString(p):
