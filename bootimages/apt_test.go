@@ -91,6 +91,24 @@ func TestAptDownloadsOnceAndVerifies(t *testing.T) {
 	}
 }
 
+// Under the systemd unit root has no right to become another user, as apt does for its
+// downloads by default: it is told not to. Others cannot, and are not asked.
+func TestAptStaysRoot(t *testing.T) {
+	a, calls := fakeApt(t, `case "$*" in *download*) printf kernel > linux_1_amd64.deb ;; esac`, show(t, "linux", "1", "kernel", ""))
+	p, err := a.Resolve(t.Context(), "linux", "", "amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Fetch(t.Context(), p, func(int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(calls()) {
+		if got := strings.Contains(line, " -o APT::Sandbox::User=root "); got != (os.Geteuid() == 0) {
+			t.Errorf("as user %d: %s", os.Geteuid(), line)
+		}
+	}
+}
+
 func TestAptRefusesOtherBytes(t *testing.T) {
 	a, _ := fakeApt(t, `case "$*" in *download*) printf evil12 > linux_1_amd64.deb ;; esac`, show(t, "linux", "1", "kernel", ""))
 	p, err := a.Resolve(t.Context(), "linux", "", "amd64")
