@@ -111,14 +111,19 @@ func Verify(dir string) (fleet.BootImage, error) {
 		return fleet.BootImage{}, err
 	}
 	for _, f := range b.Files {
-		p := filepath.Join(dir, f.Name)
-		sum, _, err := hashFile(p)
-		if err != nil {
+		if err := VerifyFile(dir, f); err != nil {
 			return fleet.BootImage{}, err
-		}
-		if sum != f.SHA256 {
-			return fleet.BootImage{}, fmt.Errorf("%s: %w", p, ErrCorrupt)
 		}
 	}
 	return b, nil
+}
+
+// VerifyFile checks one file of an image's folder against its hash.
+func VerifyFile(dir string, f fleet.ImageFile) error {
+	p := filepath.Join(dir, f.Name)
+	sum, _, err := hashFile(p)
+	if err == nil && sum != f.SHA256 {
+		err = fmt.Errorf("%s: %w", p, ErrCorrupt)
+	}
+	return err
 }

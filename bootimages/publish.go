@@ -35,12 +35,12 @@ func (b *Builder) publish(id string, build func(dir string) (fleet.BootImage, er
 	if err := writeFile(filepath.Join(dir, ManifestName), strings.NewReader(string(raw))); err != nil {
 		return fleet.BootImage{}, err
 	}
-	if err := errors.Join(os.Chmod(dir, 0o755), syncFolder(dir)); err != nil {
-		return fleet.BootImage{}, err
-	}
 	final := filepath.Join(boot, id)
 	if have, err := Verify(final); err == nil {
 		return have, nil // another process was faster; its bytes are the same
+	}
+	if err := errors.Join(carrySigned(final, dir), os.Chmod(dir, 0o755), syncFolder(dir)); err != nil {
+		return fleet.BootImage{}, err
 	}
 	// What stands there does not verify: it must not be served under this name.
 	if err := os.RemoveAll(final); err != nil {

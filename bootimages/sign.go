@@ -72,7 +72,7 @@ func (b *Builder) AttachSignature(id string, signature []byte) (fleet.ImageFile,
 	}
 	sum := sha256.Sum256(program)
 	f := fleet.ImageFile{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(program))}
-	f.Name = signedPrefix + f.SHA256[:12] + ".efi"
+	f.Name = signedName(f.SHA256)
 	dir := filepath.Join(b.BootDir(), id)
 	tmp := filepath.Join(dir, tempPrefix+f.Name)
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -83,3 +83,47 @@ func (b *Builder) AttachSignature(id string, signature []byte) (fleet.ImageFile,
 	}
 	return f, cert, errors.Join(os.Rename(tmp, filepath.Join(dir, f.Name)), syncFolder(dir))
 }
+
+// carrySigned takes the signed copies in one folder of an image over to another whose
+// one file has the bytes that they sign. Others are left behind.
+func carrySigned(from, to string) error {
+	signed, err := filepath.Glob(filepath.Join(from, signedPrefix+"*"))
+	if err != nil || len(signed) == 0 {
+		return err
+	}
+	raw, err := os.ReadFile(filepath.Join(to, OneFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	now, err := pe.Parse(raw)
+	if err != nil {
+		return err
+	}
+	for _, path := range signed {
+		if !carriesDigest(path, now.Digest()) {
+			continue
+		}
+		if err := os.Link(path, filepath.Join(to, filepath.Base(path))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carriesDigest reports whether a signed copy is whole and of the file with this digest.
+func carriesDigest(path string, digest [sha256.Size]byte) bool {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	if sum := sha256.Sum256(raw); filepath.Base(path) != signedName(hex.EncodeToString(sum[:])) {
+		return false
+	}
+	p, err := pe.Parse(raw)
+	return err == nil && p.Digest() == digest
+}
+
+func signedName(hash string) string { return signedPrefix + hash[:12] + ".efi" }

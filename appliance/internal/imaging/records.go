@@ -19,18 +19,26 @@ func (s *Service) record(image fleet.BootImage) error {
 	s.mu.Lock()
 	delete(s.damaged, image.ID)
 	s.mu.Unlock()
-	return s.c.Store.Update(ctx, func(tx *state.Tx) error {
+	var lost []string
+	if before, err := s.Get(image.ID); err == nil {
+		lost = s.lostSigned(before)
+	}
+	err := s.c.Store.Update(ctx, func(tx *state.Tx) error {
 		if err := trusts(tx, image); err != nil {
 			return err
 		}
 		image := image // a conflict runs this again
 		image.Files, image.Served = slices.Clone(image.Files), true
-		keepSigned(tx, &image)
+		keepSigned(tx, &image, lost)
 		if err := tx.Images().Put(image); err != nil {
 			return err
 		}
 		return unserveOthers(tx, image)
 	})
+	if err == nil {
+		s.noteLost(ctx, image.ID, lost)
+	}
+	return err
 }
 
 func unserveOthers(tx *state.Tx, image fleet.BootImage) error {
@@ -102,8 +110,9 @@ func (s *Service) Damaged(id string) string {
 
 // reconcile compares records with files. A record whose files are missing or
 // changed stays, for the console to show, but is not served; the newest whole
-// image of the same use takes its place. Files without a record are ignored: they
-// are found again when the same image is built.
+// image of the same use takes its place. A signed copy that is lost leaves its record
+// alone: the image goes on unsigned. Files without a record are ignored: they are found
+// again when the same image is built.
 func (s *Service) reconcile(ctx context.Context) error {
 	images, err := s.List()
 	if err != nil {
@@ -112,6 +121,12 @@ func (s *Service) reconcile(ctx context.Context) error {
 	for _, i := range images {
 		if _, err := bootimages.Verify(filepath.Join(s.c.Builder.BootDir(), i.ID)); err != nil {
 			s.markDamaged(ctx, i.ID, err)
+		}
+		if lost := s.lostSigned(i); len(lost) > 0 {
+			// As for damage, the record can wait when the state is full.
+			if err := s.forgetSigned(ctx, i.ID, lost); err != nil && !errors.Is(err, state.ErrFull) {
+				return err
+			}
 		}
 	}
 	for _, i := range images {

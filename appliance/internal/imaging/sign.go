@@ -79,17 +79,60 @@ func (s *Service) Sign(ctx context.Context, by Actor, id string, signature []byt
 	return file, signer, errors.Join(errs...)
 }
 
-// keepSigned carries the signed copy of an image that was built again over to its
-// new record: the same id is the same file.
-func keepSigned(tx *state.Tx, image *fleet.BootImage) {
+// keepSigned carries the signed copies of an image that was built again over to its
+// new record, but for those that were lost: the same id is the same file.
+func keepSigned(tx *state.Tx, image *fleet.BootImage, lost []string) {
 	before, err := tx.Images().Get(image.ID)
 	if err != nil {
 		return
 	}
 	for _, f := range before.Files {
-		if bootimages.IsSigned(f.Name) && !slices.Contains(image.Files, f) {
+		if bootimages.IsSigned(f.Name) && !slices.Contains(image.Files, f) && !slices.Contains(lost, f.Name) {
 			image.Files = append(image.Files, f)
 			image.Size += f.Size
 		}
 	}
+}
+
+// lostSigned names the signed copies of a recorded image that are missing or changed.
+// The image's own list of files does not have them.
+func (s *Service) lostSigned(image fleet.BootImage) (lost []string) {
+	for _, f := range image.Files {
+		if bootimages.IsSigned(f.Name) && bootimages.VerifyFile(filepath.Join(s.c.Builder.BootDir(), image.ID), f) != nil {
+			lost = append(lost, f.Name)
+		}
+	}
+	return lost
+}
+
+// forgetSigned takes lost copies out of an image's record: machines without Secure
+// Boot go on with the unsigned file.
+func (s *Service) forgetSigned(ctx context.Context, id string, lost []string) error {
+	err := s.c.Store.Update(ctx, func(tx *state.Tx) error {
+		image, err := tx.Images().Get(id)
+		if err != nil {
+			return err
+		}
+		image.Files = slices.DeleteFunc(slices.Clone(image.Files), func(f fleet.ImageFile) bool {
+			if slices.Contains(lost, f.Name) {
+				image.Size -= f.Size
+				return true
+			}
+			return false
+		})
+		return tx.Images().Put(image)
+	})
+	if err == nil {
+		s.noteLost(ctx, id, lost)
+	}
+	return err
+}
+
+// noteLost tells that an image has to be signed again.
+func (s *Service) noteLost(ctx context.Context, id string, lost []string) {
+	if len(lost) == 0 {
+		return
+	}
+	s.c.Logger.ErrorContext(ctx, "the signed copy of a boot image is missing or changed; sign it again", "image", id, "files", lost)
+	s.audit(ctx, fleet.AuditEntry{Actor: "local", Action: "image.signature.lost", Object: id, Outcome: "failed", Reason: "the signed file is missing or changed; sign the image again"})
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"math/big"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +89,73 @@ func TestSign(t *testing.T) {
 	w.build(nil)
 	if image, _ := w.Get(id); len(signedFiles(image)) != 1 {
 		t.Errorf("built again: %v", image.Files)
+	}
+}
+
+// An image whose files are damaged is built again under the same id: what was signed is
+// the same file, and is still signed.
+func TestTheSignedCopyOutlivesARebuild(t *testing.T) {
+	w := newWorld(t)
+	id := w.build(nil)
+	file, _, err := w.Sign(t.Context(), Actor{Name: "tester"}, id, w.signature(t, id, "o"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(w.builder.BootDir(), id)
+	other := filepath.Join(dir, "slipway-signed-000000000000.efi") // of nobody knows what
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "vmlinuz"), []byte("damaged"), 0o644), os.WriteFile(other, []byte("x"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	w.restart()
+	if w.Damaged(id) == "" {
+		t.Fatal("the damage is not noticed")
+	}
+	if got := w.build(nil); got != id {
+		t.Fatalf("another image: %s", got)
+	}
+	image, _ := w.Get(id)
+	if got := signedFiles(image); !slices.Equal(got, []string{file.Name}) || w.Damaged(id) != "" {
+		t.Errorf("recorded %v, damage %q", got, w.Damaged(id))
+	}
+	if err := bootimages.VerifyFile(dir, file); err != nil {
+		t.Errorf("the record names a file that is not there: %v", err)
+	}
+	if _, err := os.Stat(other); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that signs nothing was carried over: %v", err)
+	}
+}
+
+// A signed copy that is missing or changed is no longer in the record, and people are
+// told; the image itself goes on.
+func TestALostSignedCopyIsNoticed(t *testing.T) {
+	for name, lose := range map[string]func(path string) error{
+		"missing": os.Remove,
+		"changed": func(path string) error { return os.WriteFile(path, []byte("x"), 0o644) },
+	} {
+		for _, rebuilt := range []bool{false, true} {
+			w := newWorld(t)
+			id := w.build(nil)
+			before, _ := w.Get(id)
+			file, _, err := w.Sign(t.Context(), Actor{Name: "tester"}, id, w.signature(t, id, "o"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := lose(filepath.Join(w.builder.BootDir(), id, file.Name)); err != nil {
+				t.Fatal(err)
+			}
+			if rebuilt {
+				w.build(nil)
+			} else {
+				w.restart()
+			}
+			image, _ := w.Get(id)
+			if len(signedFiles(image)) != 0 || image.Size != before.Size || w.Damaged(id) != "" || !image.Served {
+				t.Errorf("%s, rebuilt %v: recorded %v, size %d of %d, damage %q, served %v", name, rebuilt, signedFiles(image), image.Size, before.Size, w.Damaged(id), image.Served)
+			}
+			if e := w.audit.find("image.signature.lost"); len(e) != 1 || e[0].Object != id {
+				t.Errorf("%s, rebuilt %v: audit %+v", name, rebuilt, e)
+			}
+		}
 	}
 }
 
