@@ -218,6 +218,14 @@ func (p *pool) described(a netip.Addr, c leaseClient) (boot *answer, ok bool) {
 	return o.boot, ok && o.client == c.key
 }
 
+// holds reports whether a client has a lease of ours on an address.
+func (p *pool) holds(c leaseClient, a netip.Addr) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.leases[a]
+	return l != nil && l.Client == c.key && !l.Declined && l.Expires.After(p.now())
+}
+
 // occupied notes that somebody else answered at an address that was to be offered.
 func (p *pool) occupied(a netip.Addr) {
 	p.mu.Lock()

@@ -364,6 +364,50 @@ func TestServerStopsOfferingBesideAnother(t *testing.T) {
 	w.ask("DISCOVER after it has gone", ordinary())
 }
 
+// Beside another server a client that holds nothing of ours is that server's: it is
+// neither refused its address nor confirmed in it. Our own are answered.
+func TestServerLeavesTheClientsOfAnotherAlone(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	w := newWire(t, "srv0", "10.77.0.2/24")
+	s, _ := runServer(t, func(c *Config) {
+		leasing(&memoryLeases{})(c)
+		c.DHCP.times.gone = time.Hour
+	})
+	request := messageType(dhcpv4.MessageTypeRequest)
+	a := w.ask("DISCOVER", ordinary()).YourIPAddr
+	w.ask("REQUEST", ordinary(request, selectsUs, requesting(a)))
+	waitFor(t, "the watch to see it", func() bool {
+		w.send("10.77.0.9:67", "255.255.255.255:68", foreignOffer(net.IP{10, 77, 0, 9}))
+		return len(s.Foreign()) == 1
+	})
+	w.neighbour("10.77.0.102")
+	another := func(p *dhcpv4.DHCPv4) { p.ClientHWAddr[5] = 7 }
+	using := func(a net.IP) func(*dhcpv4.DHCPv4) { return func(p *dhcpv4.DHCPv4) { p.ClientIPAddr = a } }
+	for what, q := range map[string]*dhcpv4.DHCPv4{
+		"INIT-REBOOT, another network":      ordinary(request, another, requesting(net.IP{192, 168, 5, 7})),
+		"INIT-REBOOT, a lease of ours":      ordinary(request, another, requesting(a)),
+		"REBINDING, another network":        ordinary(request, another, using(net.IP{192, 168, 5, 7})),
+		"REBINDING, outside of our range":   ordinary(request, another, using(net.IP{10, 77, 0, 222})),
+		"REBINDING, free in our range":      ordinary(request, another, using(net.IP{10, 77, 0, 102})),
+		"REBINDING, of a client that moved": ordinary(request, using(net.IP{10, 77, 0, 102})),
+	} {
+		w.send(fromFirmware, toAll, q.ToBytes())
+		if _, m := w.reply(quick); m != nil {
+			t.Errorf("%s: answered %s", what, m.MessageType())
+		}
+	}
+	if m := w.ask("INIT-REBOOT of our client", ordinary(request, requesting(a))); m.MessageType() != dhcpv4.MessageTypeAck {
+		t.Errorf("our own client: %s", m.MessageType())
+	}
+	w.neighbour(a.String())
+	w.send(a.String()+":68", toAll, ordinary(request, using(a)).ToBytes())
+	if _, m := w.reply(patient); m == nil || m.MessageType() != dhcpv4.MessageTypeAck {
+		t.Errorf("our own client, rebinding: %v", m)
+	}
+}
+
 func FuzzLeasePackets(f *testing.F) {
 	for _, name := range packetNames(f, "dhcp") {
 		f.Add(readPacket(f, name), false)
