@@ -192,6 +192,24 @@ func TestPoolHoldsOffers(t *testing.T) {
 	}
 }
 
+// What an offer said of booting holds as long as the offer.
+func TestTheBootPartEndsWithTheOffer(t *testing.T) {
+	b := newPoolBench(t, &memoryLeases{})
+	c := testClient(1)
+	a, _, _ := b.offer(b.sub, c, netip.Addr{})
+	b.describe(a, c, &answer{})
+	if boot, ok := b.described(a, c); !ok || boot == nil {
+		t.Error("forgotten at once")
+	}
+	if _, ok := b.described(a, testClient(2)); ok {
+		t.Error("told to another client")
+	}
+	b.t = b.t.Add(offerLife)
+	if _, ok := b.described(a, c); ok {
+		t.Error("told after the offer was over")
+	}
+}
+
 // What is answered to a REQUEST, by the client's stage and what is known of it.
 func TestRequestStages(t *testing.T) {
 	const mine, others, free, away = "10.77.0.100", "10.77.0.102", "10.77.0.102", "192.0.2.7"

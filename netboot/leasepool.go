@@ -210,12 +210,12 @@ func (p *pool) describe(a netip.Addr, c leaseClient, boot *answer) {
 }
 
 // described returns what the offer of an address to a client said; ok is false
-// when there was none.
+// when there was none, or it is over.
 func (p *pool) described(a netip.Addr, c leaseClient) (boot *answer, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o, ok := p.offers[a]
-	return o.boot, ok && o.client == c.key
+	return o.boot, ok && o.client == c.key && o.until.After(p.now())
 }
 
 // holds reports whether a client has a lease of ours on an address.

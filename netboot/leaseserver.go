@@ -138,7 +138,11 @@ func (l *leaseServer) request(ctx context.Context, j job, iface netInterface, su
 	if (st == stageInitReboot || st == stageRebinding) && !l.watch.clear(iface.index) && !l.pool.holds(c, a) {
 		return errNotOurs // beside another server those are its clients
 	}
-	boot, described := l.pool.described(a, c)
+	var boot *answer
+	described := false
+	if st == stageSelecting {
+		boot, described = l.pool.described(a, c)
+	}
 	v, life := l.pool.request(sub, c, a, st)
 	switch v {
 	case verdictSilent:

@@ -408,6 +408,32 @@ func TestServerLeavesTheClientsOfAnotherAlone(t *testing.T) {
 	}
 }
 
+// The system of the disk and the agent have the address that the firmware was offered a
+// moment ago. What the offer said of booting is not for them.
+func TestTheBootPartIsOfItsOfferAlone(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	w := newWire(t, "srv0", "10.77.0.2/24")
+	runServer(t, leasing(&memoryLeases{}))
+	request := messageType(dhcpv4.MessageTypeRequest)
+	q := mustParse(t, readPacket(t, "uefi-edk2-pxe-dnsmasq-proxy-discover-firmware-67"))
+	offer := w.ask("firmware", q)
+	q.UpdateOption(dhcpv4.OptMessageType(dhcpv4.MessageTypeRequest))
+	q.UpdateOption(dhcpv4.OptServerIdentifier(offer.ServerIdentifier()))
+	q.UpdateOption(dhcpv4.OptRequestedIPAddress(offer.YourIPAddr))
+	if m := w.ask("firmware REQUEST", q); m.BootFileName != offer.BootFileName {
+		t.Errorf("offered %q, acknowledged %q", offer.BootFileName, m.BootFileName)
+	}
+	mac := func(p *dhcpv4.DHCPv4) { p.ClientHWAddr = bytes.Clone(q.ClientHWAddr) }
+	if m := w.ask("the system of the disk", ordinary(request, mac, requesting(offer.YourIPAddr))); m.MessageType() != dhcpv4.MessageTypeAck || vendorClass(m) != "" || m.BootFileName != "" {
+		t.Errorf("the system of the disk: %s", m.Summary())
+	}
+	if m := w.ask("the agent", discover(option(60, ClassAgent), request, mac, requesting(offer.YourIPAddr))); m.MessageType() != dhcpv4.MessageTypeAck || vendorClass(m) != ClassAgent || m.BootFileName != "" {
+		t.Errorf("the agent: %s", m.Summary())
+	}
+}
+
 func FuzzLeasePackets(f *testing.F) {
 	for _, name := range packetNames(f, "dhcp") {
 		f.Add(readPacket(f, name), false)
