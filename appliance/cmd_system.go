@@ -20,6 +20,9 @@ func (a *app) configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := c.CheckFiles(); err != nil {
+				return err
+			}
 			_, err = fmt.Fprintf(a.out, "%s is valid. The data folder is %s.\n", args[0], c.Data)
 			return err
 		}}

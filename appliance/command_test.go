@@ -56,6 +56,17 @@ func TestWithoutAnApplianceTheErrorSaysHowToStartOne(t *testing.T) {
 	}
 }
 
+// What serve would refuse is refused by the check, files that are named included.
+func TestConfigCheckReadsWhatIsNamed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "slipway.yaml")
+	if err := os.WriteFile(file, []byte("audit: {syslog: 'tls://192.0.2.1', syslog_ca: none.pem}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errText := command("config", "check", file); code != exitFailed || !strings.Contains(errText, "audit.syslog_ca: open ") {
+		t.Errorf("exit %d, %q, %q", code, out, errText)
+	}
+}
+
 func TestWhatKeepsServeFromStartingIsOneClearLine(t *testing.T) {
 	used, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

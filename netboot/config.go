@@ -112,8 +112,7 @@ func (c Config) Validate() error {
 		bad("advertise: %s is not an IPv4 address that a device could reach", a)
 	}
 	for _, n := range c.Interfaces {
-		// IFNAMSIZ is 16 with the ending NUL.
-		if n == "" || len(n) > 15 || strings.ContainsAny(n, "/ \t\n") {
+		if !ValidInterface(n) {
 			bad("interfaces: %q is not the name of a network interface", n)
 		}
 	}
@@ -133,4 +132,10 @@ func (c Config) Validate() error {
 		bad("tftp: limits must not be negative")
 	}
 	return errors.Join(errs...)
+}
+
+// ValidInterface reports whether a network interface can have this name: IFNAMSIZ is
+// 16 with the ending NUL.
+func ValidInterface(name string) bool {
+	return name != "" && len(name) <= 15 && !strings.ContainsAny(name, "/ \t\n")
 }

@@ -5,12 +5,14 @@ package config
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"slipway/fleet"
+	"slipway/netboot"
 )
 
 // Config is the appliance's configuration as in docs/configuration.md.
@@ -125,8 +128,13 @@ func (c Config) Validate() error {
 		bad("data", "must name a folder, e.g. ./data")
 	}
 	if c.Advertise != "" {
-		if a, err := netip.ParseAddr(c.Advertise); err != nil || !a.Is4() || a.IsUnspecified() {
+		if a, err := netip.ParseAddr(c.Advertise); err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast() {
 			bad("advertise", "%q is not an IPv4 address that devices can reach, e.g. 192.0.2.10", c.Advertise)
+		}
+	}
+	for _, name := range c.Interfaces {
+		if !netboot.ValidInterface(name) {
+			bad("interfaces", "%q cannot be the name of a network interface", name)
 		}
 	}
 	switch c.DHCP.Mode {
@@ -149,6 +157,9 @@ func (c Config) Validate() error {
 			bad(p.key, "%d is not a port (1 to 65535)", p.port)
 		}
 	}
+	if c.DHCP.Port == c.DHCP.PXEPort {
+		bad("dhcp.pxe_port", "must differ from dhcp.port (%d)", c.DHCP.Port)
+	}
 	if !slices.Contains(fleet.BootWays(), fleet.BootWay(c.Boot.UEFI)) {
 		bad("boot.uefi", "%q is unknown; use one of %v", c.Boot.UEFI, fleet.BootWays())
 	}
@@ -156,6 +167,12 @@ func (c Config) Validate() error {
 		if _, err := Port(l.value); err != nil {
 			bad(l.key, "%q is not an address to listen on, e.g. \":8443\" or \"192.0.2.10:8443\"", l.value)
 		}
+	}
+	if a, _, err := listenAddress(c.TFTP.Listen); err == nil && a.IsValid() && !a.Is4() {
+		bad("tftp.listen", "%s is not an IPv4 address (firmware loads by IPv4)", a)
+	}
+	if c.HTTP.collides(c.HTTPS) {
+		problems = append(problems, fmt.Errorf("http.listen and https.listen are the same: %q and %q", c.HTTP.Listen, c.HTTPS.Listen))
 	}
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		bad("log.format", "%q is unknown; use \"text\" or \"json\"", c.Log.Format)
@@ -205,20 +222,53 @@ func (l Log) SlogLevel() (slog.Level, error) {
 
 // Port returns the port of a listen address.
 func Port(listen string) (int, error) {
-	host, port, err := net.SplitHostPort(listen)
+	_, port, err := listenAddress(listen)
+	return port, err
+}
+
+// listenAddress reads a listen address. The address is invalid where none is given.
+func listenAddress(listen string) (a netip.Addr, port int, err error) {
+	host, number, err := net.SplitHostPort(listen)
 	if err != nil {
-		return 0, err
+		return a, 0, err
 	}
 	if host != "" {
-		if _, err := netip.ParseAddr(host); err != nil {
-			return 0, err
+		if a, err = netip.ParseAddr(host); err != nil {
+			return a, 0, err
 		}
 	}
-	n, err := strconv.Atoi(port)
-	if err != nil || n < 1 || n > 65535 {
-		return 0, fmt.Errorf("port %q is not between 1 and 65535", port)
+	port, err = strconv.Atoi(number)
+	if err != nil || port < 1 || port > 65535 {
+		return a, 0, fmt.Errorf("port %q is not between 1 and 65535", number)
 	}
-	return n, nil
+	return a, port, nil
+}
+
+// collides reports whether two listeners want the same port of the same address.
+func (l Listener) collides(other Listener) bool {
+	a, port, err := listenAddress(l.Listen)
+	b, port2, err2 := listenAddress(other.Listen)
+	if err != nil || err2 != nil || port != port2 {
+		return false
+	}
+	all := func(a netip.Addr) bool { return !a.IsValid() || a.IsUnspecified() }
+	return a == b || all(a) || all(b)
+}
+
+// CheckFiles says what is wrong with the files that the configuration names. Only the
+// appliance itself needs them: the other commands do not ask.
+func (c Config) CheckFiles() error {
+	if c.Audit.SyslogCA == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(c.Audit.SyslogCA)
+	if err != nil {
+		return fmt.Errorf("audit.syslog_ca: %w", err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		return fmt.Errorf("audit.syslog_ca: %s holds no certificate", c.Audit.SyslogCA)
+	}
+	return nil
 }
 
 // maxSocketPath is the room for a path in a Unix socket address, with its final

@@ -58,6 +58,14 @@ func TestBadConfigurationSaysWhatToDo(t *testing.T) {
 		{"not yaml", "data: [", "line 1"},
 		{"two documents", "data: a\n---\ndata: b\n", "more than one YAML document"},
 		{"advertise", "advertise: my-host\n", "not an IPv4 address"},
+		{"advertise to a group", "advertise: 239.1.2.3\n", "not an IPv4 address"},
+		{"advertise to nobody", "advertise: 0.0.0.0\n", "not an IPv4 address"},
+		{"interface", "interfaces: [eth0, 'eth0/1']\n", `interfaces: "eth0/1" cannot be the name`},
+		{"long interface", "interfaces: [a-name-of-17-chars]\n", `interfaces: "a-name-of-17-chars" cannot be the name`},
+		{"one port for both", "dhcp: {port: 4011}\n", "dhcp.pxe_port: must differ from dhcp.port (4011)"},
+		{"TFTP by IPv6", "tftp: {listen: '[::1]:69'}\n", "tftp.listen: ::1 is not an IPv4 address"},
+		{"one listener for both", "http: {listen: ':8443'}\n", "http.listen and https.listen are the same"},
+		{"one port of an address", "http: {listen: '127.0.0.1:8443'}\nhttps: {listen: '0.0.0.0:8443'}\n", "http.listen and https.listen are the same"},
 		{"mode", "dhcp: {mode: server}\n", `dhcp.mode: "server" is unknown`},
 		{"answer", "ra: {answer: 'on'}\n", `ra.answer: "on" is unknown; use "off" or "inert"`},
 		{"unknown ra key", "ra:\n  anser: off\n", `line 2: unknown key "ra.anser"`},
@@ -134,6 +142,35 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
 		}
+	}
+}
+
+// One port of two addresses is no collision.
+func TestListenersOfTwoAddresses(t *testing.T) {
+	if _, err := Load(Source{File: write(t, "http: {listen: '127.0.0.1:8443'}\nhttps: {listen: '127.0.0.2:8443'}\n")}); err != nil {
+		t.Error(err)
+	}
+}
+
+// The files that are named have to be there, for the appliance and for who checks.
+func TestFilesThatAreNamed(t *testing.T) {
+	file := write(t, "audit: {syslog: 'tls://192.0.2.1', syslog_ca: ca.pem}\n")
+	c, err := Load(Source{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CheckFiles(); err == nil || !strings.Contains(err.Error(), "audit.syslog_ca") {
+		t.Errorf("missing: %v", err)
+	}
+	if err := os.WriteFile(c.Audit.SyslogCA, []byte("no PEM"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CheckFiles(); err == nil || !strings.Contains(err.Error(), "holds no certificate") {
+		t.Errorf("no certificate: %v", err)
+	}
+	c.Audit.SyslogCA = ""
+	if err := c.CheckFiles(); err != nil {
+		t.Error(err)
 	}
 }
 
