@@ -184,6 +184,36 @@ func TestAMissingNamedFileIsAnError(t *testing.T) {
 	}
 }
 
+// A variable that is meant for the configuration and means nothing is an error, as an
+// unknown key is; those of others are not ours to judge.
+func TestUnknownVariablesOfASectionAreErrors(t *testing.T) {
+	for variable, want := range map[string]string{
+		"SLIPWAY_DHCP_MOODE=off":          "SLIPWAY_DHCP_MOODE: no key of \"dhcp\" is set by this variable; there are SLIPWAY_DHCP_FORCE, SLIPWAY_DHCP_MODE",
+		"SLIPWAY_DHCP_SUBNETS=x":          "SLIPWAY_DHCP_SUBNETS: no key of \"dhcp\"",
+		"SLIPWAY_HTTPS=:8443":             "there are SLIPWAY_HTTPS_LISTEN",
+		"SLIPWAY_LOG_LEVELS=":             "SLIPWAY_LOG_LEVELS",
+		"SLIPWAY_DOMAIN_JOIN_COMMAND=/x":  "set in the configuration file only",
+		"SLIPWAY_CONFIG=":                 "",
+		"SLIPWAY_IMAGE=none":              "",
+		"SLIPWAY_PASSCODE=x":              "",
+		"SLIPWAY_LAB_TIME_FACTOR=2":       "",
+		"SLIPWAY_SOAK=1":                  "",
+		"SLIPWAY_SEED=1":                  "",
+		"SLIPWAY_SHOTS=1":                 "",
+		"SLIPWAY_WIMBOOT=/x":              "",
+		"SLIPWAY_STATE_DIR=/x":            "",
+		"SLIPWAY_INTERFACE=eth1":          "",
+		"SLIPWAY_DATABASE_OF_SOMEBODY=on": "",
+		"SLIPWAY_HTTPS_LISTEN=:9443":      "",
+	} {
+		t.Chdir(t.TempDir())
+		_, err := Load(Source{Environ: []string{variable}})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", variable, err)
+		}
+	}
+}
+
 func TestBadEnvironmentNamesTheVariable(t *testing.T) {
 	_, err := Load(Source{File: write(t, ""), Environ: []string{"SLIPWAY_DHCP_PORT=x"}})
 	if err == nil || !strings.Contains(err.Error(), "SLIPWAY_DHCP_PORT") {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"sort"
 	"strconv"
@@ -181,6 +182,9 @@ func (c *Config) fromEnvironment(environ []string) error {
 		name, value, _ := strings.Cut(kv, "=")
 		key, ok := names[name]
 		if !ok {
+			if section := sectionOf(name); section != "" {
+				return unknownVariable(name, section)
+			}
 			continue
 		}
 		if err := c.set(key, value); err != nil {
@@ -188,6 +192,36 @@ func (c *Config) fromEnvironment(environ []string) error {
 		}
 	}
 	return nil
+}
+
+// sectionOf is the section of the configuration that a variable seems to be meant for,
+// else "": tests, scripts and programs have SLIPWAY_ variables of their own.
+func sectionOf(name string) string {
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		if t.Field(i).Type.Kind() != reflect.Struct {
+			continue
+		}
+		section := t.Field(i).Tag.Get("yaml")
+		if prefix := EnvironmentName(section); name == prefix || strings.HasPrefix(name, prefix+"_") {
+			return section
+		}
+	}
+	return ""
+}
+
+// unknownVariable names the variables that there are.
+func unknownVariable(name, section string) error {
+	var known []string
+	for _, key := range Keys() {
+		if strings.HasPrefix(key, section+".") {
+			known = append(known, EnvironmentName(key))
+		}
+	}
+	if len(known) == 0 {
+		return fmt.Errorf("%s: what stands under %q is set in the configuration file only", name, section)
+	}
+	return fmt.Errorf("%s: no key of %q is set by this variable; there are %s", name, section, strings.Join(known, ", "))
 }
 
 func (c *Config) set(key, value string) error {
