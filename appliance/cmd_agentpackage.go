@@ -32,9 +32,7 @@ type storeCertificate struct {
 }
 
 func (a *app) agentCommand() *cobra.Command {
-	c := &cobra.Command{Use: "agent", Short: "The agent for installed systems", Args: usage(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(a.agentPackageCommand())
-	return c
+	return group("agent", "The agent for installed systems", a.agentPackageCommand())
 }
 
 func (a *app) agentPackageCommand() *cobra.Command {

@@ -70,6 +70,17 @@ func (a *app) root() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&a.configFile, "config", "", "configuration file (default: SLIPWAY_CONFIG, else ./slipway.yaml)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		// cobra checks the same after this, with errors of no type.
+		err := c.ValidateRequiredFlags()
+		if err == nil {
+			err = c.ValidateFlagGroups()
+		}
+		if err != nil {
+			return usageError{fmt.Errorf("%w; usage: %s", err, c.UseLine())}
+		}
+		return nil
+	}
 	root.AddCommand(a.serveCommand(), a.configCommand(), a.passcodeCommand(), a.accountCommand(), a.tokenCommand(),
 		a.authCommand(), a.graphCommand(), a.deviceCommand(), a.deploymentCommand(), a.sequenceCommand(), a.stepCommand(), a.imageCommand(),
 		a.auditCommand(), a.agentConfigCommand(), a.agentCommand(), a.caCommand(), a.backupCommand(), a.restoreCommand(), a.secretCommand(), a.dhcpOptionsCommand(), a.contentCommand(), a.catalogueCommand(), a.mdtCommand())
