@@ -372,7 +372,9 @@ func TestEntraStateTrouble(t *testing.T) {
 		t.Fatal(err)
 	}
 	resolve, full := b.resolve, errors.New("the disk is full")
-	b.resolve = func(context.Context, fleet.Claim, netip.Addr, bool) (fleet.Device, error) { return fleet.Device{}, full }
+	b.resolve = func(context.Context, fleet.Claim, netip.Addr, bool) (fleet.Device, error) {
+		return fleet.Device{}, full
+	}
 	_, err := b.poll(t, e)
 	wants(t, err, full)
 	b.resolve = resolve

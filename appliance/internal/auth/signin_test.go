@@ -199,7 +199,9 @@ func TestTroubleOfOursIsNotCounted(t *testing.T) {
 	b := newBench(t)
 	b.setPasscode(t, rightPasscode)
 	trouble := errors.New("no room for another device")
-	b.resolve = func(context.Context, fleet.Claim, netip.Addr, bool) (fleet.Device, error) { return fleet.Device{}, trouble }
+	b.resolve = func(context.Context, fleet.Claim, netip.Addr, bool) (fleet.Device, error) {
+		return fleet.Device{}, trouble
+	}
 	for range 20 {
 		wants(t, b.try(rightPasscode, "192.0.2.7", "a"), trouble)
 	}
