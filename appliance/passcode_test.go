@@ -121,7 +121,7 @@ func TestPasscodesByCommand(t *testing.T) {
 	}
 	r.must("", "passcode", "remove", "guest")
 	for _, c := range []struct{ stdin, line, want string }{
-		{"", "passcode remove guest", "no such"},
+		{"", "passcode remove guest", `There is no passcode "guest".`},
 		{"password1\n", "passcode add x", "a common word"},
 		{strings.TrimSpace(made) + "\n", "passcode add x", "has this value"},
 		{guest + "\n", "passcode add Default", "slipway passcode set"},
