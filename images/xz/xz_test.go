@@ -66,3 +66,32 @@ func TestALargeDictionary(t *testing.T) {
 		t.Errorf("as much as is allowed: %v", err)
 	}
 }
+
+// FuzzNewReader: whatever a file holds, reading it ends without a panic, and what comes
+// out whole has come from a whole stream.
+func FuzzNewReader(f *testing.F) {
+	var packed bytes.Buffer
+	w, err := xz.WriterConfig{BlockSize: 100, DictCap: 1 << 16}.NewWriter(&packed)
+	if err == nil {
+		_, err = w.Write(bytes.Repeat([]byte("slipway "), 40))
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(packed.Bytes())
+	f.Add(packed.Bytes()[:packed.Len()/2])
+	f.Add([]byte("\xfd7zXZ\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := NewReader(bytes.NewReader(data), 1<<20)
+		if err != nil {
+			return
+		}
+		const most = 8 << 20
+		if n, err := io.Copy(io.Discard, io.LimitReader(r, most)); err == nil && n < most && !bytes.Contains(data, []byte("YZ")) {
+			t.Error("no footer, and no error")
+		}
+	})
+}
