@@ -21,8 +21,8 @@ type change struct {
 // the values by name; present says whether a disk of the machine has a partition with
 // that GUID. An entry of ours names the same partition, or one that is gone: another
 // system of the same name, on another disk, keeps its entry. Ours keeps its number and
-// place. A new one comes behind the entry the machine was started by, which came from the network: a machine
-// that asks the network first goes on to do so. Else it comes first.
+// place. A new one comes behind the entry the machine was started by, which came from the
+// network: a machine that asks the network first goes on to do so. Else it comes first.
 func planEntry(variables map[string][]byte, o LoadOption, present func(guid [16]byte) bool) change {
 	c := change{number: 0xffff, entry: o.Encode()}
 	taken := map[uint16]bool{}
