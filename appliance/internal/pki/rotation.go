@@ -129,8 +129,9 @@ func (r *Rotation) ChangeOver(ctx context.Context, by Actor, force bool) error {
 	if err != nil {
 		return wrap("change over", err)
 	}
+	err = r.a.reload() // before the entry, which waits for the disk
 	r.audit(ctx, by, "ca.changed-over", fingerprint(now), reason(blocked, "signs in place of "+short(fingerprint(old))))
-	return r.a.reload()
+	return err
 }
 
 // Retire takes the old CA out of the set and forgets its key. ErrNothingOld,

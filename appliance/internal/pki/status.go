@@ -11,7 +11,8 @@ import (
 )
 
 // Status says how the rotation stands: the authorities, what does not trust the
-// newest of them, what holds the changeover up, and what comes next.
+// newest of them, what holds the changeover up, and what comes next. The listener
+// follows the record; what is said here it does already.
 func (r *Rotation) Status(context.Context) (out fleet.AuthorityStatus, err error) {
 	err = r.a.store.View(func(tx *state.Tx) error {
 		i, err := tx.Installation().Get(installationKey)
@@ -31,6 +32,9 @@ func (r *Rotation) Status(context.Context) (out fleet.AuthorityStatus, err error
 		return nil
 	})
 	out.Images, out.Devices, out.Media, out.Blocked = list(out.Images), list(out.Devices), list(out.Media), list(out.Blocked)
+	if err == nil {
+		err = r.a.reload()
+	}
 	return out, err
 }
 
