@@ -160,9 +160,12 @@ func (tb *tab) state() string {
 	return text
 }
 
+// open opens a page and returns when all of it is there: when another page was on its
+// way, e.g. the answer to a form, Navigate may return before.
 func (tb *tab) open(path string) {
 	tb.t.Helper()
 	tb.do(chromedp.Navigate(tb.site.url + path))
+	tb.until("all of "+path, `document.readyState === "complete"`)
 }
 
 // eval runs an expression in the page.
