@@ -17,15 +17,19 @@ import (
 	"compress/gzip"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 
 	"slipway/bootimages/internal/deb"
 	"slipway/bootimages/internal/kmod"
+	"slipway/images/xz"
 )
 
 // maxModule bounds one module in memory; the largest in Debian's kernel 6.1
 // (amdgpu) has 13 MB.
 const maxModule = 64 << 20
+
+// maxWindow bounds what a compressed module may make the unpacking remember, in bytes:
+// twice what xz -9 uses.
+const maxWindow = 128 << 20
 
 // kernel is an unpacked kernel package. The modules lie in one spool file,
 // because which ones are needed is known only after all have been read.
@@ -145,13 +149,13 @@ func openModule(p string, content io.Reader) (string, io.Reader, error) {
 	case ".ko":
 		return p, content, nil
 	case ".xz":
-		r, err := xz.NewReader(bufio.NewReader(content))
+		r, err := xz.NewReader(content, maxWindow)
 		return strings.TrimSuffix(p, ext), r, err
 	case ".gz":
 		r, err := gzip.NewReader(content)
 		return strings.TrimSuffix(p, ext), r, err
 	case ".zst":
-		r, err := zstd.NewReader(content, zstd.WithDecoderConcurrency(1))
+		r, err := zstd.NewReader(content, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return "", nil, err
 		}

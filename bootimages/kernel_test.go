@@ -1,0 +1,53 @@
+package bootimages
+
+import (
+	"bytes"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// Modules are read whatever they are compressed by. One that is cut short is not taken
+// for whole, and none makes the appliance allocate gigabytes.
+func TestCompressedModules(t *testing.T) {
+	content := strings.Repeat("a module of the kernel ", 300)
+	packed := func(name string, args ...string) []byte {
+		cmd := exec.Command(name, append(args, "--stdout")...)
+		cmd.Stdin = strings.NewReader(content)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return out
+	}
+	read := func(p string, b []byte) (string, error) {
+		plain, r, err := openModule(p, bytes.NewReader(b))
+		if err != nil {
+			return "", err
+		}
+		if plain != "kernel/a.ko" {
+			t.Errorf("%s is called %s", p, plain)
+		}
+		got, err := io.ReadAll(r)
+		return string(got), err
+	}
+	xz := packed("xz", "--check=crc32", "--block-size=1000", "--lzma2=preset=0,dict=64KiB")
+	for p, b := range map[string][]byte{"kernel/a.ko": []byte(content), "kernel/a.ko.xz": xz, "kernel/a.ko.gz": packed("gzip"), "kernel/a.ko.zst": packed("zstd")} {
+		if got, err := read(p, b); err != nil || got != content {
+			t.Errorf("%s: %d bytes, %v", p, len(got), err)
+		}
+	}
+	for n := range len(xz) {
+		if got, err := read("kernel/a.ko.xz", xz[:n]); err == nil {
+			t.Errorf("cut at %d of %d: %d bytes and no error", n, len(xz), len(got))
+		}
+	}
+	if _, err := read("kernel/a.ko.xz", packed("xz", "--lzma2=preset=0,dict=1536MiB")); err == nil || !strings.Contains(err.Error(), "dictionary of 1536 MiB") {
+		t.Errorf("a dictionary of 1.5 GiB: %v", err)
+	}
+	large := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 19 << 3, 1, 0, 0} // a frame with a window of 512 MiB
+	if _, err := read("kernel/a.ko.zst", large); err == nil {
+		t.Error("a window of 512 MiB was accepted")
+	}
+}
