@@ -18,6 +18,7 @@ import (
 // Sizes of the .xz file format, version 1.2.0.
 const (
 	xzEdge     = guard.Edge // stream header, stream footer
+	minXZIndex = 8          // bytes: indicator, count, padding, CRC-32
 	maxXZIndex = 1 << 20    // bytes of index that are looked at
 	maxXZBlock = 128 << 20  // uncompressed bytes of one block that are held in memory
 )
@@ -152,7 +153,7 @@ func xzIndex(r io.ReaderAt, size int64) (head []byte, blocks []xzBlock, err erro
 	}
 	length := (int64(binary.LittleEndian.Uint32(foot[4:8])) + 1) * 4
 	start := size - xzEdge - length
-	if length > maxXZIndex || start < xzEdge {
+	if length < minXZIndex || length > maxXZIndex || start < xzEdge {
 		return nil, nil, errSerial
 	}
 	raw := make([]byte, length)

@@ -2,6 +2,7 @@ package deb
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"testing"
@@ -108,6 +109,14 @@ func TestXZCutAtABlock(t *testing.T) {
 	defer p.Close()
 	if got, err := io.ReadAll(p); err == nil {
 		t.Errorf("header longer than its block: %d bytes and no error", len(got))
+	}
+}
+
+// A footer may say that the index has four bytes, too few for one.
+func TestTooSmallAnIndex(t *testing.T) {
+	z := []byte("\xfd7zXZ\x00\x00\x01\x69\x22\xde\x36" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01YZ")
+	if _, err := parallelXZ(bytes.NewReader(z), int64(len(z))); !errors.Is(err, errSerial) {
+		t.Errorf("%v", err)
 	}
 }
 
