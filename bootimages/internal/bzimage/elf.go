@@ -70,8 +70,11 @@ func (l *layout) findZeros(f *elf.File, segment *elf.Prog, raw []byte) error {
 	}
 	l.zeros = l.lastStart + int(bss.Addr-segment.Vaddr)
 	l.text, l.textEnd = int(text.Offset), int(text.Offset+text.Size)
-	if text.Type != elf.SHT_PROGBITS || text.Size > uint64(l.lastStart) || l.textEnd > l.lastStart || l.text < elfHeaderEnd {
+	if text.Type != elf.SHT_PROGBITS || text.Offset > uint64(l.lastStart) || text.Size > uint64(l.lastStart) || l.textEnd > l.lastStart || l.text < elfHeaderEnd {
 		return unknown(".text at %#x", text.Offset)
+	}
+	if l.lastHeader+programHeader > l.zeros { // it is rewritten in what is left
+		return unknown("program headers at %#x", l.lastHeader)
 	}
 	for _, s := range f.Sections {
 		if s.Flags&elf.SHF_ALLOC != 0 && s.Addr >= bss.Addr && s.Name != ".bss" && s.Name != ".brk" && s.Name != ".init.scratch" {

@@ -188,6 +188,34 @@ func TestDamagedKernels(t *testing.T) {
 	}
 }
 
+// Offsets that lead out of the file, or into what is left out, are refused.
+func TestOddOffsets(t *testing.T) {
+	le := binary.LittleEndian
+	for name, change := range map[string]func([]byte) []byte{
+		".text at the end of numbers": func(b []byte) []byte {
+			text := b[le.Uint64(b[elfSectionOffset:])+64:] // the second entry of the section table
+			le.PutUint64(text[24:], 1<<63-1)
+			le.PutUint64(text[32:], 1)
+			return b
+		},
+		"program headers behind the zeros": func(b []byte) []byte {
+			headers := bytes.Clone(b[64 : 64+3*programHeader])
+			le.PutUint64(b[elfProgramOffset:], uint64(len(b)))
+			return append(b, headers...)
+		},
+	} {
+		raw := change(bootimagetest.BzImage{}.Payload())
+		l, err := readLayout(raw)
+		if err == nil {
+			t.Errorf("%s: %+v", name, l)
+			continue
+		}
+		if !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // What is read of an ELF file may say anything.
 func FuzzLayout(f *testing.F) {
 	f.Add(bootimagetest.BzImage{}.Payload())
