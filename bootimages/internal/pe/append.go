@@ -12,7 +12,8 @@ type Section struct {
 }
 
 // Append returns the program with further read-only sections behind its own, each
-// at the start of a page. Signatures it had are dropped: they no longer hold.
+// at the start of a page, or of what the program aligns its sections to where that is
+// more. Signatures it had are dropped: they no longer hold.
 func Append(program []byte, add []Section) ([]byte, error) {
 	p, err := Parse(program)
 	if err != nil {
@@ -22,10 +23,14 @@ func Append(program []byte, add []Section) ([]byte, error) {
 	if fileAlign < 8 || fileAlign > 1<<16 || fileAlign&(fileAlign-1) != 0 || p.end%fileAlign != 0 {
 		return nil, fmt.Errorf("%w: file alignment %d", ErrFormat, fileAlign)
 	}
+	sectionAlign := max(int(p.uint32(optSectionAlign)), pageSize)
+	if sectionAlign > 1<<20 || sectionAlign&(sectionAlign-1) != 0 {
+		return nil, fmt.Errorf("%w: section alignment %d", ErrFormat, sectionAlign)
+	}
 	if room := p.headers - p.table - len(p.sections)*sectionSize; len(add)*sectionSize > room {
 		return nil, fmt.Errorf("%w: no room for %d more sections in its headers", ErrFormat, len(add))
 	}
-	total, address := p.end, pageSize
+	total, address := p.end, sectionAlign
 	for _, s := range p.sections {
 		address = max(address, int(s.address)+int(max(s.virtualSize, s.rawSize)))
 	}
@@ -42,13 +47,13 @@ func Append(program []byte, add []Section) ([]byte, error) {
 		if s.Name == "" || len(s.Name) > 8 || len(s.Content) == 0 {
 			return nil, fmt.Errorf("%w: section %q of %d bytes", ErrFormat, s.Name, len(s.Content))
 		}
-		address = align(address, pageSize)
+		address = align(address, sectionAlign)
 		size := align(len(s.Content), fileAlign)
 		writeSection(out[p.table+(len(p.sections)+i)*sectionSize:], s.Name, len(s.Content), address, size, at)
 		copy(out[at:], s.Content)
 		at, added, address = at+size, added+size, address+len(s.Content)
 	}
-	p.finish(out, len(add), added, align(address, pageSize))
+	p.finish(out, len(add), added, align(address, sectionAlign))
 	return out, nil
 }
 

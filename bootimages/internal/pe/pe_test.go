@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	stdpe "debug/pe"
+	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"math/big"
@@ -86,6 +87,35 @@ func TestAppend(t *testing.T) {
 	}
 	if got, ok := p.Section(".osrel"); !ok || string(got) != "ID=x" {
 		t.Errorf(".osrel is %q, %t", got, ok)
+	}
+}
+
+// Sections lie where the program's own alignment has them, when that is more than a page.
+func TestAppendKeepsTheAlignment(t *testing.T) {
+	const field, large = 0x80 + 24 + optSectionAlign, 64 << 10
+	program := bootimagetest.UEFIProgram("code")
+	binary.LittleEndian.PutUint32(program[field:], large)
+	out, err := Append(program, []Section{{".osrel", []byte("ID=x")}, {".initrd", bytes.Repeat([]byte("i"), 5000)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := stdpe.NewFile(bytes.NewReader(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range f.Sections[1:] {
+		if s.VirtualAddress%large != 0 {
+			t.Errorf("section %s is loaded at %#x", s.Name, s.VirtualAddress)
+		}
+	}
+	if size := f.OptionalHeader.(*stdpe.OptionalHeader64).SizeOfImage; size%large != 0 {
+		t.Errorf("size of image %#x", size)
+	}
+	for _, odd := range []uint32{pageSize + 8, 1 << 31} {
+		binary.LittleEndian.PutUint32(program[field:], odd)
+		if _, err := Append(program, nil); !errors.Is(err, ErrFormat) {
+			t.Errorf("section alignment %#x: %v", odd, err)
+		}
 	}
 }
 
