@@ -120,6 +120,9 @@ func (p *Image) uint32(at int) uint32 {
 // Section returns the content of a section as it is loaded, without the padding.
 func (p *Image) Section(name string) ([]byte, bool) {
 	for _, s := range p.sections {
+		if s.name == name && s.rawSize == 0 { // its place in the file means nothing
+			return nil, true
+		}
 		if s.name == name {
 			return p.raw[s.rawOffset:][:min(s.rawSize, s.virtualSize)], true
 		}

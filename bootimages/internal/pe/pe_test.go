@@ -119,6 +119,21 @@ func TestAppendKeepsTheAlignment(t *testing.T) {
 	}
 }
 
+// A section without bytes in the file may say that they lie anywhere.
+func TestSectionWithoutBytes(t *testing.T) {
+	program := bootimagetest.UEFIProgram("code")
+	section := program[0x80+24+240:]
+	binary.LittleEndian.PutUint32(section[16:], 0)
+	binary.LittleEndian.PutUint32(section[20:], 1<<31)
+	p, err := Parse(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := p.Section(".text"); !ok || len(got) != 0 {
+		t.Errorf("%q, %t", got, ok)
+	}
+}
+
 func TestAppendRefuses(t *testing.T) {
 	many := make([]Section, 20)
 	for i := range many {
