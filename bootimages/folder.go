@@ -36,11 +36,18 @@ func (f folderFile) input(kind string) string {
 func readFolder(dir string, keep func(name string) bool) ([]folderFile, error) {
 	var out []folderFile
 	var total int64
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+	root, err := filepath.EvalSymlinks(dir) // the walk does not follow it
+	if err == nil && !isDir(root) {
+		err = fmt.Errorf("%w: it is not a folder", ErrOption)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("folder %s: %w", dir, err)
+	}
+	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		rel, err := filepath.Rel(dir, p)
+		rel, err := filepath.Rel(root, p)
 		if err != nil {
 			return err
 		}
