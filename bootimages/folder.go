@@ -55,11 +55,18 @@ func readFolder(dir string, keep func(name string) bool) ([]folderFile, error) {
 		if !keep(f.name) {
 			return nil
 		}
-		if err := f.read(d); err != nil {
+		info, err := d.Info()
+		if err != nil {
 			return err
 		}
-		if total += f.size; total > maxFolder {
+		if info.Mode().IsRegular() {
+			total += info.Size()
+		}
+		if total > maxFolder { // before it is read: somebody put a disc image there
 			return fmt.Errorf("%w: %s holds more than %d MiB, which devices would have to keep in memory", ErrOption, dir, maxFolder>>20)
+		}
+		if err := f.read(info); err != nil {
+			return err
 		}
 		out = append(out, f)
 		return nil
@@ -70,11 +77,7 @@ func readFolder(dir string, keep func(name string) bool) ([]folderFile, error) {
 	return out, nil
 }
 
-func (f *folderFile) read(d fs.DirEntry) error {
-	info, err := d.Info()
-	if err != nil {
-		return err
-	}
+func (f *folderFile) read(info fs.FileInfo) (err error) {
 	switch {
 	case info.Mode()&fs.ModeSymlink != 0:
 		f.link, err = os.Readlink(f.source)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -27,5 +28,20 @@ func TestFoldersByLinks(t *testing.T) {
 	}
 	if _, err := readFolder(filepath.Join(dir, "none"), all); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no folder: %v", err)
+	}
+}
+
+// A file that is too large is refused before it is read: here 64 GiB of nothing.
+func TestLargeFilesAreNotRead(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "install.iso"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Truncate(64<<30), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readFolder(dir, func(string) bool { return true }); !errors.Is(err, ErrOption) || !strings.Contains(err.Error(), "more than 256 MiB") {
+		t.Errorf("%v", err)
 	}
 }
