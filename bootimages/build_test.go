@@ -300,6 +300,40 @@ func TestCleanAndRemove(t *testing.T) {
 	}
 }
 
+// Folders may have names that would be patterns.
+func TestFoldersNamedLikePatterns(t *testing.T) {
+	b, o := small(t)
+	odd := filepath.Join(t.TempDir(), `pxe [new] * \`)
+	packages := filepath.Join(odd, "packages")
+	if err := errors.Join(os.MkdirAll(odd, 0o755), os.Rename(o.Packages, packages)); err != nil {
+		t.Fatal(err)
+	}
+	b.Data, o.Packages = filepath.Join(odd, "data"), packages
+	image := build(t, b, o)
+	stale := filepath.Join(b.BootDir(), tempPrefix+"123")
+	if err := os.Mkdir(stale, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Clean(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(stale); !os.IsNotExist(err) {
+		t.Error("what an interrupted build left is still there")
+	}
+	from, to := filepath.Join(b.BootDir(), image.ID), t.TempDir()
+	raw, err := os.ReadFile(filepath.Join(from, OneFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := signedName(Fingerprint(raw)) // as far as is looked at: the same digest under the name of its hash
+	if err := errors.Join(os.WriteFile(filepath.Join(from, signed), raw, 0o644), os.WriteFile(filepath.Join(to, OneFile), raw, 0o644), carrySigned(from, to)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(to, signed)); err != nil {
+		t.Errorf("the signed copy was left behind: %v", err)
+	}
+}
+
 func remove(t *testing.T, dir, name string) {
 	t.Helper()
 	if err := os.Remove(filepath.Join(dir, name)); err != nil {

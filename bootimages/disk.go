@@ -3,7 +3,15 @@ package bootimages
 import (
 	"errors"
 	"os"
+	"path/filepath"
+	"strings"
 )
+
+// glob is filepath.Glob of a pattern in a folder, whose own name is no pattern.
+func glob(dir, pattern string) ([]string, error) {
+	dir = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
+	return filepath.Glob(filepath.Join(dir, pattern))
+}
 
 // syncFile makes a file's content durable.
 func syncFile(path string) error {

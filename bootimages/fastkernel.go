@@ -139,7 +139,7 @@ func writeKept(path string, content []byte) error {
 const keptKernels = 4
 
 func dropOldKept(dir string) error {
-	paths, err := filepath.Glob(filepath.Join(dir, "[0-9a-f]*"))
+	paths, err := glob(dir, "[0-9a-f]*")
 	if err != nil || len(paths) <= keptKernels {
 		return err
 	}

@@ -57,7 +57,7 @@ func (b *Builder) publish(id string, build func(dir string) (fleet.BootImage, er
 func (b *Builder) Clean() error {
 	var errs []error
 	for _, parent := range []string{b.BootDir(), filepath.Join(b.Data, "cache", "packages"), b.kernelCache()} {
-		left, err := filepath.Glob(filepath.Join(parent, tempPrefix+"*"))
+		left, err := glob(parent, tempPrefix+"*")
 		errs = append(errs, err)
 		for _, p := range left {
 			errs = append(errs, os.RemoveAll(p))

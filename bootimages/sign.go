@@ -87,7 +87,7 @@ func (b *Builder) AttachSignature(id string, signature []byte) (fleet.ImageFile,
 // carrySigned takes the signed copies in one folder of an image over to another whose
 // one file has the bytes that they sign. Others are left behind.
 func carrySigned(from, to string) error {
-	signed, err := filepath.Glob(filepath.Join(from, signedPrefix+"*"))
+	signed, err := glob(from, signedPrefix+"*")
 	if err != nil || len(signed) == 0 {
 		return err
 	}

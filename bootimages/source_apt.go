@@ -168,7 +168,7 @@ func (a *AptSource) Fetch(ctx context.Context, p Package, got func(int64)) (stri
 	if err := a.download(ctx, p, tmp, got); err != nil {
 		return "", err
 	}
-	files, err := filepath.Glob(filepath.Join(tmp, "*.deb"))
+	files, err := glob(tmp, "*.deb")
 	if err != nil || len(files) != 1 {
 		return "", fmt.Errorf("package %s: apt-get download left no file", p)
 	}

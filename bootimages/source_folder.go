@@ -20,7 +20,7 @@ type FolderSource struct {
 
 // OpenFolder reads the control data of every package in a folder.
 func OpenFolder(ctx context.Context, dir string) (*FolderSource, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	paths, err := glob(dir, "*.deb")
 	if err != nil {
 		return nil, fmt.Errorf("%w: packages folder: %w", ErrOption, err)
 	}
