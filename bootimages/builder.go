@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"slipway/bootimages/internal/bzimage"
@@ -22,6 +23,8 @@ type Builder struct {
 	Recipes fs.FS                     // linux/recipe.json, loaders/recipe.json and their lists
 	Source  func(cache string) Source // default: this machine's apt
 	Now     func() time.Time          // default: time.Now
+
+	placing sync.Mutex // the loaders: a build and the start of the appliance bring them
 }
 
 // resolved is all a build depends on, named exactly.

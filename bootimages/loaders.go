@@ -101,6 +101,11 @@ func (b *Builder) extractLoaders(ctx context.Context, r loaderRecipe, packages s
 	if err != nil {
 		return Loaders{}, err
 	}
+	b.placing.Lock()
+	defer b.placing.Unlock()
+	if have, err := b.readLoaders(); err == nil && have.complete(r) {
+		return have, nil // somebody else was faster
+	}
 	l := Loaders{Format: 1, Package: p.Name, Version: p.Version, SHA256: p.SHA256}
 	for _, want := range r.Files {
 		content, err := fileFromDeb(debPath, want.From)

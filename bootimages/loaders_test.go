@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"slipway/fleet"
@@ -47,6 +48,23 @@ func TestLoaders(t *testing.T) {
 	}
 	if got, _ := os.ReadFile(filepath.Join(b.LoadersDir(), "snponly.efi")); string(got) != "snponly" {
 		t.Errorf("snponly.efi is %q", got)
+	}
+}
+
+// Several may bring the loaders at once: the start of the appliance, and a build.
+func TestLoadersAtOnce(t *testing.T) {
+	b, o := small(t)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if _, err := b.EnsureLoaders(t.Context(), o.Packages); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if l, err := b.readLoaders(); err != nil || len(l.Files) == 0 {
+		t.Errorf("%+v, %v", l, err)
 	}
 }
 
