@@ -104,7 +104,10 @@ func fileFromDeb(debPath string, paths []string) ([]byte, error) {
 		if e.Link != "" || !slices.Contains(paths, e.Path) {
 			return nil
 		}
-		b, err := io.ReadAll(io.LimitReader(content, maxModule))
+		if e.Size > maxModule {
+			return fmt.Errorf("%s is larger than %d MiB", e.Path, maxModule>>20)
+		}
+		b, err := io.ReadAll(content)
 		found[e.Path] = b
 		return err
 	})

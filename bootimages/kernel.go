@@ -88,7 +88,7 @@ func unpackKernel(ctx context.Context, debPath, dir string, r *recipe, read func
 // Close removes the spool.
 func (k *kernel) Close() error { return errors.Join(k.spool.Close(), os.Remove(k.spool.Name())) }
 
-func (k *kernel) take(e deb.Entry, content io.Reader, dir string, r *recipe, out io.Writer) error {
+func (k *kernel) take(e deb.Entry, content io.Reader, dir string, r *recipe, out io.Writer) (err error) {
 	if e.Link != "" {
 		return nil
 	}
@@ -107,8 +107,10 @@ func (k *kernel) take(e deb.Entry, content io.Reader, dir string, r *recipe, out
 	}
 	switch rest := m[2]; {
 	case rest == "modules.builtin":
-		b, err := io.ReadAll(io.LimitReader(content, maxModule))
-		k.builtin = b
+		if e.Size > maxModule {
+			return fmt.Errorf("%s is larger than %d MiB", e.Path, maxModule>>20)
+		}
+		k.builtin, err = io.ReadAll(content)
 		return err
 	case strings.Contains(path.Base(rest), ".ko") && !r.leftOut(rest):
 		return k.takeModule(rest, content, out)

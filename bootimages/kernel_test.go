@@ -1,9 +1,15 @@
 package bootimages
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -49,5 +55,45 @@ func TestCompressedModules(t *testing.T) {
 	large := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 19 << 3, 1, 0, 0} // a frame with a window of 512 MiB
 	if _, err := read("kernel/a.ko.zst", large); err == nil {
 		t.Error("a window of 512 MiB was accepted")
+	}
+}
+
+// A file of a package that is larger than what is read is refused, not cut.
+func TestTooLargeFilesOfPackages(t *testing.T) {
+	var data bytes.Buffer
+	z, err := gzip.NewWriterLevel(&data, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(z)
+	content := make([]byte, maxModule+1)
+	err = w.WriteHeader(&tar.Header{Name: "./bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(content))})
+	if err == nil {
+		_, err = w.Write(content)
+	}
+	if err := errors.Join(err, w.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	b.WriteString("!<arch>\n")
+	for _, m := range []struct {
+		name    string
+		content []byte
+	}{{"debian-binary", []byte("2.0\n")}, {"data.tar.gz", data.Bytes()}} {
+		fmt.Fprintf(&b, "%-16s%-12d%-6d%-6d%-8s%-10d`\n%s", m.name, 0, 0, 0, "100644", len(m.content), m.content)
+	}
+	path := filepath.Join(t.TempDir(), "large.deb")
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := fileFromDeb(path, []string{"bin/busybox"}); err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	s, err := readTools(t.Context(), []string{path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := s.find("bin/busybox"); ok {
+		t.Errorf("a tool of %d bytes", len(got))
 	}
 }

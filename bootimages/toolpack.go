@@ -119,10 +119,13 @@ func (s toolSource) read(debPath string) error {
 		default:
 			return nil
 		}
+		if e.Size > maxModule {
+			return nil // too large for a tool; asked for, it is not there
+		}
 		file := toolFile{link: e.Link}
 		if e.Link == "" {
 			var err error
-			if file.content, err = io.ReadAll(io.LimitReader(content, maxModule)); err != nil {
+			if file.content, err = io.ReadAll(content); err != nil {
 				return err
 			}
 		}
