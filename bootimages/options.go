@@ -102,7 +102,7 @@ func Fingerprints(pemText []byte) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
-// Fingerprint is the SHA-256 of a certificate (DER) in hex.
+// Fingerprint is the SHA-256 of a certificate (DER), or of a small file, in hex.
 func Fingerprint(der []byte) string {
 	sum := sha256.Sum256(der)
 	return hex.EncodeToString(sum[:])

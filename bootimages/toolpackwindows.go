@@ -49,6 +49,9 @@ func (r *resolved) addWindowsAgent(entries map[string]tool, m *meter) error {
 	if err != nil {
 		return fmt.Errorf("agent for Windows: %w", err)
 	}
+	if Fingerprint(content) != r.windows.sum {
+		return fmt.Errorf("%s: %w: it changed while the image was built; build again", r.windows.source, ErrCorrupt)
+	}
 	entries[packedWindowsAgent] = tool{content: content, mode: 0o755}
 	return nil
 }

@@ -1,6 +1,7 @@
 package bootimages
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,5 +45,25 @@ func TestAgentForWindowsInTheToolPack(t *testing.T) {
 			c.want != "" && c.want != "packed" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: %v, %d entries, want %q", name, err, len(entries), c.want)
 		}
+	}
+}
+
+// One that is built anew while the image is would give an image whose id lies.
+func TestAgentForWindowsThatChangesMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	p := filepath.Join(dir, "slipway-agent.exe")
+	program := bootimagetest.WindowsProgram(bootimagetest.MachineX64, bootimagetest.SubsystemConsole)
+	if err := os.WriteFile(p, program, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := &resolved{recipe: &recipe{tools: &toolRules{}}}
+	if err := r.resolveWindowsAgent(Options{Agent: filepath.Join(dir, "slipway-agent"), Architecture: X64}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p, append(program, 0), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.addWindowsAgent(map[string]tool{}, &meter{report: func(Progress) {}}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("%v", err)
 	}
 }
