@@ -88,8 +88,13 @@ func (in *winInputs) readRoots(p string) error {
 		}
 		names = nil
 		for _, e := range entries {
-			if e.Type().IsRegular() {
-				names = append(names, filepath.Join(p, e.Name()))
+			name := filepath.Join(p, e.Name())
+			info, err := os.Stat(name) // folders of certificates are often folders of links
+			if err != nil {
+				return fmt.Errorf("root certificates: %w", err)
+			}
+			if info.Mode().IsRegular() {
+				names = append(names, name)
 			}
 		}
 	}
