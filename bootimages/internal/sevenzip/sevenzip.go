@@ -46,7 +46,8 @@ func List(ctx context.Context, image string) ([]File, error) {
 		return nil, err
 	}
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, p, "l", "-slt", "-sccUTF-8", "--", image)
+	// -spd: the name is no pattern.
+	cmd := exec.CommandContext(ctx, p, "l", "-slt", "-sccUTF-8", "-spd", "--", image)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()
@@ -109,7 +110,7 @@ func Copy(ctx context.Context, w io.Writer, image string, f File) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var errs bytes.Buffer
-	// -spd: the name is no pattern.
+	// -spd: the names are no patterns.
 	cmd := exec.CommandContext(ctx, p, "x", "-so", "-spd", "--", image, f.Path)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
 	count := &counter{w: w}

@@ -44,6 +44,18 @@ func TestAFileOfADisc(t *testing.T) {
 	}
 }
 
+// A disc may be named like a pattern that fits another.
+func TestADiscNamedLikeAPattern(t *testing.T) {
+	image, dir := disc(t)
+	odd := filepath.Join(dir, "d?sc.iso")
+	if err := os.Link(image, odd); err != nil {
+		t.Fatal(err)
+	}
+	if files, err := List(t.Context(), odd); err != nil || len(files) != 2 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
 func TestBadDiscs(t *testing.T) {
 	image, dir := disc(t)
 	whole, err := os.ReadFile(image)
