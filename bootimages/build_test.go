@@ -279,14 +279,17 @@ func TestCleanAndRemove(t *testing.T) {
 	b, o := small(t)
 	image := build(t, b, o)
 	stale := filepath.Join(b.BootDir(), tempPrefix+"123")
-	if err := os.MkdirAll(stale, 0o755); err != nil {
+	signing := filepath.Join(b.BootDir(), image.ID, tempPrefix+signedName(image.Files[0].SHA256)) // power was lost while it was written
+	if err := errors.Join(os.MkdirAll(stale, 0o755), os.WriteFile(signing, []byte("half"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Clean(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(stale); !os.IsNotExist(err) {
-		t.Error("what an interrupted build left is still there")
+	for _, p := range []string{stale, signing} {
+		if _, err := os.Stat(p); !os.IsNotExist(err) {
+			t.Errorf("what was interrupted left %s", p)
+		}
 	}
 	onlyComplete(t, b)
 	if err := b.Remove("../data"); !errors.Is(err, ErrOption) {

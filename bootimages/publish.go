@@ -55,8 +55,9 @@ func (b *Builder) publish(id string, build func(dir string) (fleet.BootImage, er
 // Clean removes what builds that were cut short left behind. No build may be
 // under way in this data folder.
 func (b *Builder) Clean() error {
-	var errs []error
-	for _, parent := range []string{b.BootDir(), filepath.Join(b.Data, "cache", "packages"), b.kernelCache()} {
+	images, err := glob(b.BootDir(), "[0-9a-f]*") // signed copies are written there
+	errs := []error{err}
+	for _, parent := range append(images, b.BootDir(), b.LoadersDir(), filepath.Join(b.Data, "cache", "packages"), b.kernelCache()) {
 		left, err := glob(parent, tempPrefix+"*")
 		errs = append(errs, err)
 		for _, p := range left {
