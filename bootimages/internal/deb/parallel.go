@@ -1,7 +1,6 @@
 package deb
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -10,17 +9,15 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/ulikunitz/xz"
-
-	guard "slipway/images/xz"
+	"slipway/images/xz"
 )
 
 // Sizes of the .xz file format, version 1.2.0.
 const (
-	xzEdge     = guard.Edge // stream header, stream footer
-	minXZIndex = 8          // bytes: indicator, count, padding, CRC-32
-	maxXZIndex = 1 << 20    // bytes of index that are looked at
-	maxXZBlock = 128 << 20  // uncompressed bytes of one block that are held in memory
+	xzEdge     = xz.Edge   // stream header, stream footer
+	minXZIndex = 8         // bytes: indicator, count, padding, CRC-32
+	maxXZIndex = 1 << 20   // bytes of index that are looked at
+	maxXZBlock = 128 << 20 // uncompressed bytes of one block that are held in memory
 )
 
 // errSerial means that an xz stream has to be read from start to end.
@@ -109,13 +106,6 @@ func (p *parallelReader) Close() error {
 // readBlock decompresses one block as a stream of its own: the same header, the
 // block, an index of one record and a footer.
 func readBlock(r io.ReaderAt, head []byte, b xzBlock) ([]byte, error) {
-	start := make([]byte, min(guard.BlockHead, b.padded()))
-	if !readAt(r, start, b.offset) {
-		return nil, io.ErrUnexpectedEOF
-	}
-	if err := guard.CheckDictionary(start, maxDictionary); err != nil {
-		return nil, err
-	}
 	index := []byte{0, 1}
 	index = binary.AppendUvarint(index, uint64(b.unpadded))
 	index = binary.AppendUvarint(index, uint64(b.size))
@@ -128,14 +118,15 @@ func readBlock(r io.ReaderAt, head []byte, b xzBlock) ([]byte, error) {
 	foot := binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE(tail))
 	foot = append(append(foot, tail...), 'Y', 'Z')
 	stream := io.MultiReader(bytes.NewReader(head), io.NewSectionReader(r, b.offset, b.padded()), bytes.NewReader(append(index, foot...)))
-	// The decoder reads single bytes.
-	z, err := xz.NewReader(bufio.NewReaderSize(stream, 256<<10))
+	z, err := xz.NewReader(stream, maxDictionary)
 	if err != nil {
-		return nil, guard.NoEOF(err)
+		return nil, err
 	}
 	content := make([]byte, b.size)
-	if _, err := io.ReadFull(z, content); err != nil {
-		return nil, guard.NoEOF(err)
+	if _, err := io.ReadFull(z, content); err == io.EOF {
+		return nil, io.ErrUnexpectedEOF // it would pass for the good end
+	} else if err != nil {
+		return nil, err
 	}
 	// The end of the stream is where the block's check value is compared.
 	if n, err := z.Read(make([]byte, 1)); n != 0 || err != io.EOF {
