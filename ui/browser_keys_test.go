@@ -36,3 +36,11 @@ func (tb *tab) taps(keys string) {
 		}))
 	}
 }
+
+// pair presses two keys that belong together within a second. The page's clock stands
+// meanwhile: on a busy machine the second key may come later than that.
+func (tb *tab) pair(keys string) {
+	tb.t.Helper()
+	eval[bool](tb, `((now) => { Date.now = () => now; return true })(Date.now())`) // the page that comes has the browser's own again
+	tb.taps(keys)
+}

@@ -102,6 +102,10 @@ func (l *line) cut(down bool) {
 	}
 }
 
+// patience is how long anything may take that must come: beside virtual machines on
+// two cores a page takes ten times as long as alone.
+const patience = 90 * time.Second
+
 // tab is one page of the browser that notes everything the page complains about.
 type tab struct {
 	t    *testing.T
@@ -142,7 +146,7 @@ func (tb *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 }
 
 func (tb *tab) try(steps ...chromedp.Action[chromedp.Void]) error {
-	ctx, cancel := context.WithTimeout(tb.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(tb.ctx, patience)
 	defer cancel()
 	if tb.ctx.Err() == nil && chromedp.FromContext(tb.ctx).Target == nil {
 		ctx = tb.ctx // the first call makes the tab, which lives as long as its context
@@ -151,7 +155,7 @@ func (tb *tab) try(steps ...chromedp.Action[chromedp.Void]) error {
 }
 
 func (tb *tab) state() string {
-	ctx, cancel := context.WithTimeout(tb.ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(tb.ctx, 20*time.Second)
 	defer cancel()
 	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText.slice(0, 1500)`))
 	if err != nil {
@@ -171,7 +175,7 @@ func (tb *tab) open(path string) {
 // eval runs an expression in the page.
 func eval[T any](tb *tab, expression string) T {
 	tb.t.Helper()
-	ctx, cancel := context.WithTimeout(tb.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(tb.ctx, patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
@@ -183,9 +187,9 @@ func eval[T any](tb *tab, expression string) T {
 // until waits for an expression to hold, across page loads.
 func (tb *tab) until(what, expression string) {
 	tb.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
-		ctx, cancel := context.WithTimeout(tb.ctx, 5*time.Second)
+		ctx, cancel := context.WithTimeout(tb.ctx, 20*time.Second) // a page that goes away may not answer
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
 		cancel()
 		if err == nil && ok {
@@ -196,23 +200,31 @@ func (tb *tab) until(what, expression string) {
 	tb.t.Fatalf("%s did not come: %s\n%s", what, expression, tb.state())
 }
 
-// fill sets a field and press presses the first button of that name, as a person would.
+// fill sets a field and press presses the first button of that name, as a person would
+// who waits until the page is there: while it loads, what it holds still moves.
 func (tb *tab) fill(selector, value string) {
 	tb.t.Helper()
-	tb.do(chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), value))
+	tb.again("fill "+selector, chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), value))
 }
 
 func (tb *tab) press(selector string) {
 	tb.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		err := tb.try(chromedp.Click(chromedp.CSS(selector)))
+	tb.again("press "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// again does the steps, and does them again when the page drew what they are for anew
+// between finding it and reaching it: nothing was done then.
+func (tb *tab) again(what string, steps ...chromedp.Action[chromedp.Void]) {
+	tb.t.Helper()
+	tb.until("all of the page", `document.readyState === "complete"`)
+	for deadline := time.Now().Add(patience); ; {
+		err := tb.try(steps...)
 		switch {
 		case err == nil:
 			return
 		case strings.Contains(err.Error(), "Could not find node with given id") && time.Now().Before(deadline):
-			// The page drew it anew between finding and pressing it; nothing was pressed.
 		default:
-			tb.t.Fatalf("press %s: %v\n%s", selector, err, tb.state())
+			tb.t.Fatalf("%s: %v\n%s", what, err, tb.state())
 		}
 	}
 }
@@ -249,7 +261,7 @@ func (tb *tab) shot(name string) {
 		dir = tb.t.TempDir()
 	}
 	tb.until("the page "+name+" to be drawn", `document.readyState === "complete" && document.documentElement.clientWidth > 0`)
-	ctx, cancel := context.WithTimeout(tb.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(tb.ctx, patience)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if err != nil {

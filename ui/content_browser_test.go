@@ -18,7 +18,7 @@ import (
 func TestUploadGoesOn(t *testing.T) {
 	browser := browsertest.Start(t)
 	s := startSite(t, true)
-	s.breakAt = 2
+	s.breakAt, s.staysDown = 2, true                        // until that was seen
 	body := bytes.Repeat([]byte("0123456789abcdef"), 9<<16) // 9 MiB: three pieces
 	path := filepath.Join(t.TempDir(), "rescue.tar.gz")
 	if err := os.WriteFile(path, body, 0o600); err != nil {
@@ -33,6 +33,7 @@ func TestUploadGoesOn(t *testing.T) {
 	tb.press("form[data-upload] .primary")
 	tb.until("the break to be told", `document.querySelector(".uploads .lost")?.textContent.includes("next try")`)
 	tb.shot("upload-broken-1280-light")
+	s.change(Change{}, func() { s.down = false })
 	tb.until("the item", `document.querySelector("h1")?.textContent === "rescue" && document.querySelector(".banner.good") !== null`)
 	tb.shot("upload-done-1280-light")
 	tb.noComplaints("upload")
@@ -152,14 +153,14 @@ func TestContentJobsLive(t *testing.T) {
 			t.Errorf("the filter holds %q", got)
 		}
 		tb.mouse(input.DispatchMouseEventTypeMouseMoved, 5, 700) // out of the table
-		began := time.Now()
+		// A page that is out of sight does not ask for jobs that it does not hear of: what
+		// comes now comes by the stream.
+		eval[bool](tb, `(Object.defineProperty(document, "hidden", { get: () => true, configurable: true }), true)`)
 		s.change(Change{Kind: ChangeContentJob, ID: "j1"}, func() {
 			s.jobs[0].State, s.jobs[0].Error = "failed", "the address answered 404: look whether it is spelled right"
 		})
 		tb.until("why it failed", `document.querySelector(".banner.bad")?.textContent.includes("was not taken in: the address answered 404")`)
-		if took := time.Since(began); took > 4*time.Second {
-			t.Errorf("it took %s: that was not live", took)
-		}
+		eval[bool](tb, `delete document.hidden`)
 		job.ID = "j2"
 		s.change(Change{Kind: ChangeContentJob, ID: "j2"}, func() { s.jobs = []ContentJob{job} })
 		tb.until("another one", `document.querySelector("[data-job]") !== null`)

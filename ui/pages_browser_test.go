@@ -358,7 +358,7 @@ func TestKeyboard(t *testing.T) {
 	tb.shot("keys-1280-light")
 	tb.do(escape())
 	tb.until("it to close", `!document.querySelector("#keys").open`)
-	tb.taps("gd")
+	tb.pair("gd")
 	tb.until("devices", `location.pathname === "/devices" && document.readyState === "complete"`)
 	tb.taps("/")
 	tb.until("the search field", `document.activeElement?.id === "q"`)

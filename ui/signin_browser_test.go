@@ -76,7 +76,7 @@ func TestSecurityByKeyboard(t *testing.T) {
 	s := startSite(t, true)
 	tb := openTab(t, browser, s, 1280, 900, "dark")
 	tb.signIn()
-	tb.taps("gy")
+	tb.pair("gy")
 	tb.until("security", `location.pathname === "/admin/security" && document.readyState === "complete"`)
 	tb.do(chromedp.Focus(chromedp.CSS("#card-passcode > summary")))
 	tb.keys("\r")
