@@ -77,7 +77,7 @@ func pinned(t *testing.T, cert *tls.Certificate, cas, installation string) *http
 		t.Fatalf("no CA in %q", cas)
 	}
 	c := &tls.Config{RootCAs: pool, ServerName: wire.ServerName(installation), Certificates: []tls.Certificate{*cert}}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: true}, Timeout: 20 * time.Second}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: true}, Timeout: patience}
 }
 
 // TestARestoredApplianceIsTheSame: what was set up on one appliance works on another

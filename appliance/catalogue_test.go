@@ -184,7 +184,7 @@ func TestWhatACatalogueNamesIsFetchedOnce(t *testing.T) {
 	q := wire.CloudQuery{OS: "Windows 11", Architecture: "x64", Drivers: &wire.DriverQuery{MakeAlias: "Dell", ModelAlias: "Latitude 5440"}}
 	ask := func(b *booted, d wire.Deployment) (code int, a wire.CloudAnswer) {
 		t.Helper()
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 			a = wire.CloudAnswer{}
 			if code = b.call("POST", "/deployments/"+d.ID+"/cloud", q, &a); code != http.StatusOK || a.Wait == 0 || time.Now().After(deadline) {
 				return code, a

@@ -35,14 +35,37 @@ func openBrowser(t *testing.T, url string) *browser {
 
 func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		b.t.Fatalf("%v; the page shows: %s", err, b.text())
 	}
 }
 
-func (b *browser) open(path string) { b.t.Helper(); b.do(chromedp.Navigate(b.url + path)) }
+// open opens a page and returns when all of it is there: when the page before was still
+// coming or changed its own address, Navigate may return before, and no module has
+// started yet.
+func (b *browser) open(path string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(b.url + path))
+	b.whole()
+}
+
+// whole waits until all of the page is there.
+func (b *browser) whole() {
+	b.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second) // a page that goes away may not answer
+		state, err := chromedp.Run(ctx, chromedp.Evaluate[string]("document.readyState"))
+		cancel()
+		if err == nil && state == "complete" {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("the page does not come: %q, %v", state, err)
+		}
+	}
+}
 
 func (b *browser) fill(selector, value string) {
 	b.t.Helper()
@@ -50,7 +73,7 @@ func (b *browser) fill(selector, value string) {
 }
 
 func (b *browser) text() string {
-	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
 	defer cancel()
 	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.pathname + "\n" + document.body.innerText`))
 	if err != nil {
@@ -62,11 +85,12 @@ func (b *browser) text() string {
 // until waits for words on the page, however often it loads meanwhile.
 func (b *browser) until(words string) {
 	b.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(b.text(), words); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !strings.Contains(b.text(), words); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("%q did not come; the page shows: %s", words, b.text())
 		}
 	}
+	b.whole() // what comes next may be for its modules
 }
 
 // shot keeps a picture of the page for people, when SLIPWAY_SHOTS names a folder.
@@ -76,7 +100,7 @@ func (b *browser) shot(name string) {
 	if dir == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err == nil {

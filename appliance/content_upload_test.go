@@ -84,7 +84,7 @@ func TestAnUploadGoesOnAfterARestart(t *testing.T) {
 		if code := r.request(client, "POST", "/api/v1/admin/content", token, add, &job); code != http.StatusAccepted {
 			t.Fatalf("add: %d", code)
 		}
-		for deadline := time.Now().Add(30 * time.Second); job.Status == content.JobRunning && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); job.Status == content.JobRunning && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 			r.request(client, "GET", "/api/v1/admin/content-jobs/"+job.ID, token, nil, &job)
 		}
 		return job

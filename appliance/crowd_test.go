@@ -49,7 +49,7 @@ func TestAnAddressHasNotAllConnections(t *testing.T) {
 		case c := <-accepted:
 			t.Cleanup(func() { c.Close() })
 			return c
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("%s is not served", from)
 		}
 		return nil
@@ -57,7 +57,7 @@ func TestAnAddressHasNotAllConnections(t *testing.T) {
 	refused := func(from string) {
 		t.Helper()
 		c := connect(from)
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		if _, err := c.Read(make([]byte, 1)); err == nil || err != io.EOF && !strings.Contains(err.Error(), "reset") {
 			t.Errorf("one connection too many: %v", err)
 		}

@@ -37,7 +37,7 @@ func TestTheAuditLogLeavesTheAppliance(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	in := bufio.NewReader(conn)
 	for want := 1; want <= 2; want++ {
 		count, err := in.ReadString(' ')
@@ -53,7 +53,7 @@ func TestTheAuditLogLeavesTheAppliance(t *testing.T) {
 			t.Errorf("message %d: %s, %v", want, message, err)
 		}
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		metrics := metricsOf(t, r, viewer)
 		_, err := os.Stat(filepath.Join(dir, "data", "syslog.cursor")) // is written once the metrics tell of it
 		if err == nil && strings.Contains(metrics, "slipway_audit_syslog_forwarded_total 2") && strings.Contains(metrics, "slipway_audit_syslog_connected 1") {

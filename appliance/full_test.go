@@ -91,7 +91,7 @@ func TestAFullDisk(t *testing.T) {
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for r.request(client, "PUT", "/api/v1/admin/passcode", token, body, nil) != http.StatusNoContent {
 		if time.Now().After(deadline) {
 			t.Fatalf("writes did not resume; log: %s", r.log)

@@ -105,7 +105,7 @@ func TestKeyMismatchIsAudited(t *testing.T) {
 				// Unasked: a client would not offer a pair that does not fit.
 				GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return forger, nil },
 			}}
-			resp, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second}).Get("https://" + l.Addr().String())
+			resp, err := (&http.Client{Transport: transport, Timeout: patience}).Get("https://" + l.Addr().String())
 			if err == nil {
 				resp.Body.Close()
 			}
@@ -123,7 +123,7 @@ func TestKeyMismatchIsAudited(t *testing.T) {
 			}
 			select {
 			case <-audit.wrote:
-			case <-time.After(20 * time.Second):
+			case <-time.After(patience):
 				t.Fatal("nothing came to the audit log: has Go changed its words? See handshake.go")
 			}
 			want := fleet.AuditEntry{Actor: "device", Action: "certificate.refused", Address: "127.0.0.1", Outcome: "refused",
@@ -184,7 +184,7 @@ func TestKeyMismatchInTheAppliance(t *testing.T) {
 		t.Error("a certificate without its key is answered")
 	}
 	const want = "key mismatch: the caller does not hold the certificate's key"
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(patience); ; {
 		log := r.must("", "audit", "list", "--action", "certificate.refused")
 		if strings.Contains(log, want) && strings.Contains(log, "127.0.0.1") {
 			return

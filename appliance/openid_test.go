@@ -45,7 +45,7 @@ func (b *booted) startEntra() (e wire.EntraStart) {
 // pollEntra polls until the answer is another than "pending".
 func (b *booted) pollEntra(e wire.EntraStart) int {
 	b.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		var token wire.Token
 		code := b.call("POST", "/auth/entra/poll", wire.EntraPoll{Session: e.Session}, &token)
 		if code != http.StatusAccepted {
@@ -108,7 +108,7 @@ func TestEntraOverTheWire(t *testing.T) {
 	if err := op.Approve(e.UserCode, "anna@example.test"); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); b.pollEntra(e) != http.StatusOK; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); b.pollEntra(e) != http.StatusOK; time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no token after the provider came back")
 		}

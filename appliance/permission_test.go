@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // asCommand makes the test binary behave as the slipway command, so that a test
@@ -32,7 +31,7 @@ const nobody = 65534
 // runAsNobody runs the command without any right and returns its last line.
 func runAsNobody(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(dir, "slipway"), args...)
 	cmd.Env = []string{asCommand + "=1"}

@@ -362,7 +362,7 @@ func TestThePowerShellCmdletsCallTheAPI(t *testing.T) {
 
 	job := run("Add-SlipwayContent", 202, args{"Name": "Editor", "Description": "d", "Purpose": "application", "Tags": []string{"a"}, "Command": "x /q", "Status": "active",
 		"Uploads": []any{args{"id": r.upload(token, "bytes"), "path": "x.exe"}}, "AsIs": true, "KeepOriginal": false, "Manufacturer": "", "Models": []string{}})
-	for deadline := time.Now().Add(30 * time.Second); job["status"] == "running" && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); job["status"] == "running" && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		job = run("Get-SlipwayContentJob", 200, args{"Id": job["id"]})
 	}
 	if job["status"] != "done" {

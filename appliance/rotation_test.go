@@ -43,7 +43,7 @@ func trusting(t *testing.T, r *running, key *tls.Certificate, trust ...*x509.Cer
 		pool.AddCert(c)
 	}
 	config := &tls.Config{RootCAs: pool, ServerName: wire.ServerName(installationOf(t, r)), Certificates: []tls.Certificate{*key}}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}, Timeout: 20 * time.Second}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}, Timeout: patience}
 }
 
 // signsIn reports whether a device gets a token; it fails for any reason but a
@@ -80,7 +80,7 @@ func authorityStatus(t *testing.T, r *running) (s fleet.AuthorityStatus) {
 // signing waits until the authority signs.
 func signing(t *testing.T, r *running, c *x509.Certificate) {
 	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		s := authorityStatus(t, r)
 		if s.Authorities[0].Name == c.Subject.CommonName {
 			return
@@ -156,7 +156,7 @@ func TestRotationOfTheAuthority(t *testing.T) {
 	if set := authorities(t, r); len(set) != 1 || !set[0].Equal(fresh) {
 		t.Errorf("ca show prints %d certificates", len(set))
 	}
-	for deadline := time.Now().Add(60 * time.Second); !slices.ContainsFunc(listImages(t, r), func(i fleet.BootImage) bool { return i.Served && len(i.CASet) == 1 }); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !slices.ContainsFunc(listImages(t, r), func(i fleet.BootImage) bool { return i.Served && len(i.CASet) == 1 }); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no image without the old authority: %+v", listImages(t, r))
 		}

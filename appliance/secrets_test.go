@@ -309,7 +309,7 @@ func takeSnapshot(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if list, _ := filepath.Glob(filepath.Join(folder, "snapshots", "*", "state.bin")); len(list) > 0 {
 			return
 		}

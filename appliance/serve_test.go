@@ -43,6 +43,10 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
+// patience is how long anything may take that must come: beside virtual machines on
+// two cores it takes ten times as long as alone.
+const patience = 90 * time.Second
+
 // running is an appliance that runs in this process.
 type running struct {
 	t           *testing.T
@@ -74,8 +78,22 @@ func start(t *testing.T, dir string) *running {
 	return startWith(t, dir, "")
 }
 
-// startWith is start with more lines of configuration.
+// startWith is start with more lines of configuration. When another program takes a
+// port before the appliance does, it starts once more with others.
 func startWith(t *testing.T, dir, more string) *running {
+	t.Helper()
+	for {
+		r, err := startOnce(t, dir, more)
+		if err == nil {
+			return r
+		}
+		if !strings.Contains(r.log.String(), "is in use by another program") {
+			t.Fatalf("not ready: %v; log: %s", err, r.log)
+		}
+	}
+}
+
+func startOnce(t *testing.T, dir, more string) (*running, error) {
 	t.Helper()
 	p := freePorts(t, 3)
 	r := &running{t: t, config: filepath.Join(dir, "slipway.yaml"), out: &lockedBuffer{}, log: &lockedBuffer{}, ended: make(chan int, 1),
@@ -95,24 +113,30 @@ func startWith(t *testing.T, dir, more string) *running {
 			if code != 0 {
 				t.Errorf("serve ended with %d: %s", code, r.log)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			t.Errorf("serve did not stop")
 		}
 	})
-	t.Cleanup(r.stop)
 	client := insecure(nil, "")
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		resp, err := client.Get("https://" + r.https + "/readyz")
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
-				return r
+				t.Cleanup(r.stop)
+				return r, nil
 			}
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not ready: %v; log: %s", err, r.log)
+		select {
+		case code := <-r.ended:
+			cancel()
+			return r, fmt.Errorf("it ended with %d", code)
+		case <-time.After(20 * time.Millisecond):
 		}
-		time.Sleep(20 * time.Millisecond)
+		if time.Now().After(deadline) {
+			t.Cleanup(r.stop)
+			return r, err
+		}
 	}
 }
 
@@ -138,7 +162,7 @@ func insecure(cert *tls.Certificate, name string) *http.Client {
 	if cert != nil {
 		c.Certificates = []tls.Certificate{*cert}
 	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: true}, Timeout: 20 * time.Second,
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: c, ForceAttemptHTTP2: true}, Timeout: patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 

@@ -196,7 +196,7 @@ func TestSignInByCertificate(t *testing.T) {
 	for reason, cert := range map[string]*tls.Certificate{
 		"revoked":            revoked,
 		"expired":            ca.issue("old.corp.example", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }),
-		"not yet valid":      ca.issue("new.corp.example", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }),
+		"not yet valid":      ca.issue("new.corp.example", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(30 * time.Minute) }),
 		"client auth":        ca.issue("web.corp.example", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }),
 		"unknown authority":  foreign.issue("pc1.corp.example", nil),
 		"no rule":            ca.issue("pc1.elsewhere.example", nil),

@@ -95,7 +95,7 @@ func TestWindowsGoesOnWhereWinPEEnded(t *testing.T) {
 	if err := os.WriteFile(batch, []byte("@echo off\r\n"+inner+"\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	w.prefix.StayOn(t) // or the next program starts Windows, and the service, before the restart
 	out, _ := w.prefix.Command(ctx, "cmd", "/d", "/c", `C:\specialize.cmd`).CombinedOutput()
@@ -138,7 +138,7 @@ func TestWinPEGoesOnAfterAPowerLoss(t *testing.T) {
 		_, err := os.Stat(filepath.Join(drive, name))
 		return err == nil
 	}
-	for deadline := time.Now().Add(time.Minute); !there("here.txt") || !there(ourFolder+"/state/deployment"); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); !there("here.txt") || !there(ourFolder+"/state/deployment"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the third step, or the state on the disk, does not come: %q", w.tail())
 		}

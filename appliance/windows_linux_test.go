@@ -56,7 +56,7 @@ func (w *windows) config(name string, variables map[string]string) string {
 // says runs the agent to its end and returns its exit code and what it said.
 func (w *windows) says(args ...string) (code int, text string) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	out, err := w.prefix.Command(ctx, startedFrom, args...).CombinedOutput()
 	var exit *exec.ExitError
@@ -89,7 +89,7 @@ func (w *windows) read(name string) string {
 // waits waits until something is so.
 func (w *windows) waits(what string, so func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); !so(); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); !so(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("it does not come that %s; the log:\n%s", what, w.read(agentLog))
 		}
@@ -98,7 +98,7 @@ func (w *windows) waits(what string, so func() bool) {
 
 // isService reports whether Windows has the agent's service.
 func (w *windows) isService() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	return w.prefix.Command(ctx, realReg, "query", `HKLM\System\CurrentControlSet\Services\SlipwayAgent`).Run() == nil
 }

@@ -73,7 +73,7 @@ func (w *winPE) put(name, text string) {
 // power starts the agent, as the image's start.cmd does.
 func (w *winPE) power() {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	w.t.Cleanup(cancel)
 	w.agent = w.prefix.Command(ctx, `C:\slipway\slipway-agent.exe`, "winpe")
 	in, err := w.agent.StdinPipe()
@@ -91,7 +91,7 @@ func (w *winPE) power() {
 // sees waits for words on the screen.
 func (w *winPE) sees(words string) {
 	w.t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); !strings.Contains(w.screen.String(), words); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); !strings.Contains(w.screen.String(), words); time.Sleep(50 * time.Millisecond) {
 		failed := words == "Succeeded" && strings.Contains(w.screen.String(), " Failed ")
 		if time.Now().After(deadline) || failed || len(w.ended) > 0 && !strings.Contains(w.screen.String(), words) {
 			log, _ := os.ReadFile(filepath.Join(w.prefix.C, "slipway/agent.log"))

@@ -123,7 +123,7 @@ func TestWinPEImageFromAfar(t *testing.T) {
 		var b fleet.ImageBuild
 		in.Kind = "winpe"
 		code := r.request(c, "POST", "/api/v1/admin/images/builds", token.Token, in, &b)
-		for deadline := time.Now().Add(time.Minute); b.State == "running"; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(5 * time.Minute); b.State == "running"; time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%+v", b)
 			}

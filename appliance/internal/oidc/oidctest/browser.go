@@ -21,7 +21,7 @@ func (p *Provider) Client() *http.Client {
 		conf.RootCAs.AppendCertsFromPEM([]byte(p.ca))
 	}
 	return &http.Client{
-		Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: conf},
+		Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: conf},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
