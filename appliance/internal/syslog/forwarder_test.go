@@ -108,7 +108,7 @@ func (c *collector) keep(message string) {
 func (c *collector) stop() {
 	_ = c.listener.Close()
 	c.mu.Lock()
-	for deadline := time.Now().Add(5 * time.Second); !c.deaf && c.unread() > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); !c.deaf && c.unread() > 0 && time.Now().Before(deadline); {
 		c.mu.Unlock()
 		time.Sleep(time.Millisecond)
 		c.mu.Lock()
@@ -208,7 +208,7 @@ func (s *site) start(address string) {
 			if err != nil {
 				s.t.Error(err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(60 * time.Second):
 			s.t.Error("the forwarder does not end")
 		}
 	})
@@ -226,7 +226,7 @@ func (s *site) write(n int) {
 // eventually waits for what must come.
 func (s *site) eventually(what string, ok func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("never: %s; %+v", what, s.f.Status())
 		}
@@ -254,7 +254,7 @@ func (s *site) whole(last int64, c *collector, before ...map[int64]int) {
 		}
 		return len(missing) == 0
 	}
-	for deadline := time.Now().Add(10 * time.Second); !all(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); !all(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Errorf("of %d entries these never came: %v", last, missing)
 			return
@@ -479,6 +479,7 @@ func TestDatagrams(t *testing.T) {
 	s := newSite(t, address.String(), func(o *Options) { o.Transport = "udp" })
 	s.write(150)
 	s.settled()
+	s.whole(150, c) // what lies unread is gone with the socket
 	stop()
 	s.write(20) // nobody is there: the machine says so
 	s.eventually("the failure is told", func() bool { return s.f.Status().LastError != "" })
