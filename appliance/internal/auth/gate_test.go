@@ -12,7 +12,7 @@ import (
 // queued waits until n callers stand in the gate's queue.
 func queued(t *testing.T, g *gate, n int) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for {
 		g.mu.Lock()
 		have := len(g.waiting)

@@ -37,7 +37,7 @@ func newProviderBench(t *testing.T) *providerBench {
 		if err := op.Close(); err != nil {
 			t.Error(err)
 		}
-		for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				stacks := make([]byte, 1<<16)
 				t.Fatalf("goroutines are left over:\n%s", stacks[:runtime.Stack(stacks, true)])

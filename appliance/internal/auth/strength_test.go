@@ -65,7 +65,7 @@ func FuzzStrength(f *testing.F) {
 		if bits := Strength(s); bits < 0 || bits > 128*8 {
 			t.Errorf("%q: %v bits", s, bits)
 		}
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("%d bytes took %v", len(s), took)
 		}
 	})

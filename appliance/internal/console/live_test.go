@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"slipway/appliance/internal/content"
@@ -55,7 +56,7 @@ func TestContentJobsAreLive(t *testing.T) {
 		ids = append(ids, j.ID)
 	}
 	stop()
-	if c := <-heard; c.Kind != ui.ChangeContentJob || c.ID != ids[len(ids)-1] {
+	if c := <-heard; c.Kind != ui.ChangeContentJob || !slices.Contains(ids, c.ID) { // an earlier job's end may be told late
 		t.Errorf("heard %+v, the jobs are %v", c, ids)
 	}
 	for range heard {

@@ -163,7 +163,7 @@ func TestProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.cookies = map[string]string{}
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(30 * time.Second); ; {
 		res := b.get("/login/provider")
 		if res.Code == http.StatusServiceUnavailable {
 			b.wants(res, http.StatusServiceUnavailable, "does not answer", `id="password"`)

@@ -58,6 +58,7 @@ func TestDeviceFlowAnswers(t *testing.T) {
 		})
 	}
 	t.Run("too early", func(t *testing.T) {
+		b := newBench(t, oidctest.Options{Interval: time.Minute}) // by the provider's own clock
 		d := b.start(t)
 		_, err := b.PollDevice(t.Context(), b.cfg, d)
 		wants(t, err, ErrPending)

@@ -41,7 +41,7 @@ const redirect = "https://console.example.test:8443/sign-in/callback"
 
 func newBench(t *testing.T, o oidctest.Options) *bench {
 	t.Helper()
-	o.Interval = time.Second
+	o.Interval = max(o.Interval, time.Second)
 	o.Clients = []oidctest.Client{
 		{ID: "slipway", Redirects: []string{redirect}},
 		{ID: "slipway-secret", Secret: "s3cret+/ %", Redirects: []string{redirect}},
@@ -66,7 +66,7 @@ func newBench(t *testing.T, o oidctest.Options) *bench {
 // noneLeft fails when goroutines stay behind.
 func noneLeft(t *testing.T, before int) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<16)
 			t.Fatalf("goroutines are left over:\n%s", stacks[:runtime.Stack(stacks, true)])
