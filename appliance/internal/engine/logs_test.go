@@ -149,7 +149,7 @@ func TestWatchersSeeProgressAndLines(t *testing.T) {
 	}
 	cancel()
 	var last Update
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(60 * time.Second)
 	for open := true; open; {
 		select {
 		case u, more := <-updates:

@@ -159,7 +159,7 @@ func (w *world) build(change func(*bootimages.Options)) string {
 // wait follows a build to its last state.
 func (w *world) wait(id string) fleet.ImageBuild {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Minute)
 	defer cancel()
 	ch, err := w.Watch(ctx, id)
 	if err != nil {
@@ -181,7 +181,7 @@ func (w *world) wait(id string) fleet.ImageBuild {
 // eventually polls until the condition holds.
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("never: %s", what)
 		}

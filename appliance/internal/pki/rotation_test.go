@@ -338,7 +338,7 @@ func TestRunChangesOverUnderARunningListener(t *testing.T) {
 	defer open.Close()
 	ask(t, open)
 	s.image("second", true, s.CAFingerprints()...)
-	for deadline := time.Now().Add(20 * time.Second); s.states() != "signing old"; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); s.states() != "signing old"; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no changeover: %+v", s.status())
 		}

@@ -83,7 +83,8 @@ func TestAcknowledgedWritesSurviveSIGKILL(t *testing.T) {
 	rnd := random(t)
 	dir := t.TempDir()
 	var acked [crashWriters]int
-	for round := range rounds {
+	round := 0
+	for ; round < rounds || acked[0] < 100 && round < 20*rounds; round++ { // on a busy machine a round writes little
 		before := acked
 		killLoad(t, dir, time.Duration(rnd.Int64N(int64(longest))), &acked)
 		for w := range acked {
@@ -93,7 +94,7 @@ func TestAcknowledgedWritesSurviveSIGKILL(t *testing.T) {
 		}
 		verifyLoad(t, dir, &acked)
 	}
-	t.Logf("%d kills, last acknowledged %v", rounds, acked)
+	t.Logf("%d kills, last acknowledged %v", round, acked)
 	if acked[0] < 100 {
 		t.Errorf("only %v writes were acknowledged: the load is too small to prove anything", acked)
 	}

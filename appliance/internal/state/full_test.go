@@ -161,7 +161,7 @@ func want(what string, err, expected error) error {
 
 // until retries fn until it succeeds or a deadline.
 func until(fn func() error) (err error) {
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if err = fn(); err == nil {
 			return nil
 		}

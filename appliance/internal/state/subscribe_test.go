@@ -17,7 +17,7 @@ func next(t *testing.T, ch <-chan Change) Change {
 			t.Fatal("the channel is closed")
 		}
 		return c
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("no change arrives")
 	}
 	return Change{}

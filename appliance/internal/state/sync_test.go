@@ -52,8 +52,8 @@ func TestAnAcknowledgedWriteIsOnTheDisk(t *testing.T) {
 		for _, name := range names {
 			n, err := dirtyPages(t, name)
 			// The next segment is entered in the background; the kernel itself would
-			// leave a page alone for many seconds.
-			for end := time.Now().Add(time.Second); n > 0 && err == nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			// leave a page alone for half a minute.
+			for end := time.Now().Add(10 * time.Second); n > 0 && err == nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
 				n, err = dirtyPages(t, name)
 			}
 			if err != nil || n > 0 {

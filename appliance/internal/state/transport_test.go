@@ -85,7 +85,7 @@ func joinMember(t *testing.T, first *Store) *machine {
 		}
 		trans.Close()
 	})
-	if err := first.raft.AddNonvoter("second", trans.LocalAddr(), 0, 5*time.Second).Error(); err != nil {
+	if err := first.raft.AddNonvoter("second", trans.LocalAddr(), 0, 30*time.Second).Error(); err != nil {
 		t.Fatal(err)
 	}
 	return m
