@@ -136,7 +136,7 @@ func TestDeviceOverTFTP(t *testing.T) {
 	name := devicePath(pxeClient(UEFI))
 	c := newRawClient(t, "127.0.0.1:0")
 	c.send("\x00\x01"+name+"\x00octet\x00tsize\x000\x00", f.addr)
-	if p := c.receive(tftpRetransmit); !strings.HasPrefix(p, "\x00\x06tsize\x00173792") {
+	if p := c.receive(patient); !strings.HasPrefix(p, "\x00\x06tsize\x00173792") {
 		t.Fatalf("size probe: %q", p)
 	}
 	if peeks, decides := policy.asked(); peeks != 1 || decides != 0 {

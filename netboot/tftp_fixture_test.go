@@ -70,7 +70,7 @@ func startTFTP(t *testing.T, change func(*Config)) *tftpFixture {
 		select {
 		case err := <-done:
 			return err
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			return errors.New("the TFTP server does not stop")
 		}
 	}
@@ -123,13 +123,27 @@ func (f *tftpFixture) idle() int {
 // waitFor polls until the condition holds.
 func waitFor(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !cond() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: did not happen", what)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// despiteLoad runs a test that measures time, up to five times. A machine that is busy
+// with other things spoils one of them, or two; what is wrong fails in all.
+func despiteLoad(t *testing.T, measure func() error) {
+	t.Helper()
+	var err error
+	for range 5 {
+		if err = measure(); err == nil {
+			return
+		}
+		t.Logf("once more: %v", err)
+	}
+	t.Error(err)
 }
 
 // rawClient speaks TFTP packet by packet.

@@ -69,7 +69,7 @@ func TestTFTPRealClients(t *testing.T) {
 	}
 	run := func(stdin, name string, args ...string) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		c := exec.CommandContext(ctx, name, args...)
 		c.Dir, c.Stdin = dir, strings.NewReader(stdin)
@@ -84,13 +84,16 @@ func TestTFTPRealClients(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(dir, "text")); err != nil || string(got) != f.text {
 		t.Errorf("netascii: %d bytes, %v; want %d", len(got), err, len(f.text))
 	}
-	start := time.Now()
-	run(fmt.Sprintf("binary\nconnect 127.0.0.1 %d\nget snponly.efi first\nget SNPONLY.EFI second\nquit\n", f.addr.Port()), "tftp", "-4")
-	check("first")
-	check("second")
-	if d := time.Since(start); d > 3*time.Second {
-		t.Errorf("two transfers over one socket took %v", d)
-	}
+	despiteLoad(t, func() error {
+		start := time.Now()
+		run(fmt.Sprintf("binary\nconnect 127.0.0.1 %d\nget snponly.efi first\nget SNPONLY.EFI second\nquit\n", f.addr.Port()), "tftp", "-4")
+		check("first")
+		check("second")
+		if d := time.Since(start); d > 3*time.Second {
+			return fmt.Errorf("two transfers over one socket took %v", d)
+		}
+		return nil
+	})
 	for _, option := range []string{"windowsize 16", "windowsize 1", "blksize 1024", "timeout 3", "tsize 0"} {
 		run("", "atftp", "--option", option, "--get", "--remote-file", "snponly.efi", "--local-file", "atftp", "127.0.0.1", fmt.Sprint(f.addr.Port()))
 		check("atftp")
@@ -110,7 +113,7 @@ func TestTFTPRefusals(t *testing.T) {
 	} {
 		c := newRawClient(t, "127.0.0.1:0")
 		c.send(in, f.addr)
-		wait := 5 * time.Second
+		wait := patient
 		if want == "" {
 			wait = 200 * time.Millisecond
 		}
@@ -123,9 +126,18 @@ func TestTFTPRefusals(t *testing.T) {
 // EDK2 first asks for the size and aborts with error 8: no slot is ever taken.
 func TestTFTPSizeProbe(t *testing.T) {
 	f := startTFTP(t, nil)
+	despiteLoad(t, func() error { return sizeProbe(t, f) })
+	if n := f.count.tftpStarted.Load(); n != 0 {
+		t.Errorf("the probe took %d slots", n)
+	}
+}
+
+// sizeProbe returns an error when the request was not forgotten at once.
+func sizeProbe(t *testing.T, f *tftpFixture) error {
+	t.Helper()
 	c := newRawClient(t, "127.0.0.1:0")
 	c.send("\x00\x01snponly.efi\x00octet\x00tsize\x000\x00blksize\x001468\x00windowsize\x004\x00", f.addr)
-	oack := c.receive(5 * time.Second)
+	oack := c.receive(patient)
 	for _, want := range []string{"tsize\x00173792\x00", "blksize\x001468\x00", "windowsize\x004\x00"} {
 		if !strings.Contains(oack, want) {
 			t.Errorf("OACK %q lacks %q", oack, want)
@@ -138,41 +150,46 @@ func TestTFTPSizeProbe(t *testing.T) {
 	c.send("\x00\x05\x00\x08User aborted\x00", c.peer)
 	waitFor(t, "request forgotten", func() bool { return f.server.pending.len() == 0 })
 	if d := time.Since(start); d > 3*time.Second {
-		t.Errorf("forgotten after %v, by its age", d)
+		return fmt.Errorf("forgotten after %v, by its age", d)
 	}
-	if n := f.count.tftpStarted.Load(); n != 0 {
-		t.Errorf("the probe took %d slots", n)
-	}
+	return nil
 }
 
 // A lost packet is sent again after a second, not after the library's five: our
 // first one, and those of the library.
 func TestTFTPRetransmitsAfterASecond(t *testing.T) {
 	f := startTFTP(t, nil)
+	despiteLoad(t, func() error { return retransmission(t, f) })
+}
+
+func retransmission(t *testing.T, f *tftpFixture) error {
+	t.Helper()
 	c := newRawClient(t, "127.0.0.1:0")
+	defer c.conn.Close()
 	c.send("\x00\x01snponly.efi\x00octet\x00", f.addr)
 	for block := 1; block <= 2; block++ {
-		first := c.receive(5 * time.Second)
+		first := c.receive(patient)
 		start := time.Now()
-		second := c.receive(5 * time.Second)
+		second := c.receive(patient)
 		if first == "" || first != second || first[3] != byte(block) {
-			t.Fatalf("block %d: first %d bytes, second %d", block, len(first), len(second))
+			return fmt.Errorf("block %d: first %d bytes, second %d", block, len(first), len(second))
 		}
 		if d := time.Since(start); d < 700*time.Millisecond || d > 3*time.Second {
-			t.Errorf("block %d sent again after %v", block, d)
+			return fmt.Errorf("block %d sent again after %v", block, d)
 		}
 		c.send("\x00\x04"+first[2:4], c.peer)
 	}
 	// A repeated acknowledgement of the first packet does not double the rest
 	// (the Sorcerer's Apprentice, RFC 1123, 4.2.3.1).
-	if p := c.receive(5 * time.Second); p[3] != 3 {
-		t.Fatalf("block %d", p[3])
+	if p := c.receive(patient); len(p) < 4 || p[3] != 3 {
+		return fmt.Errorf("%q is not block 3", p[:min(len(p), 4)])
 	}
 	c.send("\x00\x04\x00\x01", c.peer)
 	c.send("\x00\x04\x00\x02", c.peer)
 	if p := c.receive(500 * time.Millisecond); p != "" {
-		t.Errorf("an old acknowledgement was answered with block %d", p[3])
+		return fmt.Errorf("an old acknowledgement was answered with block %d", p[3])
 	}
+	return nil
 }
 
 // The block size is capped by the link: 1468 on Ethernet, whatever is asked.
@@ -180,7 +197,7 @@ func TestTFTPBlockSizeCap(t *testing.T) {
 	f := startTFTP(t, nil)
 	c := newRawClient(t, "127.0.0.1:0")
 	c.send("\x00\x01snponly.efi\x00octet\x00blksize\x0065464\x00", f.addr)
-	if got := c.receive(5 * time.Second); got != "\x00\x06blksize\x001468\x00" {
+	if got := c.receive(patient); got != "\x00\x06blksize\x001468\x00" {
 		t.Errorf("OACK %q", got)
 	}
 	for mtu, want := range map[int]int{1500: 1468, 576: 544, 68: 512, 9000: 8192, 65536: 8192} {
@@ -197,7 +214,10 @@ func TestTFTPRunningTransferSurvives(t *testing.T) {
 	c.send("\x00\x01snponly.efi\x00octet\x00", f.addr)
 	var got []byte
 	for block := uint16(1); ; block++ {
-		p := c.receive(5 * time.Second)
+		p := c.receive(patient)
+		for len(p) >= 4 && p[:2] == "\x00\x03" && binary.BigEndian.Uint16([]byte(p[2:])) == block-1 {
+			p = c.receive(patient) // sent again before our acknowledgement was read
+		}
 		if len(p) < 4 || p[:2] != "\x00\x03" || binary.BigEndian.Uint16([]byte(p[2:])) != block {
 			t.Fatalf("block %d: %q", block, p[:min(len(p), 40)])
 		}

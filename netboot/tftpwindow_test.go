@@ -186,16 +186,19 @@ func (f *tftpFixture) windowedGet(name, options string, window, blksize int, los
 	f.t.Helper()
 	c := newRawClient(f.t, "127.0.0.1:0")
 	c.send("\x00\x01"+name+"\x00octet\x00"+options, f.addr)
-	oack := c.receive(3 * time.Second)
+	oack := c.receive(patient)
 	if len(oack) < 2 || oack[1] != tftpOACK {
 		f.t.Fatalf("no option acknowledgement: %q", oack)
 	}
 	c.send("\x00\x04\x00\x00", c.peer)
 	w := &windowClient{window: window, blksize: blksize}
 	for n := 0; !w.done; n++ {
-		p := c.receive(5 * time.Second)
+		p := c.receive(patient)
 		if p == "" {
 			f.t.Fatalf("silence at block %d", w.last)
+		}
+		if p == oack {
+			continue // sent again before our acknowledgement was read
 		}
 		if p[1] != tftpData {
 			f.t.Fatalf("%q", p)
@@ -250,7 +253,7 @@ func TestWindowedTransfersEnd(t *testing.T) {
 	begin := func() *rawClient {
 		c := newRawClient(t, "127.0.0.1:0")
 		c.send("\x00\x01snponly.efi\x00octet\x00windowsize\x004\x00", f.addr)
-		c.receive(3 * time.Second)
+		c.receive(patient)
 		c.send("\x00\x04\x00\x00", c.peer)
 		waitFor(t, "the transfer", func() bool { return f.count.tftpActive.Load() == 1 })
 		return c
@@ -258,12 +261,15 @@ func TestWindowedTransfersEnd(t *testing.T) {
 	c := begin()
 	c.send("\x00\x05\x00\x00enough\x00", c.peer)
 	waitFor(t, "the end after an error", func() bool { return f.count.tftpActive.Load() == 0 })
-	begin().conn.Close()
-	started := time.Now()
-	waitFor(t, "the end after the client is gone", func() bool { return f.count.tftpActive.Load() == 0 })
-	if d := time.Since(started); d > 4*time.Second {
-		t.Errorf("a client that is gone (ICMP port unreachable) was noticed after %v", d)
-	}
+	despiteLoad(t, func() error {
+		begin().conn.Close()
+		started := time.Now()
+		waitFor(t, "the end after the client is gone", func() bool { return f.count.tftpActive.Load() == 0 })
+		if d := time.Since(started); d > 4*time.Second {
+			return fmt.Errorf("a client that is gone (ICMP port unreachable) was noticed after %v", d)
+		}
+		return nil
+	})
 }
 
 // A machine that is reset in the middle of a download asks again from the same port,
@@ -275,9 +281,10 @@ func TestAMachineThatAsksAgainIsNotSentAnError(t *testing.T) {
 		c := newRawClient(t, "127.0.0.1:0")
 		ask := "\x00\x01snponly.efi\x00octet\x00" + options
 		c.send(ask, f.addr)
-		c.receive(3 * time.Second)
+		c.receive(patient)
 		c.send("\x00\x04\x00\x00", c.peer)
-		c.receive(3 * time.Second)
+		for p := c.receive(patient); p != "" && p[1] == tftpOACK; p = c.receive(patient) { // sent again
+		}
 		c.send("\x00\x04\x00\x01", c.peer)
 		waitFor(t, "the acknowledgement to be read", func() bool {
 			all := f.server.slots.all()
@@ -291,12 +298,13 @@ func TestAMachineThatAsksAgainIsNotSentAnError(t *testing.T) {
 		c.send(ask, f.addr)
 		waitFor(t, "the end of the transfer before", func() bool { return f.count.tftpFailed.Load() == 1 })
 		answered := false
-		for p := c.receive(500 * time.Millisecond); p != ""; p = c.receive(500 * time.Millisecond) {
+		wait := patient
+		for p := c.receive(wait); p != ""; p = c.receive(wait) {
 			switch p[1] {
 			case tftpError:
 				t.Errorf("%q: sent %q", options, p)
 			case tftpOACK:
-				answered = true
+				answered, wait = true, 500*time.Millisecond
 				c.send("\x00\x05\x00\x00enough\x00", c.peer)
 			}
 		}
