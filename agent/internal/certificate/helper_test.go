@@ -89,7 +89,7 @@ func shown(t *testing.T, c tls.Certificate, version uint16) []*x509.Certificate 
 	defer l.Close()
 	failed := make(chan error, 1)
 	go func() { // ends with the handshake below
-		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", l.Addr().String(),
+		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Minute}, "tcp", l.Addr().String(),
 			&tls.Config{Certificates: []tls.Certificate{c}, InsecureSkipVerify: true})
 		if err == nil {
 			conn.Close()

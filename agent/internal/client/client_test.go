@@ -40,7 +40,7 @@ func TestFirstContactDoesNotLookAtTheTime(t *testing.T) {
 	a, o := start(t)
 	o.Now = func() time.Time { return time.Date(1998, 1, 1, 0, 0, 0, 0, time.UTC) } // an empty clock battery
 	date, err := FirstContact(t.Context(), o)
-	if err != nil || time.Since(date).Abs() > 5*time.Second {
+	if err != nil || time.Since(date).Abs() > time.Minute {
 		t.Errorf("got %v, %v", date, err)
 	}
 	c := connect(t, o)

@@ -75,7 +75,7 @@ func (s *server) source() *Source {
 	a.Content = s
 	c := client.New(client.Options{Address: a.Address, Installation: appliancetest.Installation, Roots: a.Pool()})
 	s.t.Cleanup(c.Close)
-	return &Source{API: c, Deployment: "d", stall: 5 * time.Second,
+	return &Source{API: c, Deployment: "d", stall: time.Minute,
 		backoff: func() *client.Backoff { return &client.Backoff{First: time.Millisecond, Longest: time.Millisecond} }}
 }
 

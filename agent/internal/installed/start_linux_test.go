@@ -247,7 +247,7 @@ func (m *machine) begin(environment ...string) *process {
 // ends waits for the agent and checks its exit code and words of its output.
 func (m *machine) ends(p *process, code int, words ...string) {
 	m.Helper()
-	over := time.AfterFunc(60*time.Second, func() { _ = p.Process.Kill() })
+	over := time.AfterFunc(3*time.Minute, func() { _ = p.Process.Kill() })
 	defer over.Stop()
 	_ = p.Wait()
 	all := p.out.String() + "-- errors:\n" + p.errs.String()
@@ -433,7 +433,7 @@ func TestGoesOnAfterAKill(t *testing.T) {
 	hang.ContinueOnError = true
 	m.sequence(hang, run("After", "true"))
 	p := m.begin()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for _, err := os.Stat(mark); err != nil; _, err = os.Stat(mark) {
 		if time.Now().After(deadline) {
 			t.Fatal("the step never began")
@@ -503,7 +503,7 @@ func TestNoNetwork(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, map[string]any{"TSID": "s1"})
 	p := m.begin("SLIPWAY_TEST_UNPLUGGED=1")
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for !strings.Contains(p.out.String(), "No network: No adapter of this system has an address") {
 		if time.Now().After(deadline) {
 			t.Fatalf("it never said so: %s", p.out.String())

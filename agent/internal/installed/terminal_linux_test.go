@@ -55,7 +55,7 @@ func TestInATerminal(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	over := time.AfterFunc(60*time.Second, func() { _ = cmd.Process.Kill() })
+	over := time.AfterFunc(5*time.Minute, func() { _ = cmd.Process.Kill() })
 	defer over.Stop()
 
 	var mu sync.Mutex
@@ -74,7 +74,7 @@ func TestInATerminal(t *testing.T) {
 	}()
 	sees := func(text string) {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 			mu.Lock()
 			all := seen.String()
 			mu.Unlock()

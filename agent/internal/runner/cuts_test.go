@@ -47,7 +47,7 @@ func cutAnywhere(t *testing.T, random *rand.Rand) {
 		}
 		known := b.known(t, d)
 		before := lines(t, effects)
-		ctx, cut := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cut := context.WithTimeout(t.Context(), 2*time.Minute)
 		if cuts < 12 {
 			b.cutAt(random.IntN(6), random.IntN(2) == 0, cut)
 		} else {

@@ -43,7 +43,7 @@ func TestAStepThatEndedDoesNotRunAgain(t *testing.T) {
 	d := b.start(t)
 	b.away() // until the device is back
 	journal := &cutter{JournalFile: JournalFile{filepath.Join(t.TempDir(), "state", "reports.json")}}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	journal.cut = cancel
 	b.runner.Journal = journal
@@ -86,7 +86,7 @@ func TestAStepThatEndedIsKnownAfterALostAnswer(t *testing.T) {
 	b := newBench(t, run("effect", "echo effect"))
 	d := b.start(t)
 	b.away()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	journal := &cutter{JournalFile: JournalFile{filepath.Join(t.TempDir(), "reports.json")}, cut: cancel}
 	b.runner.Journal = journal

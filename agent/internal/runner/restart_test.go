@@ -35,7 +35,7 @@ func lostRestart(t *testing.T) (*bench, wire.Deployment) {
 	b := newBench(t, reboot, run("installed", "echo in the installed system", func(n *tasksequence.Node) { n.Environments = []string{tasksequence.FullOS} }))
 	d := b.start(t)
 	b.away()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	b.runner.Journal = &cutter{JournalFile: JournalFile{filepath.Join(t.TempDir(), "reports.json")}, cut: cancel}
 	if _, err := b.runner.Run(ctx, d); !errors.Is(err, context.Canceled) {

@@ -101,7 +101,7 @@ func (b *bench) start(t *testing.T) wire.Deployment {
 
 func (b *bench) run(t *testing.T, d wire.Deployment) (Outcome, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	return b.runner.Run(ctx, d)
 }
@@ -316,12 +316,12 @@ func TestSecretsStayOutOfWhatTheRunnerSays(t *testing.T) {
 
 func TestOrders(t *testing.T) {
 	t.Run("cancel ends the running step", func(t *testing.T) {
-		b := newBench(t, run("long", "sleep 25"), run("never", "echo never"))
+		b := newBench(t, run("long", "sleep 100"), run("never", "echo never"))
 		d := b.start(t)
 		b.Do(func() { b.Orders = []string{wire.OrderCancel} })
 		begin := time.Now()
 		out, err := b.run(t, d)
-		if err != nil || out.Status != Cancelled || time.Since(begin) > 15*time.Second {
+		if err != nil || out.Status != Cancelled || time.Since(begin) > time.Minute {
 			t.Errorf("got %+v, %v after %v", out, err, time.Since(begin))
 		}
 		b.Do(func() {
@@ -373,12 +373,12 @@ func TestARevokedTokenEndsTheRun(t *testing.T) {
 }
 
 func TestARunEndsWithItsContext(t *testing.T) {
-	b := newBench(t, run("x", "sleep 25"))
+	b := newBench(t, run("x", "sleep 100"))
 	d := b.start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	begin := time.Now()
-	if _, err := b.runner.Run(ctx, d); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 8*time.Second {
+	if _, err := b.runner.Run(ctx, d); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > time.Minute {
 		t.Errorf("got %v after %v", err, time.Since(begin))
 	}
 }

@@ -39,7 +39,7 @@ func newConsole(t *testing.T, name string, serial bool) (*Terminal, *console) {
 
 func (c *console) wait(t *testing.T, text string) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) {
 		c.mu.Lock()
 		found := strings.Contains(c.seen.String(), text)
@@ -77,7 +77,7 @@ func startDisplay(t *testing.T, o Options, p Page) (*Display, *console, *console
 		cancel()
 		select {
 		case <-done:
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("the display does not end")
 		}
 	})
@@ -97,7 +97,7 @@ func TestEitherConsoleMayType(t *testing.T) {
 		if text != "abc" {
 			t.Errorf("got %q", text)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no answer")
 	}
 	video.wait(t, "Checking the passcode")
@@ -233,7 +233,7 @@ func TestAStoppedLineStopsNobody(t *testing.T) {
 	}()
 	select {
 	case <-shown:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the display waits for the line")
 	}
 	close(line.letGo)
@@ -243,7 +243,7 @@ func TestAStoppedLineStopsNobody(t *testing.T) {
 			if !strings.Contains(text, "What is shown") {
 				t.Errorf("a frame after the stop: %q", text)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("nothing is written any more")
 		}
 	}

@@ -60,7 +60,7 @@ func withHooks(t *testing.T, d *device, names ...string) *hookExec {
 	}
 	e := &hookExec{}
 	d.session.Machine.Exec = e
-	d.session.Hooks = Hooks{Dir: dir, Ran: filepath.Join(t.TempDir(), "ran"), Limit: 300 * time.Millisecond}
+	d.session.Hooks = Hooks{Dir: dir, Ran: filepath.Join(t.TempDir(), "ran"), Limit: 2 * time.Second}
 	return e
 }
 

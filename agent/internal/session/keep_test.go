@@ -75,14 +75,14 @@ func TestACrashGoesOnWithTheDeploymentOfItsToken(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t)
 	begun := filepath.Join(t.TempDir(), "begun")
-	long, _ := json.Marshal("echo >" + begun + "; exec sleep 60")
+	long, _ := json.Marshal("echo >" + begun + "; exec sleep 600")
 	d.appliance.Document.Sequence.Steps[0].Settings["Command"] = long
 	d.powerOn()
 	d.sees("Passcode")
 	d.types("correct horse\r")
 	d.sees("Choose a task sequence")
 	d.types("1")
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) { // its name is on the screen before it begins
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) { // its name is on the screen before it begins
 		if _, err := os.Stat(begun); err == nil {
 			break
 		} else if time.Now().After(deadline) {

@@ -102,7 +102,7 @@ func TestEntraCodesComeByThemselves(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t)
 	d.offers("entra")
-	d.appliance.EntraLife = 3
+	d.appliance.EntraLife = 8
 	d.powerOn()
 	d.sees("CODE-0001")
 	d.sees("The code is good for 0:0")

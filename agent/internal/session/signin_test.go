@@ -80,7 +80,7 @@ func (d *device) fails(want error, words ...string) {
 		}
 	case way := <-d.ended:
 		d.t.Errorf("ended well, with %v", way)
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		d.t.Fatal("the session goes on")
 	}
 }

@@ -64,7 +64,7 @@ func TestAutopilotIsWaitedFor(t *testing.T) {
 	if _, _, err := run(t.Context(), &answers{list: []wire.AutopilotState{state("odd")}}, nil); err == nil {
 		t.Error("an odd answer was taken")
 	}
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 300*time.Millisecond, errors.New("time is up"))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, errors.New("time is up"))
 	defer cancel()
 	if _, _, err := run(ctx, &answers{list: []wire.AutopilotState{state(wire.AutopilotAssigning)}}, nil); err == nil || !strings.Contains(err.Error(), "time is up; it had come so far: it is assigning") {
 		t.Errorf("at the end of its time: %v", err)
