@@ -28,7 +28,7 @@ func TestExpectConsumesAndIgnoresColour(t *testing.T) {
 		}
 	}()
 	for _, want := range []string{"Passcode", "Passcode not accepted"} {
-		if _, err := c.Expect(t.Context(), 5*time.Second, want); err != nil {
+		if _, err := c.Expect(t.Context(), time.Minute, want); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -59,7 +59,7 @@ func runHere(t *testing.T, a Execute, vars *Variables) string {
 		}
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "/bin/sh", "-c", a.Settings.Text("Command")).CombinedOutput()
 	if err != nil && a.Path != "machine/addresses" && a.Path != "machine/memory" { // ip and free are the boot image's
