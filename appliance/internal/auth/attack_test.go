@@ -77,9 +77,11 @@ func TestAttackFromOneSegment(t *testing.T) {
 // The same in real time with real hashing: two seconds, or a whole minute and the
 // real costs with SLIPWAY_SOAK set.
 func TestAttackInRealTime(t *testing.T) {
-	length, hash := 2*time.Second, Params{MemoryKiB: 4 << 10, Passes: 1, Threads: 1}
+	// Beside other tests a machine may stand still for seconds; the order in which the gate
+	// lets them in is proved by its own tests.
+	length, hash, limit := 2*time.Second, Params{MemoryKiB: 4 << 10, Passes: 1, Threads: 1}, 20*time.Second
 	if os.Getenv("SLIPWAY_SOAK") != "" {
-		length, hash = time.Minute, DefaultParams()
+		length, hash, limit = time.Minute, DefaultParams(), 5*time.Second
 	}
 	b := newBench(t)
 	b.throttle.now, b.Service.now = time.Now, time.Now
@@ -112,7 +114,7 @@ func TestAttackInRealTime(t *testing.T) {
 		if err := do(); err != nil {
 			t.Errorf("%s, %v after the start: %v", what, began.Sub(start).Round(time.Millisecond), err)
 		}
-		if took := time.Since(began); took > 20*time.Second { // on a busy machine; the order is proved by the tests of the gate
+		if took := time.Since(began); took > limit {
 			t.Errorf("%s took %v", what, took)
 		}
 	}
