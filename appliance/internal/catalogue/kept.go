@@ -84,18 +84,18 @@ func (s *Service) load() ([]kept, error) {
 	if s.all != nil {
 		return s.all, nil
 	}
-	files, err := filepath.Glob(filepath.Join(s.o.Dir, "*.json"))
+	files, err := fs.Glob(os.DirFS(s.o.Dir), "*.json") // the folder's own name is no pattern
 	if err != nil {
 		return nil, fmt.Errorf("list the catalogues: %w", err)
 	}
 	slices.Sort(files)
 	all := []kept{}
 	for _, file := range files {
-		k, err := readKept(file)
+		k, err := readKept(filepath.Join(s.o.Dir, file))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if name := strings.TrimSuffix(filepath.Base(file), ".json"); err != nil || k.Name != name {
+		if name := strings.TrimSuffix(file, ".json"); err != nil || k.Name != name {
 			if err == nil {
 				err = invalid("it says that it is %q", k.Name)
 			}

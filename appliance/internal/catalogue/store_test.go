@@ -62,7 +62,7 @@ func (n *notes) Write(_ context.Context, e fleet.AuditEntry) error {
 func newService(t *testing.T) (*Service, *library, *notes) {
 	t.Helper()
 	l, n := &library{web: map[string]string{}, jobs: map[string]content.Job{}}, &notes{}
-	return New(Options{Dir: filepath.Join(t.TempDir(), "catalogues"), Library: l, Audit: n, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return imported }}), l, n
+	return New(Options{Dir: filepath.Join(t.TempDir(), "dell [new]", "catalogues"), Library: l, Audit: n, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return imported }}), l, n
 }
 
 var anna = content.Actor{Name: "anna"}

@@ -48,9 +48,9 @@ func (d *deviceUploads) data(id string) string { return filepath.Join(d.dir, id+
 
 // clean removes what was not written to its end.
 func (d *deviceUploads) clean() error {
-	left, err := filepath.Glob(filepath.Join(d.dir, unfinished))
-	for _, path := range left {
-		err = errors.Join(err, os.Remove(path))
+	left, err := fs.Glob(os.DirFS(d.dir), unfinished) // the folder's own name is no pattern
+	for _, name := range left {
+		err = errors.Join(err, os.Remove(filepath.Join(d.dir, name)))
 	}
 	return err
 }

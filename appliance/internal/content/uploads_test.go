@@ -221,3 +221,22 @@ func TestMadeUpUploadsLeaveNothing(t *testing.T) {
 		t.Errorf("%d locks are kept", n)
 	}
 }
+
+// TestWhatWasNotWrittenToItsEndGoes: also in a folder whose name would be a pattern.
+func TestWhatWasNotWrittenToItsEndGoes(t *testing.T) {
+	d := deviceUploads{dir: filepath.Join(t.TempDir(), "pxe [new]")}
+	if err := errors.Join(d.clean(), os.MkdirAll(d.dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".new-123", "kept.json"} {
+		if err := os.WriteFile(filepath.Join(d.dir, name), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.clean(); err != nil {
+		t.Fatal(err)
+	}
+	if left := filesIn(t, d.dir); len(left) != 1 || filepath.Base(left[0]) != "kept.json" {
+		t.Errorf("left: %v", left)
+	}
+}
