@@ -55,18 +55,23 @@ func (a *app) authCommand() *cobra.Command {
 			if err := a.call(c.Context(), "POST", "/admin/auth/test/"+escape(args[0]), nil, &t); err != nil {
 				return err
 			}
-			if a.json {
-				return a.printJSON(t)
+			if err := a.printTest(t, t.Lines); err != nil || t.OK {
+				return err
 			}
-			for _, line := range t.Lines {
-				fmt.Fprintln(a.out, printable(line))
-			}
-			if !t.OK {
-				return fmt.Errorf("%s does not work as it is set", t.Mechanism)
-			}
-			return nil
+			return fmt.Errorf("%s does not work as it is set", t.Mechanism)
 		}})
 	return group("auth", "The sign-in mechanisms of devices, and of people at the console", show, set, test)
+}
+
+// printTest prints what a test of settings found.
+func (a *app) printTest(found any, lines []string) error {
+	if a.json {
+		return a.printJSON(found)
+	}
+	for _, line := range lines {
+		fmt.Fprintln(a.out, printable(line))
+	}
+	return nil
 }
 
 // authHelp lists the keys.

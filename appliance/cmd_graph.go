@@ -38,16 +38,10 @@ func (a *app) graphCommand() *cobra.Command {
 			if err := a.call(c.Context(), "POST", "/admin/graph/test", nil, &t); err != nil {
 				return err
 			}
-			if a.json {
-				return a.printJSON(t)
+			if err := a.printTest(t, t.Lines); err != nil || t.OK {
+				return err
 			}
-			for _, line := range t.Lines {
-				fmt.Fprintln(a.out, printable(line))
-			}
-			if !t.OK {
-				return fmt.Errorf("the connection to Microsoft Graph does not work as it is set")
-			}
-			return nil
+			return fmt.Errorf("the connection to Microsoft Graph does not work as it is set")
 		}})
 	return group("graph", "The connection to Microsoft Graph, for Windows Autopilot", show, set, test)
 }

@@ -27,6 +27,12 @@ func TestAutopilotOverTheWire(t *testing.T) {
 	if code, out, _ := r.cli("", "graph", "test"); code != 1 || !strings.Contains(out, "is missing") {
 		t.Errorf("graph test before it is set up: exit %d, %s", code, out)
 	}
+	for _, test := range []string{"graph test", "auth test entra"} {
+		code, out, said := r.cli("", append(strings.Fields(test), "--json")...)
+		if code != exitFailed || !strings.Contains(out, `"ok": false`) || !strings.Contains(said, "does not work as it is set") {
+			t.Errorf("%s --json before it is set up: exit %d, %s%s", test, code, out, said)
+		}
+	}
 	s := connectGraph(t, r)
 	if out := r.must("", "graph", "test"); !strings.Contains(out, "is granted") {
 		t.Errorf("graph test says %s", out)
