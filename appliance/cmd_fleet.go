@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -31,6 +33,9 @@ func stamp(t time.Time) string {
 func watch(ctx context.Context, show func() error) error {
 	for {
 		if err := show(); err != nil {
+			if ctx.Err() != nil {
+				return nil // interrupted while it asked
+			}
 			return err
 		}
 		select {
@@ -41,10 +46,22 @@ func watch(ctx context.Context, show func() error) error {
 	}
 }
 
-// changes prints rows whose text is new under their key, so that --watch follows.
+// changes prints rows whose text is new under their key, and with --json documents that
+// are not as the one before, so that --watch follows.
 type changes struct {
 	app  *app
 	seen map[string]string
+	last []byte // document
+	line string // above the rows
+}
+
+func (w *changes) json(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil || bytes.Equal(text, w.last) {
+		return err
+	}
+	w.last = text
+	return w.app.printJSON(v)
 }
 
 func (w *changes) print(head []string, rows [][]string) error {
@@ -74,7 +91,7 @@ func (a *app) deviceCommand() *cobra.Command {
 				return err
 			}
 			if a.json {
-				return a.printJSON(out)
+				return w.json(out)
 			}
 			var rows [][]string
 			for _, d := range out.Devices {
@@ -144,7 +161,7 @@ func (a *app) deploymentCommand() *cobra.Command {
 				return err
 			}
 			if a.json {
-				return a.printJSON(out)
+				return w.json(out)
 			}
 			var rows [][]string
 			for _, d := range out.Deployments {
@@ -186,24 +203,12 @@ var errEnded = errors.New("ended")
 
 func (a *app) showDeployment(ctx context.Context, id string, follow bool) error {
 	w := changes{app: a}
-	last := ""
 	show := func() error {
 		var d api.DeploymentDetail
 		if err := a.call(ctx, "GET", "/admin/deployments/"+escape(id), nil, &d); err != nil {
 			return err
 		}
-		if a.json {
-			return a.printJSON(d)
-		}
-		if line := fmt.Sprintf("%s on %s: %s %s", d.Deployment.SequenceName, d.Deployment.DeviceID, d.Deployment.Status, d.Deployment.Message); line != last {
-			last = line
-			fmt.Fprintln(a.out, printable(line))
-		}
-		var rows [][]string
-		for _, r := range d.Results {
-			rows = append(rows, []string{r.Path, r.Name, r.Status, fmt.Sprint(r.ExitCode), r.Message})
-		}
-		if err := w.print([]string{"STEP", "NAME", "STATUS", "CODE", "MESSAGE"}, rows); err != nil {
+		if err := w.deployment(d); err != nil {
 			return err
 		}
 		if d.Deployment.Status.Final() {
@@ -221,4 +226,20 @@ func (a *app) showDeployment(ctx context.Context, id string, follow bool) error 
 		return nil
 	}
 	return err
+}
+
+// deployment prints what of a deployment is new.
+func (w *changes) deployment(d api.DeploymentDetail) error {
+	if w.app.json {
+		return w.json(d)
+	}
+	if line := fmt.Sprintf("%s on %s: %s %s", d.Deployment.SequenceName, d.Deployment.DeviceID, d.Deployment.Status, d.Deployment.Message); line != w.line {
+		w.line = line
+		fmt.Fprintln(w.app.out, printable(line))
+	}
+	var rows [][]string
+	for _, r := range d.Results {
+		rows = append(rows, []string{r.Path, r.Name, r.Status, fmt.Sprint(r.ExitCode), r.Message})
+	}
+	return w.print([]string{"STEP", "NAME", "STATUS", "CODE", "MESSAGE"}, rows)
 }
