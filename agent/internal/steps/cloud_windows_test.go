@@ -19,7 +19,7 @@ func TestInjectDriversFromCloudOnWindows(t *testing.T) {
 	for name, text := range map[string]string{"Make": "Dell Inc.", "MakeAlias": "Dell", "Model": "Latitude 5440", "ModelAlias": "Latitude 5440", "SystemAlias": "0C1A"} {
 		b.set(name, text)
 	}
-	out := b.works(tasksequence.InjectDriversFromCloud, map[string]any{"Version": "24H2"}, exits(call(`pnputil /add-driver %sslipway\pack\*.inf /subdirs /install`, b.root), 3010, ""))
+	out := b.works(tasksequence.InjectDriversFromCloud, map[string]any{"Version": "24H2"}, exits(call(`pnputil /add-driver %sProgramData\Slipway\tmp\work\pack\*.inf /subdirs /install`, b.root), 3010, ""))
 	want := wire.DriverQuery{Make: "Dell Inc.", MakeAlias: "Dell", Model: "Latitude 5440", ModelAlias: "Latitude 5440", SystemAlias: "0C1A"}
 	if out.Restart == nil || len(x.Asked) != 2 || x.Asked[0].OS != "Windows 11" || x.Asked[0].Version != "24H2" || x.Asked[0].Architecture != "x64" || *x.Asked[0].Drivers != want {
 		t.Errorf("%+v, asked %+v", out, x.Asked)

@@ -99,7 +99,7 @@ func TestEnableAdministratorAccountOnWindows(t *testing.T) {
 func TestInjectDriversOnWindows(t *testing.T) {
 	b := newWinBench(t)
 	b.items.add("pack", "", map[string]string{"net/e1.inf": "x", "net/e1.sys": "x"})
-	add := call(`pnputil /add-driver %sslipway\pack\*.inf /subdirs /install`, b.root)
+	add := call(`pnputil /add-driver %sProgramData\Slipway\tmp\work\pack\*.inf /subdirs /install`, b.root)
 	for code, restart := range map[int]bool{0: false, 259: false, 3010: true, 1641: true} {
 		for definition, settings := range map[string]map[string]any{tasksequence.InjectDriverPack: {"DriverPack": "pack"}, tasksequence.InjectDrivers: nil} {
 			if out := b.works(definition, settings, exits(add, code, "")); (out.Restart != nil) != restart {

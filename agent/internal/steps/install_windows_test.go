@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/windows/registry"
 
+	"slipway/agent/internal/windowstarget"
 	fakes "slipway/agent/winetest/script"
 	"slipway/tasksequence"
 )
@@ -79,6 +80,12 @@ func TestWhatInstallersAnswerOnWindows(t *testing.T) {
 // An installer that restarts Windows itself does not lose the applications behind it.
 func TestInstallMultipleApplicationsOnWindows(t *testing.T) {
 	b := newWinBench(t)
+	var closed []string
+	protect = func(name string) error {
+		closed = append(closed, name)
+		return windowstarget.Protect(name)
+	}
+	t.Cleanup(func() { protect = windowstarget.Protect })
 	for _, name := range []string{"one", "two", "three"} {
 		b.items.add(name, "msiexec /i "+name, map[string]string{"data.bin": name})
 	}
@@ -93,14 +100,19 @@ func TestInstallMultipleApplicationsOnWindows(t *testing.T) {
 	if out.Restart != nil {
 		t.Errorf("%+v", out)
 	}
+	if closed = slices.Compact(closed); !slices.Equal(closed, []string{b.root + `ProgramData\Slipway\tmp\work`}) { // what lies there runs as SYSTEM
+		t.Errorf("closed to others: %q", closed)
+	}
 	b.logged("two was installed before the restart")
 	b.key = "another step" // begins anew
 	out = b.works(tasksequence.InstallMultipleApplications, nil, call("msiexec /i one"), call("msiexec /i two"), exits(call("msiexec /i three"), 1641, ""))
 	if out.Restart == nil || out.Restart.Again {
 		t.Errorf("the last one restarts: %+v", out)
 	}
-	if _, err := os.Stat(b.root + workFolder); err == nil {
-		t.Error("the fetched files are left")
+	for _, folder := range []string{workFolder, runningFolder} {
+		if _, err := os.Stat(b.root + folder); err == nil {
+			t.Errorf("the fetched files are left in %s", folder)
+		}
 	}
 }
 

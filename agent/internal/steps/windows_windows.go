@@ -57,18 +57,31 @@ func (y *target) path(name string) string { return y.root + name }
 // workFolder is where files lie on the target's drive while they are used.
 const workFolder = "slipway"
 
+// runningFolder takes its place in a Windows that runs: every user may change what lies in
+// a folder that is made on the drive, and programs that a step runs from there are SYSTEM's.
+const runningFolder = windowstarget.Folder + "/tmp/work"
+
 // work makes an empty folder for a step's files. remove removes it.
 func (y *target) work(name string) (folder string, remove func(), err error) {
-	folder = filepath.Join(y.root, workFolder, name)
+	above, running := filepath.Join(y.root, workFolder), inInstalledWindows(y.step)
+	if running {
+		above = filepath.Join(y.root, filepath.FromSlash(runningFolder))
+	}
+	folder = filepath.Join(above, name)
 	remove = func() {
 		if err := os.RemoveAll(folder); err != nil {
 			y.step.Log("warn", fmt.Sprintf("%s was not removed: %v", folder, err))
 		}
-		_ = os.Remove(filepath.Join(y.root, workFolder)) // only when nothing else is in it
+		_ = os.Remove(above) // only when nothing else is in it
 	}
 	remove() // of an interrupted try
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", nil, fmt.Errorf("make a folder on the target disk: %w", err)
+	}
+	if running {
+		if err := protect(above); err != nil { // before anything lies there
+			return "", nil, err
+		}
 	}
 	return folder, remove, nil
 }

@@ -12,6 +12,7 @@
 //	    state\                        what a restart needs (package targetstate)
 //	        deployment                id of the unfinished deployment, written last
 //	        token.json, identity.pem, reports.json
+//	    tmp\                          files of steps, in the Windows that runs
 //	\Windows\Panther\unattend.xml     the answer file of Windows Setup
 //	\Windows\Setup\Scripts\SetupComplete.cmd
 //
