@@ -307,6 +307,48 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	}
 }
 
+// What only switches a page of the wizard off, or says yes or no, is no secret, though its
+// name speaks of one: "YES" would be masked wherever it stands.
+func TestSwitchesAreNoSecrets(t *testing.T) {
+	plan := read(t, copyShare(t, func(name string, data []byte) (string, []byte) {
+		switch {
+		case strings.HasSuffix(name, "CustomSettings.ini"):
+			data = bytes.Replace(data, []byte("SkipCapture=YES"), []byte("SkipCapture=YES\nSkipAdminPassword=YES\nSkipProductKey=Always\nPasswordNeverExpires=YES\nDocked=YES\nHint=Always"), 1)
+		case strings.HasSuffix(name, "Unattend.xml"):
+			data = bytes.Replace(data, []byte("<TimeZone>"), []byte("<ProductKey><Key>FFFFF-GGGGG-HHHHH-JJJJJ-KKKKK</Key><WillShowUI>OnError</WillShowUI></ProductKey><TimeZone>"), 1)
+		}
+		return name, data
+	}))
+	set := map[string]ts.Value{}
+	var walk func(nodes []ts.Node)
+	walk = func(nodes []ts.Node) {
+		for _, n := range nodes {
+			var name string
+			var v ts.Value
+			if n.Definition == ts.SetVariable && json.Unmarshal(n.Settings["VariableName"], &name) == nil && json.Unmarshal(n.Settings["VariableValue"], &v) == nil {
+				v.Secret = string(n.Settings["Secret"]) == "true"
+				set[name] = v
+			}
+			walk(n.Steps)
+		}
+	}
+	walk(plan.Rules.Document.Steps)
+	for name, want := range map[string]string{"Docked": "YES", "Hint": "Always"} {
+		if set[name].Text != want || set[name].Secret {
+			t.Errorf("%s is %+v", name, set[name])
+		}
+	}
+	text := plan.Report.Text(true)
+	for _, want := range []string{"SkipAdminPassword = YES", "WillShowUI = OnError", "/@continueOnError"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report does not say %q", want)
+		}
+	}
+	if strings.Contains(text, "FFFFF-GGGGG") {
+		t.Error("the product key is shown")
+	}
+}
+
 func TestOtherEncodingsAndCasesReadTheSame(t *testing.T) {
 	plain := read(t, copyShare(t, func(name string, data []byte) (string, []byte) { return name, data }))
 	other := read(t, copyShare(t, func(name string, data []byte) (string, []byte) {

@@ -161,8 +161,7 @@ func (im *importer) tree(name string) *element {
 
 // secretsIn remembers the values of a tree that are shown nowhere.
 func (im *importer) secretsIn(e *element) {
-	if e.text != "" && (isSecret(e.name) || isSecret(e.attr("name")) || isSecret(e.attr("property")) || secretBelow(e)) && len(e.children) == 0 &&
-		!references.MatchString(e.text) && !strings.EqualFold(e.text, "true") && !strings.EqualFold(e.text, "false") {
+	if e.text != "" && (isSecret(e.name) || isSecret(e.attr("name")) || isSecret(e.attr("property")) || secretBelow(e)) && len(e.children) == 0 && !references.MatchString(e.text) {
 		im.secret(e.text)
 	}
 	for _, c := range e.children {

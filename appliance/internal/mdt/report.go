@@ -63,10 +63,13 @@ func (r *reporter) holdsSecret(text string) bool {
 	return ts.NewMasker(r.secrets).Mask(text) != text
 }
 
+// answers are values of switches: whoever masks them masks much that is no secret.
+var answers = regexp.MustCompile(`(?i)^(yes|no|true|false)$`)
+
 // secret remembers a value that is shown nowhere.
 func (r *reporter) secret(value string) {
-	if len(strings.TrimSpace(value)) > 2 {
-		r.secrets = append(r.secrets, strings.TrimSpace(value))
+	if value = strings.TrimSpace(value); len(value) > 2 && !answers.MatchString(value) {
+		r.secrets = append(r.secrets, value)
 	}
 }
 
@@ -138,7 +141,7 @@ func secretBelow(e *element) bool {
 		return false
 	}
 	if isSecret(e.parent.name) {
-		return true
+		return !strings.EqualFold(e.name, "WillShowUI") // of a product key: when Windows Setup asks
 	}
 	for _, sibling := range e.parent.children {
 		if strings.EqualFold(sibling.attr("name"), "VariableName") && isSecret(sibling.text) && strings.EqualFold(e.attr("name"), "VariableValue") {
@@ -153,7 +156,10 @@ func secretBelow(e *element) bool {
 
 var secretName = regexp.MustCompile(`(?i)password|passwd|passcode|pwd|secret|product_?key|accountdata|bdepin|recoverykey|^pin$|token$`)
 
-// isSecret reports whether what has this name is a secret. MDT marks none itself.
+var skips = regexp.MustCompile(`(?i)^skip`)
+
+// isSecret reports whether what has this name is a secret. MDT marks none itself. Names
+// that begin with Skip switch a page of its wizard off.
 func isSecret(name string) bool {
 	if strings.EqualFold(name, "publicKeyToken") || strings.HasSuffix(strings.ToLower(name), "publickeytoken") {
 		return false
@@ -161,7 +167,7 @@ func isSecret(name string) bool {
 	if i := strings.LastIndexAny(name, "]/@ "); i >= 0 {
 		name = name[i+1:]
 	}
-	return secretName.MatchString(name)
+	return secretName.MatchString(name) && !skips.MatchString(name)
 }
 
 func oneLine(text string) string {
