@@ -1,9 +1,12 @@
 package mdt
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	ts "slipway/tasksequence"
@@ -74,17 +77,26 @@ func (s *stepWork) files(command string) (changed, content string, err error) {
 	return changed, key, nil
 }
 
-// hidden replaces the secrets of the share in a text by secret variables.
+// hidden replaces the secrets of the share in a text by secret variables: in one go, the
+// longest first, since one may hold another, or stand in the name of a variable.
 func (w *walker) hidden(text string) string {
+	names := map[string]string{}
 	for i, secret := range w.im.secrets {
-		if !strings.Contains(text, secret) {
-			continue
+		if name := fmt.Sprintf("MDTSecret%d", i+1); names[secret] == "" {
+			names[secret] = name
 		}
-		name := fmt.Sprintf("MDTSecret%d", i+1)
-		w.extra[name] = ts.Value{Text: ownText(secret), Secret: true}
-		text = strings.ReplaceAll(text, secret, "%"+name+"%")
 	}
-	return text
+	var pairs []string
+	for _, secret := range slices.SortedFunc(maps.Keys(names), func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) }) {
+		pairs = append(pairs, secret, "%"+names[secret]+"%")
+	}
+	out := strings.NewReplacer(pairs...).Replace(text)
+	for secret, name := range names {
+		if strings.Contains(text, secret) && strings.Contains(out, "%"+name+"%") {
+			w.extra[name] = ts.Value{Text: ownText(secret), Secret: true}
+		}
+	}
+	return out
 }
 
 // scriptItem makes an item of one file of the share.

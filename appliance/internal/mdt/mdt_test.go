@@ -307,6 +307,23 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	}
 }
 
+// A secret that begins as another one does is replaced whole, and by its own variable.
+func TestSecretsThatOverlap(t *testing.T) {
+	w := &walker{im: &importer{}, extra: map[string]ts.Value{}}
+	w.im.secrets = []string{"winter", "winter-2026!", "Secret1", "unused"}
+	if got := w.hidden("net use winter-2026! & runas winter & echo Secret1"); got != "net use %MDTSecret2% & runas %MDTSecret1% & echo %MDTSecret3%" {
+		t.Errorf("%q", got)
+	}
+	for name, want := range map[string]string{"MDTSecret1": "winter", "MDTSecret2": "winter-2026!", "MDTSecret3": "Secret1"} {
+		if w.extra[name].Text != want || !w.extra[name].Secret {
+			t.Errorf("%s is %+v", name, w.extra[name])
+		}
+	}
+	if len(w.extra) != 3 {
+		t.Errorf("%d variables", len(w.extra))
+	}
+}
+
 // What only switches a page of the wizard off, or says yes or no, is no secret, though its
 // name speaks of one: "YES" would be masked wherever it stands.
 func TestSwitchesAreNoSecrets(t *testing.T) {
