@@ -36,7 +36,7 @@ changed or left behind. docs/mdt.md tells more.`,
 				if err != nil {
 					return err
 				}
-				return a.showImport(mdtImport{Plan: plan.Shown(), DryRun: true}, all)
+				return a.showImport(mdtImport{Made: []mdtMade{}, Plan: plan.Shown(), DryRun: true}, all)
 			}
 			return a.importShare(c.Context(), args[0], all)
 		}})

@@ -132,6 +132,20 @@ func TestImportOfAnMDTShare(t *testing.T) {
 	}
 }
 
+// Lists are lists for programs also when nothing is in them.
+func TestMDTImportOfAnEmptyShare(t *testing.T) {
+	share := t.TempDir()
+	if err := os.Mkdir(filepath.Join(share, "Control"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	code, out, problem := command("mdt", "import", "--dry-run", "--json", share)
+	for _, want := range []string{`"made": []`, `"items": []`, `"sequences": []`} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("exit %d, no %s in %.200s%s", code, want, out, problem)
+		}
+	}
+}
+
 func TestMDTImportSaysWhatIsWrong(t *testing.T) {
 	if code, _, problem := command("mdt", "import", "--dry-run", t.TempDir()); code != exitFailed || !strings.Contains(problem, "has no folder Control") {
 		t.Errorf("exit %d, %s", code, problem)

@@ -95,10 +95,10 @@ func Read(dir string, o Options) (Plan, error) {
 	return Plan{Items: im.items, Sequences: im.sequences, Rules: im.ruleBook, Report: im.write(), secrets: im.secrets}, nil
 }
 
-// Shown is the plan without secrets that stand in command lines.
+// Shown is the plan without secrets that stand in command lines. Its lists are never nil.
 func (p Plan) Shown() Plan {
 	masker := ts.NewMasker(p.secrets)
-	p.Items = slices.Clone(p.Items)
+	p.Items, p.Sequences, p.Report.Lines = append([]Item{}, p.Items...), append([]Sequence{}, p.Sequences...), append([]Line{}, p.Report.Lines...)
 	for i := range p.Items {
 		p.Items[i].Command, p.Items[i].Description = masker.Mask(p.Items[i].Command), masker.Mask(p.Items[i].Description)
 	}
