@@ -111,7 +111,7 @@ func (a *app) importItem(ctx context.Context, i mdt.Item, references map[string]
 	if err := a.call(ctx, "GET", "/admin/content/"+escape(i.Name), nil, &before); err != nil {
 		before = api.ContentItem{}
 	}
-	if v := current(before, i.Path); v != nil {
+	if v := current(before, i); v != nil {
 		made.Reference, made.Note = v.Reference(), "there already"
 		references[i.Key] = v.Item
 		return made
@@ -157,14 +157,14 @@ func (a *app) importItem(ctx context.Context, i mdt.Item, references map[string]
 	return made
 }
 
-// current is the active version of an item that was taken from a path, when nothing
-// below the path is newer.
-func current(item api.ContentItem, path string) *fleet.ContentVersion {
-	if path == "" {
+// current is the active version of an item that was taken from a path with this command
+// line, when nothing below the path is newer.
+func current(item api.ContentItem, i mdt.Item) *fleet.ContentVersion {
+	if i.Path == "" {
 		return nil
 	}
 	newest := time.Time{}
-	err := filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(i.Path, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -177,9 +177,9 @@ func current(item api.ContentItem, path string) *fleet.ContentVersion {
 	if err != nil {
 		return nil
 	}
-	for i := range item.Versions {
-		v := &item.Versions[i]
-		if v.Source == path && v.Status == fleet.ContentActive && v.CreatedAt.After(newest) {
+	for n := range item.Versions {
+		v := &item.Versions[n]
+		if v.Source == i.Path && v.Command == i.Command && v.Status == fleet.ContentActive && v.CreatedAt.After(newest) {
 			return v
 		}
 	}

@@ -130,6 +130,22 @@ func TestImportOfAnMDTShare(t *testing.T) {
 			t.Errorf("a changed application: %+v", m)
 		}
 	}
+	control := filepath.Join(share, "Control", "Applications.xml")
+	text, err := os.ReadFile(control)
+	if err == nil {
+		err = os.WriteFile(control, []byte(strings.ReplaceAll(string(text), "setup.exe /quiet", "setup.exe /quiet /norestart")), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range run().Made {
+		if m.Name == "Example Reader 24" && !strings.HasSuffix(m.Reference, ":2") {
+			t.Errorf("an application with another command line: %+v", m)
+		}
+	}
+	if show := r.must("", "content", "show", "Example Reader 24"); !strings.Contains(show, "runs: setup.exe /quiet /norestart") {
+		t.Errorf("its command line is lost:\n%s", show)
+	}
 }
 
 // Lists are lists for programs also when nothing is in them.
