@@ -15,8 +15,8 @@ import (
 	"slipway/fleet"
 )
 
-// maxSecretLine bounds a passcode or password read from standard input, in bytes.
-const maxSecretLine = 4096
+// maxSecretLine bounds a secret read from standard input, in bytes.
+const maxSecretLine = 64 << 10
 
 // readSecret reads one line: without echo and twice on a terminal, once otherwise.
 func (a *app) readSecret(what string) (string, error) {
@@ -31,15 +31,36 @@ func (a *app) readSecret(what string) (string, error) {
 		}
 		return first, err
 	}
-	line, err := bufio.NewReader(io.LimitReader(a.in, maxSecretLine)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("reading the %s from standard input: %w", strings.ToLower(what), err)
+	line, err := bufio.NewReader(io.LimitReader(a.in, maxSecretLine+1)).ReadString('\n')
+	if errors.Is(err, io.EOF) {
+		err = nil
 	}
-	line = strings.TrimRight(line, "\r\n")
-	if line == "" {
-		return "", fmt.Errorf("no %s on standard input; nothing was changed", strings.ToLower(what))
+	return given(what, line, maxSecretLine, err)
+}
+
+// readWhole reads a value of standard input that may have several lines, as a certificate.
+func (a *app) readWhole(what string) (string, error) {
+	if f, ok := a.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return a.readSecret(what)
 	}
-	return line, nil
+	text, err := io.ReadAll(io.LimitReader(a.in, maxValueFile+1))
+	return given(what, string(text), maxValueFile, err)
+}
+
+// given is what was read of standard input, without the end of its last line. It is never
+// cut: who sets a part of a secret finds out when it is needed.
+func given(what, text string, most int, err error) (string, error) {
+	what = strings.ToLower(what)
+	if err != nil {
+		return "", fmt.Errorf("reading the %s from standard input: %w", what, err)
+	}
+	switch text = strings.TrimRight(text, "\r\n"); {
+	case text == "":
+		return "", fmt.Errorf("no %s on standard input; nothing was changed", what)
+	case len(text) > most:
+		return "", fmt.Errorf("the %s on standard input is longer than %d KiB; nothing was changed", what, most>>10)
+	}
+	return text, nil
 }
 
 func (a *app) prompt(f *os.File, text string) (string, error) {

@@ -102,11 +102,11 @@ func (a *app) readChanges(args []string, kinds map[string]string) (map[string]st
 		path, isFile := strings.CutPrefix(value, "@")
 		switch {
 		case value == "@-":
-			line, err := a.readSecret(key)
+			text, err := a.readWhole(key)
 			if err != nil {
 				return nil, err
 			}
-			value = line
+			value = text
 		case isFile, kinds[key] == auth.KindPEM && value != "" && !strings.Contains(value, "-----BEGIN"):
 			text, err := readValue(path)
 			if err != nil {
