@@ -89,13 +89,17 @@ func (a *app) followContent(ctx context.Context, job content.Job) (content.Job, 
 			fmt.Fprintln(a.err, line)
 			said = line
 		}
+		var err error
 		select {
 		case <-ctx.Done():
+		case <-time.After(contentPoll(job)):
+			err = a.call(ctx, "GET", "/admin/content-jobs/"+escape(job.ID), nil, &job)
+		}
+		if ctx.Err() != nil {
 			stop := context.WithoutCancel(ctx)
 			return job, errors.Join(ctx.Err(), a.call(stop, "DELETE", "/admin/content-jobs/"+escape(job.ID), nil, nil))
-		case <-time.After(contentPoll(job)):
 		}
-		if err := a.call(ctx, "GET", "/admin/content-jobs/"+escape(job.ID), nil, &job); err != nil {
+		if err != nil {
 			return job, err
 		}
 	}

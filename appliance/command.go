@@ -54,7 +54,16 @@ func run(ctx context.Context, args []string, s streams) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(s.err, "slipway: %s\n", err)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	// Some of its words may be another server's, or a file's.
+	for i, line := range strings.Split(err.Error(), "\n") {
+		if i == 0 {
+			line = "slipway: " + line
+		}
+		fmt.Fprintln(s.err, printable(line))
+	}
 	var usage usageError
 	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") {
 		return exitUsage

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -164,5 +165,28 @@ func TestSequencesTravelByCommand(t *testing.T) {
 	}
 	if code, _, errText := r.cli("", "sequence", "import", bad); code == 0 || !strings.Contains(errText, "no-such-step") {
 		t.Errorf("import of a bad document: exit %d, %s", code, errText)
+	}
+}
+
+// What others say steers no terminal, and Ctrl-C is told in words.
+func TestErrorsForPeople(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "slipway.yaml")
+	if err := os.WriteFile(file, []byte("log: {level: \"\\e[2Jloud\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"config", "check", file}, {"config", "check", "no\x1b[2Jfile"}, {"non\x9bsense"}, {"device", "list", "\x1b]0;x"}} {
+		if code, _, said := command(args...); code == 0 || strings.ContainsFunc(said, func(r rune) bool { return r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 }) {
+			t.Errorf("%q: exit %d, %q", args, code, said)
+		}
+	}
+	r := start(t, t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, line := range []string{"device list", "passcode clear", "mdt import " + t.TempDir()} {
+		var said bytes.Buffer
+		code := run(ctx, append(strings.Fields(line), "--config", r.config), streams{in: strings.NewReader(""), out: io.Discard, err: &said})
+		if code != exitFailed || said.String() != "slipway: interrupted\n" {
+			t.Errorf("%s: exit %d, %q", line, code, &said)
+		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
-	"strings"
 	"syscall"
 
 	"slipway/agent/wire"
@@ -141,5 +141,9 @@ func (c *Client) explain(err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("not allowed to use %s: run this command as the user that runs the appliance (usually root)", c.path)
 	}
-	return fmt.Errorf("local socket: %w", errors.New(strings.TrimPrefix(err.Error(), "Get \"http://slipway")))
+	var named *url.Error // by an address that is none
+	if errors.As(err, &named) {
+		err = named.Err
+	}
+	return fmt.Errorf("local socket: %w", err)
 }
