@@ -74,8 +74,8 @@ func (a *app) addContent(ctx context.Context, in api.AddContent) error {
 	}
 	v := job.Version
 	text := fmt.Sprintf("%s: version %d, %s, %s, %s\n", in.Name, v.Version, v.Status, filesText(v.Files), fleet.Bytes(v.Size))
-	if v.Notes != "" {
-		text += v.Notes + "\n"
+	for line := range strings.Lines(v.Notes) {
+		text += printable(strings.TrimRight(line, "\n")) + "\n"
 	}
 	_, err = fmt.Fprintf(a.out, "%sReference: %s\n", text, v.Reference())
 	return err

@@ -45,10 +45,10 @@ func (a *app) showImages(ctx context.Context, i api.ContentItem, version int) er
 	}
 	for _, f := range in.Files {
 		if f.Error != "" {
-			fmt.Fprintf(a.out, "\n%s cannot be read: %s\n", f.Path, f.Error)
+			fmt.Fprintf(a.out, "\n%s cannot be read: %s\n", printable(f.Path), printable(f.Error))
 			continue
 		}
-		fmt.Fprintf(a.out, "\nImages in %s:\n", f.Path)
+		fmt.Fprintf(a.out, "\nImages in %s:\n", printable(f.Path))
 		rows := [][]string{{"INDEX", "NAME", "WINDOWS", "PROCESSOR", "LANGUAGES"}}
 		for _, m := range f.Images {
 			rows = append(rows, []string{fmt.Sprint(m.Index), printable(m.Name), cmp.Or(m.Version, "-"), cmp.Or(m.Architecture, "-"), cmp.Or(strings.Join(m.Languages, ", "), "-")})

@@ -150,3 +150,18 @@ func TestContent(t *testing.T) {
 	r.must("", "content", "verify")
 	r.stop()
 }
+
+// A file's name steers no terminal.
+func TestContentNamesSteerNoTerminal(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "made", "a\x1b[2J.wim"), []byte("MSWIM\x00\x00\x00 and nothing more"), 0o600)
+	r := start(t, dir)
+	code, added, said := r.cli("", "content", "add", "made", filepath.Join(dir, "made"), "--purpose", "other")
+	if code != 0 {
+		t.Fatalf("exit %d, %s", code, said)
+	}
+	show := r.must("", "content", "show", "made:1")
+	if strings.Contains(added+said+show, "\x1b") || !strings.Contains(show, "a.[2J.wim cannot be read") {
+		t.Errorf("%q", added+said+show)
+	}
+}
