@@ -128,6 +128,19 @@ func TestCatalogues(t *testing.T) {
 	if out := r.must("", "catalogue", "search", "latitude 5440"); !strings.Contains(out, "Dell Latitude Driver Pack A01") || strings.Contains(out, "Our Windows") {
 		t.Error(out)
 	}
+	var entries []string
+	for i := range 201 {
+		entries = append(entries, fmt.Sprintf(`{"kind":"driverpack","name":"Pack %d","url":"https://files.example.com/%d.zip","os":"Windows 11","manufacturer":"Many","models":["M%d"]}`, i, i, i))
+	}
+	many := filepath.Join(t.TempDir(), "many.json")
+	if err := os.WriteFile(many, []byte(`{"format":1,"name":"many","entries":[`+strings.Join(entries, ",")+`]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.must("", "catalogue", "import", "--own", many)
+	if _, out, said := r.cli("", "catalogue", "search", "many"); strings.Count(out, "\n") != 201 || !strings.Contains(said, "200 of 201") {
+		t.Errorf("%d lines, and it says %q", strings.Count(out, "\n"), said)
+	}
+	r.must("", "catalogue", "remove", "many")
 	if out := r.must("", "catalogue", "refresh", "dell"); !strings.Contains(out, "dell: 1 driver packs") || m.asked["/DriverPackCatalog.cab"] != 2 {
 		t.Errorf("%s; the list was fetched %d times", out, m.asked["/DriverPackCatalog.cab"])
 	}

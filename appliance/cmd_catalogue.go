@@ -117,7 +117,13 @@ func (a *app) catalogueSearch() *cobra.Command {
 			what := []string{e.OS, e.Version, e.Architecture, e.Edition, e.LanguageCode}
 			rows = append(rows, []string{e.Kind, printable(strings.Join(strings.Fields(strings.Join(what, " ")), " ")), printable(e.Name), fleet.Bytes(e.Size), cmp.Or(e.Content, e.Fetching, "-")})
 		}
-		return a.table(rows)
+		if err := a.table(rows); err != nil {
+			return err
+		}
+		if n := len(out.Entries); n < out.Total {
+			fmt.Fprintf(a.err, "%d of %d entries are shown; more words find the others\n", n, out.Total)
+		}
+		return nil
 	}})
 }
 
