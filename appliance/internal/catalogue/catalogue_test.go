@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 )
 
@@ -209,4 +211,33 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q is not read again: %v", written, err)
 		}
 	})
+}
+
+// A list with as many models as fit into it is read in a time that grows with its size.
+func TestListsOfManyModels(t *testing.T) {
+	const many = 20_000
+	var dell, systems, hp strings.Builder
+	for i := range many {
+		systems.WriteString(`<OperatingSystem osCode="Windows11"/>`)
+		fmt.Fprintf(&dell, `<Model name="M%d"/>`, i)
+		fmt.Fprintf(&hp, `<ProductOSDriverPack><SystemId>%x</SystemId><SystemName>M%d</SystemName><OSName>Windows 11</OSName><SoftPaqId>sp1</SoftPaqId></ProductOSDriverPack>`, i, i)
+	}
+	began := time.Now()
+	lists := map[string]string{
+		"dell": `<DriverPackManifest><DriverPackage path="a.exe"><SupportedOperatingSystems>` + systems.String() + `</SupportedOperatingSystems><SupportedSystems><Brand>` + dell.String() + `</Brand></SupportedSystems></DriverPackage></DriverPackManifest>`,
+		"hp":   `<NewDataSet><HPClientDriverPackCatalog><ProductOSDriverPackList>` + hp.String() + `</ProductOSDriverPackList><SoftPaqList><SoftPaq><Id>sp1</Id><Name>A</Name><Url>https://x.example/a.exe</Url></SoftPaq></SoftPaqList></HPClientDriverPackCatalog></NewDataSet>`,
+	}
+	for name, list := range lists {
+		v, err := FindVendor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := v.read([]byte(list))
+		if err != nil || len(entries) != 1 || len(entries[0].Models) <= maxModels {
+			t.Errorf("%s: %d entries, %v", name, len(entries), err)
+		}
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }

@@ -71,11 +71,12 @@ func readDell(text []byte) ([]Entry, error) {
 		if len(p.Names) > 0 && words(p.Names[0].Text) != "" {
 			name = p.Names[0].Text
 		}
+		models = distinct(models...)
 		seen := map[string]bool{}
 		for _, system := range p.Systems {
 			e := Entry{Kind: KindDriverPack, Name: words("Dell " + name + " " + p.Version), URL: base + "/" + strings.TrimLeft(strings.TrimSpace(p.Path), "/"), Size: p.Size,
 				Digest: strongest(sum, digest("md5", p.MD5)), Released: day(p.DateTime), OS: windowsName(system.Code), Architecture: processor(system.Arch),
-				Manufacturer: "Dell", Models: distinct(models...)}
+				Manufacturer: "Dell", Models: models}
 			if key := e.OS + e.Architecture; e.OS != "" && !seen[key] {
 				seen[key] = true
 				out = append(out, e)

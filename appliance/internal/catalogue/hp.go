@@ -40,6 +40,7 @@ func readHP(text []byte) ([]Entry, error) {
 	// What fits the same system is one entry of its SoftPaq, for all its models.
 	at := map[string]int{}
 	var out []Entry
+	var models []set // of out
 	for _, fit := range c.Fits {
 		i, ok := paqs[strings.TrimSpace(fit.SoftPaqID)]
 		os := windowsName(fit.OSName)
@@ -63,9 +64,12 @@ func readHP(text []byte) ([]Entry, error) {
 		if !known {
 			n = len(out)
 			at[key] = n
-			out = append(out, e)
+			out, models = append(out, e), append(models, set{})
 		}
-		out[n].Models = distinct(append(append(out[n].Models, fit.SystemName), strings.Split(fit.SystemID, ",")...)...)
+		models[n].add(append([]string{fit.SystemName}, strings.Split(fit.SystemID, ",")...)...)
+	}
+	for i := range out {
+		out[i].Models = models[i].list
 	}
 	return out, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -122,13 +121,27 @@ func processor(text string) string {
 	return "x64"
 }
 
-// distinct are the texts that are not empty, each once, whatever the case.
-func distinct(texts ...string) []string {
-	var out []string
+// set is texts that are not empty, each once, whatever the case.
+type set struct {
+	list []string
+	has  map[string]bool
+}
+
+func (s *set) add(texts ...string) {
+	if s.has == nil {
+		s.has = map[string]bool{}
+	}
 	for _, t := range texts {
-		if t = words(t); t != "" && !slices.ContainsFunc(out, func(o string) bool { return strings.EqualFold(o, t) }) {
-			out = append(out, t)
+		if t = words(t); t != "" && !s.has[strings.ToLower(t)] {
+			s.has[strings.ToLower(t)] = true
+			s.list = append(s.list, t)
 		}
 	}
-	return out
+}
+
+// distinct are the texts that are not empty, each once, whatever the case.
+func distinct(texts ...string) []string {
+	var s set
+	s.add(texts...)
+	return s.list
 }
