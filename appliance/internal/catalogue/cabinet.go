@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -54,7 +53,7 @@ func fromCabinet(ctx context.Context, path string) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, unpackTime)
 	defer cancel()
-	out, errs := &bounded{most: MaxBytes, full: cancel}, &bounded{most: 1000, full: func() {}}
+	out, errs := &bounded{most: MaxBytes, full: cancel}, &bounded{most: 1000}
 	c := exec.CommandContext(ctx, args[0], args[1:]...)
 	c.Stdout, c.Stderr, c.WaitDelay = out, errs, time.Second
 	err := c.Run()
@@ -64,28 +63,30 @@ func fromCabinet(ctx context.Context, path string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, invalid("the cabinet cannot be unpacked: %w: %s", err, strings.ToValidUTF8(strings.TrimSpace(errs.String()), "?"))
-	case out.Len() == 0:
+		return nil, invalid("the cabinet cannot be unpacked: %w: %s", err, strings.ToValidUTF8(strings.TrimSpace(errs.kept.String()), "?"))
+	case out.kept.Len() == 0:
 		return nil, invalid("the cabinet holds no XML")
 	}
-	return out.Bytes(), nil
+	return out.kept.Bytes(), nil
 }
 
-// bounded keeps the first bytes of an output; full is called when there are more.
+// bounded keeps the first bytes of an output; full, if there is one, is called when there
+// are more. Its buffer is no part of its face: the buffer's ReadFrom knows no bound.
 type bounded struct {
-	bytes.Buffer
+	kept bytes.Buffer
 	most int
 	over bool
 	full func()
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if room := b.most - b.Len(); room < len(p) {
+	room := b.most - b.kept.Len()
+	if room < len(p) && !b.over {
 		b.over = true
-		b.full()
-		p = p[:max(0, room)]
-		n, _ := b.Buffer.Write(p)
-		return n, fmt.Errorf("more than %d bytes", b.most)
+		if b.full != nil {
+			b.full()
+		}
 	}
-	return b.Buffer.Write(p)
+	b.kept.Write(p[:min(len(p), room)])
+	return len(p), nil // what the tool says beside its output must not end it
 }

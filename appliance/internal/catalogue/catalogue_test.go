@@ -241,3 +241,32 @@ func TestListsOfManyModels(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 }
+
+// fakeUnpacker makes a cabinet, and puts a script into the place of what unpacks it.
+func fakeUnpacker(t *testing.T, script string) (cabinet string) {
+	t.Helper()
+	dir := t.TempDir()
+	cabinet = filepath.Join(dir, "list.cab")
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "cabextract"), []byte("#!/bin/sh\n"+script), 0o700), os.WriteFile(cabinet, []byte("MSCF"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	return cabinet
+}
+
+// A small cabinet may hold very much: it is given up, and never in memory as a whole.
+func TestCabinetsThatHoldTooMuch(t *testing.T) {
+	cabinet := fakeUnpacker(t, "/bin/head -c 100M /dev/zero\n")
+	began := time.Now()
+	if _, err := readList(t.Context(), cabinet); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
+// A tool that has much to say has unpacked the list all the same.
+func TestWarningsOfTheUnpacker(t *testing.T) {
+	cabinet := fakeUnpacker(t, "i=0\nwhile [ $i -lt 100 ]; do echo \"warning $i: the cabinet has spare bytes\" >&2; i=$((i+1)); done\necho '<list/>'\n")
+	if text, err := readList(t.Context(), cabinet); err != nil || string(text) != "<list/>\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
