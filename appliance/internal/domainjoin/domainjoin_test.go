@@ -116,11 +116,13 @@ func TestBlobsAreForgotten(t *testing.T) {
 
 func TestProgramsThatFail(t *testing.T) {
 	for script, want := range map[string]string{
-		"echo no rights >&2; exit 3":           "no rights",
-		"exit 0":                               "answered nothing",
-		"echo 'not base64!'":                   "no base64",
-		"head -c 60000 /dev/zero | tr '\\0' A": "60000 bytes long",
-		"exec sleep 60":                        "took longer than",
+		"echo no rights >&2; exit 3": "no rights",
+		"exit 0":                     "answered nothing",
+		"head -c 300000 /dev/zero | tr '\\0' e >&2; exit 3": "exit status 3",
+		"echo 'not base64!'":                    "no base64",
+		"head -c 60000 /dev/zero | tr '\\0' A":  "60000 bytes long",
+		"head -c 300000 /dev/zero | tr '\\0' A": "larger than 192 KiB",
+		"exec sleep 60":                         "took longer than",
 	} {
 		b := newBench(t, script)
 		if strings.Contains(script, "sleep") {
@@ -129,6 +131,9 @@ func TestProgramsThatFail(t *testing.T) {
 		_, err := b.Provision(t.Context(), request("PC-1"))
 		if !errors.Is(err, ErrFailed) || strings.Contains(err.Error(), "no rights") || !strings.Contains(b.log.String(), want) {
 			t.Errorf("%s: %v, the log says %s", script, err, b.log.String())
+		}
+		if len(b.log.String()) > 5*maxShown {
+			t.Errorf("%s: %d bytes in the log", script, b.log.Len())
 		}
 		if len(b.audit.list) != 1 || b.audit.list[0].Outcome != "error" {
 			t.Errorf("%s: %+v", script, b.audit.list)

@@ -67,15 +67,18 @@ func (s *Service) run(ctx context.Context, r Request) (string, error) {
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
+	if err == nil && said.kept.Len() > maxSaid {
+		err = fmt.Errorf("the program's answer is larger than %d KiB", maxSaid>>10)
+	}
 	if err == nil {
 		var blob string
-		if blob, err = Normal(said.Bytes()); err == nil {
+		if blob, err = Normal(said.kept.Bytes()); err == nil {
 			return blob, nil
 		}
 	}
 	// What the program says of its failure is for the administrator, not for the device.
 	s.o.Logger.ErrorContext(ctx, "no account for an offline domain join", "computer", r.Computer, "deployment", r.Deployment, "error", err,
-		"said", strings.ToValidUTF8(strings.TrimSpace(errs.String()), "?"))
+		"said", strings.ToValidUTF8(strings.TrimSpace(errs.kept.String()), "?"))
 	return "", fmt.Errorf("%w: see the appliance's log", ErrFailed)
 }
 
@@ -102,13 +105,14 @@ func Normal(said []byte) (string, error) {
 	return text, nil
 }
 
-// capped keeps the first bytes of an output.
+// capped keeps the first bytes of an output, and one more. Its buffer is no part of its
+// face: the buffer's ReadFrom knows no bound.
 type capped struct {
-	bytes.Buffer
+	kept bytes.Buffer
 	most int
 }
 
 func (w *capped) Write(p []byte) (int, error) {
-	_, _ = w.Buffer.Write(p[:min(len(p), max(0, w.most+1-w.Len()))]) // to memory
+	w.kept.Write(p[:min(len(p), max(0, w.most+1-w.kept.Len()))])
 	return len(p), nil
 }
