@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,9 @@ func TestHardwareHashIsReadOffTheScript(t *testing.T) {
 		if n, err := b.Write([]byte("abcd")); n != 4 || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
+	}
+	if _, err := io.Copy(b, strings.NewReader("efgh")); err != nil { // as a program's output comes
+		t.Error(err)
 	}
 	if b.String() != "abcda" {
 		t.Errorf("%q", b.String())

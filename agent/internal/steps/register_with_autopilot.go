@@ -86,15 +86,18 @@ func parseHash(text string) (serial, hash string, err error) {
 	return serial, all.String(), nil
 }
 
-// bounded keeps the first bytes of a stream and drops the rest.
+// bounded keeps the first bytes of a stream and drops the rest. Its buffer is no part of
+// its face: the buffer's ReadFrom knows no bound.
 type bounded struct {
-	bytes.Buffer
+	kept bytes.Buffer
 	most int
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), max(b.most-b.Len(), 0))])
+	b.kept.Write(p[:min(len(p), max(b.most-b.kept.Len(), 0))])
 	return len(p), nil
 }
+
+func (b *bounded) String() string { return b.kept.String() }
 
 var _ io.Writer = (*bounded)(nil)
