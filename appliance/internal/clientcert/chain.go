@@ -36,7 +36,7 @@ func bounded(chain []*x509.Certificate) error {
 }
 
 // chains finds the ways from what a client showed to the pool that hold now, leaf
-// first. The error is a *RefusedError.
+// first; those that can be forged are none. The error is a *RefusedError.
 func (p *pool) chains(shown []*x509.Certificate, now time.Time) ([][]*x509.Certificate, error) {
 	leaf := shown[0]
 	chains, err := p.build(shown, now)
@@ -53,7 +53,10 @@ func (p *pool) chains(shown []*x509.Certificate, now time.Time) ([][]*x509.Certi
 		return nil, refused(ReasonPurpose)
 	}
 	chains = chains[:min(len(chains), maxChains)]
-	return chains, firstGood(chains, strong)
+	if err := firstGood(chains, strong); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(chains, func(c []*x509.Certificate) bool { return strong(c) != nil }), nil
 }
 
 // build asks crypto/x509, with what the client showed as possible intermediates.

@@ -148,10 +148,11 @@ func TestCrossSigned(t *testing.T) {
 	e := newEstate(t)
 	oldRoot, newRoot := e.authority("Old", nil), e.authority("New", nil)
 	issuing := e.authority("Issuing", &oldRoot)
-	cross := pair{e.issue("Issuing", issuing.key, &newRoot, func(c *x509.Certificate) {
+	authority := func(c *x509.Certificate) {
 		c.IsCA, c.BasicConstraintsValid, c.ExtKeyUsage = true, true, nil
 		c.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
-	}).cert, issuing.key}
+	}
+	cross := pair{e.issue("Issuing", issuing.key, &newRoot, authority).cert, issuing.key}
 	pc := e.machine("pc1", &issuing)
 	s := fleet.CertificateSignIn{CAs: oldRoot.pem() + newRoot.pem(), CRL: crlPEM(e.list(oldRoot, []pair{issuing}), e.list(newRoot, nil), e.list(issuing, nil))}
 	for _, shown := range [][]pair{{pc, issuing, cross}, {pc, cross, issuing}} {
@@ -161,6 +162,15 @@ func TestCrossSigned(t *testing.T) {
 	}
 	if _, err := e.connect(e.verifier(""), s, pc, issuing); !strings.HasPrefix(reasonOf(t, err), ReasonRevoked) {
 		t.Errorf("the revoked way only: %v", err)
+	}
+	// A way by a key that can be forged is none, whatever another way is like.
+	weak := e.issue("Weak", rsaKey(t, 1024), &newRoot, authority)
+	forged := pair{e.issue("Issuing", issuing.key, &weak, authority).cert, issuing.key}
+	s.CRL = crlPEM(e.list(oldRoot, []pair{issuing}), e.list(newRoot, nil), e.list(issuing, nil), e.list(weak, nil))
+	for _, shown := range [][]pair{{pc, issuing, forged, weak}, {pc, forged, weak, issuing}} {
+		if _, err := e.connect(e.verifier(""), s, shown...); !strings.HasPrefix(reasonOf(t, err), ReasonRevoked) {
+			t.Errorf("a revoked way and a weak one: %v", err)
+		}
 	}
 }
 
