@@ -43,7 +43,10 @@ func Debian(cache string) (string, error) {
 	if err := command("mmdebstrap", args...); err != nil {
 		return "", err
 	}
-	return image, errors.Join(MakeExt4(image+".new", 2048, root+"/root"), os.Rename(image+".new", image))
+	if err := MakeExt4(image+".new", 2048, root+"/root"); err != nil {
+		return "", errors.Join(err, os.RemoveAll(image+".new"))
+	}
+	return image, os.Rename(image+".new", image)
 }
 
 // aptSources names the machine's own list of Debian sources, so that a mirror is used.
