@@ -20,13 +20,13 @@ type Namespace struct {
 // Namespace makes a network namespace.
 func (r *Run) Namespace(suffix string) (*Namespace, error) {
 	ns := &Namespace{Name: r.Name + "-" + suffix}
-	if err := command("ip", "netns", "add", ns.Name); err != nil {
-		return nil, err
-	}
-	r.OnClose(func() error {
+	err := r.make(func() error { return command("ip", "netns", "add", ns.Name) }, func() error {
 		killInside(ns.Name)
 		return command("ip", "netns", "del", ns.Name)
 	})
+	if err != nil {
+		return nil, err
+	}
 	return ns, ns.IP("link", "set", "lo", "up")
 }
 

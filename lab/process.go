@@ -65,37 +65,39 @@ func (r *Run) Start(name string, ns *Namespace, argv ...string) (*Process, error
 	p := &Process{Name: name, Log: log.Name(), cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := r.starter.start(p.cmd); err != nil {
+	if err := r.make(func() error { return r.starter.start(p.cmd) }, func() error { p.Stop(); return nil }); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.done)
 	}()
-	r.OnClose(func() error { p.Stop(); return nil })
 	return p, nil
 }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Signal sends the process a signal, e.g. SIGSTOP: it does not go on until SIGCONT.
-func (p *Process) Signal(s syscall.Signal) error { return syscall.Kill(-p.cmd.Process.Pid, s) }
+// Signal sends the process a signal, e.g. SIGSTOP: it does not go on until SIGCONT. One
+// that has ended gets none: its number may be another's by now.
+func (p *Process) Signal(s syscall.Signal) error {
+	select {
+	case <-p.done:
+		return os.ErrProcessDone
+	default:
+		return syscall.Kill(-p.cmd.Process.Pid, s)
+	}
+}
 
 // Kill ends the process at once (SIGKILL) and waits for its end.
 func (p *Process) Kill() {
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	_ = p.Signal(syscall.SIGKILL)
 	<-p.done
 }
 
 // Stop asks the process to end and kills it after some seconds.
 func (p *Process) Stop() {
-	select {
-	case <-p.done:
-		return
-	default:
-	}
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
+	_ = p.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
 	case <-time.After(Timeout(8 * time.Second)):

@@ -68,11 +68,36 @@ func NewRun(o Options) (*Run, error) {
 	return r, nil
 }
 
-// OnClose registers f to be called by Close, last registered first.
+// OnClose registers f to be called by Close, last registered first. A run that is closed
+// calls it at once.
 func (r *Run) OnClose(f func() error) {
 	r.mu.Lock()
+	closed := r.closed
+	if !closed {
+		r.cleanups = append(r.cleanups, f)
+	}
+	r.mu.Unlock()
+	if closed {
+		_ = f() // nobody is told: the run ends because of something else
+	}
+}
+
+// errClosed ends the making of a lab that a signal has closed meanwhile.
+var errClosed = errors.New("the lab is closed")
+
+// make makes something and registers how it is unmade, both or neither: a signal may
+// close the run at any time.
+func (r *Run) make(made, unmake func() error) error {
+	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cleanups = append(r.cleanups, f)
+	if r.closed {
+		return errClosed
+	}
+	if err := made(); err != nil {
+		return err
+	}
+	r.cleanups = append(r.cleanups, unmake)
+	return nil
 }
 
 // Close stops and removes everything. It may be called from several places at
