@@ -20,6 +20,9 @@ func (a *app) configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for _, u := range c.Unused {
+				fmt.Fprintln(a.err, "Warning:", printable(u.String()))
+			}
 			if err := c.CheckFiles(); err != nil {
 				return err
 			}

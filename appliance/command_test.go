@@ -190,3 +190,21 @@ func TestErrorsForPeople(t *testing.T) {
 		}
 	}
 }
+
+// A misspelled variable is told of by the check and by the appliance's log.
+func TestMisspelledVariables(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "slipway.yaml")
+	if err := os.WriteFile(file, []byte("data: slipway.yaml/none\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for command, want := range map[string]string{
+		"config check " + file:   "Warning: SLIPWAY_ADVERTIZE sets no key; the nearest variable is SLIPWAY_ADVERTISE\n",
+		"serve --config " + file: "variable=SLIPWAY_ADVERTIZE nearest=SLIPWAY_ADVERTISE\n",
+	} {
+		var said bytes.Buffer
+		run(t.Context(), strings.Fields(command), streams{in: strings.NewReader(""), out: io.Discard, err: &said, environ: []string{"SLIPWAY_ADVERTIZE=192.0.2.1"}})
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("%s says %q", command, &said)
+		}
+	}
+}

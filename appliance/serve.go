@@ -23,6 +23,9 @@ import (
 // serve runs the appliance until ctx ends.
 func serve(ctx context.Context, cfg config.Config, s streams) error {
 	log := newLogger(cfg.Log, s.err)
+	for _, u := range cfg.Unused {
+		log.WarnContext(ctx, "a variable of the environment sets no key: is it misspelled?", "variable", u.Variable, "nearest", strings.Join(u.Nearest, " "))
+	}
 	// Everything the appliance writes is for its own user; boot files reach
 	// devices through the servers, not through the file system.
 	syscall.Umask(0o077)

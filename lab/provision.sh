@@ -47,7 +47,7 @@ if [ -n "${SLIPWAY_INTERFACE:-}" ]; then
   [ -n "$name" ] || { echo "provision: no interface is or has $SLIPWAY_INTERFACE" >&2; exit 1; }
   grep -q '^interfaces:' "$SLIPWAY_CONFIG" || echo "interfaces: [$name]" >>"$SLIPWAY_CONFIG"
 fi
-/usr/local/bin/slipway config check "$SLIPWAY_CONFIG"
+env -u SLIPWAY_INTERFACE /usr/local/bin/slipway config check "$SLIPWAY_CONFIG" # which would warn of it: it has a key interfaces
 
 say 'starting it'
 systemctl daemon-reload

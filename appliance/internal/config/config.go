@@ -39,6 +39,8 @@ type Config struct {
 	Content    Content  `yaml:"content"`
 
 	DomainJoin DomainJoin `yaml:"domain_join"`
+
+	Unused []Unused `yaml:"-"` // variables that are probably misspelled: to be told of
 }
 
 // DHCP is how the appliance takes part in DHCP.

@@ -1,9 +1,12 @@
 package config
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,6 +213,81 @@ func TestUnknownVariablesOfASectionAreErrors(t *testing.T) {
 		_, err := Load(Source{Environ: []string{variable}})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v", variable, err)
+		}
+	}
+}
+
+// A variable that is spelled nearly as one of ours is told of. It is no error: it may be
+// another program's.
+func TestMisspelledVariablesAreToldOf(t *testing.T) {
+	for variable, want := range map[string]string{
+		"SLIPWAY_ADVERTIZE":    "SLIPWAY_ADVERTISE",
+		"SLIPWAY_ADVERTIS":     "SLIPWAY_ADVERTISE",
+		"SLIPWAY_ADEVRTISE":    "SLIPWAY_ADVERTISE",
+		"SLIPWAY_INTERFACE":    "SLIPWAY_INTERFACES",
+		"SLIPWAY_DATE":         "SLIPWAY_DATA",
+		"SLIPWAY_DCHP_MODE":    "SLIPWAY_DHCP_MODE",
+		"SLIPWAY_LOGLEVEL":     "SLIPWAY_LOG_LEVEL",
+		"SLIPWAY_HTTPX_LISTEN": "SLIPWAY_HTTPS_LISTEN SLIPWAY_HTTP_LISTEN",
+		"SLIPWAY_CONFG":        "SLIPWAY_CONFIG",
+		"SLIPWAY_DATA":         "",
+		"SLIPWAY_CONFIG":       "",
+		"SLIPWAY_DATABASE":     "",
+		"SLIPWAY_DOTS":         "",
+		"SLIPWAY_ADVERTISING":  "",
+		"SLIPWAY_":             "",
+		"XLIPWAY_DATA":         "",
+		"MY_SLIPWAY_ADVERTIZE": "",
+	} {
+		t.Chdir(t.TempDir())
+		c, err := Load(Source{Environ: []string{variable + "="}})
+		if variable == "SLIPWAY_DATA" {
+			c, err = Load(Source{Environ: []string{variable + "=x"}})
+		}
+		var got []string
+		for _, u := range c.Unused {
+			got = append(got, u.Nearest...)
+		}
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, %v", variable, got, err)
+		}
+	}
+}
+
+// The variables of this repository's tests, scripts and units are neither refused nor
+// told of. SLIPWAY_INTERFACE, which lab/provision.sh takes, is near to a key: the script
+// keeps it from the commands.
+func TestOwnVariablesOfTheRepository(t *testing.T) {
+	root := filepath.Join("..", "..", "..")
+	names := map[string]bool{}
+	found := regexp.MustCompile(`\bSLIPWAY_[A-Z_]*[A-Z]\b`)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".ci" && path != root:
+			return filepath.SkipDir
+		case d.IsDir() || filepath.Base(path) == "config_test.go" || !slices.Contains([]string{"Makefile", "Vagrantfile", "run"}, d.Name()) && !slices.Contains([]string{".go", ".sh", ".service"}, filepath.Ext(path)):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, name := range found.FindAllString(string(text), -1) {
+			names[name] = true
+		}
+		return err
+	})
+	if err != nil || !names["SLIPWAY_SOAK"] || !names["SLIPWAY_PASSCODE"] {
+		t.Fatalf("%d names, %v", len(names), err)
+	}
+	for _, key := range Keys() {
+		delete(names, EnvironmentName(key))
+	}
+	delete(names, "SLIPWAY_INTERFACE")
+	delete(names, "SLIPWAY_ADVERTIZE") // misspelled by a test
+	t.Chdir(t.TempDir())
+	for name := range names {
+		if c, err := Load(Source{Environ: []string{name + "="}}); sectionOf(name) == "" && (err != nil || len(c.Unused) > 0) {
+			t.Errorf("%s: %v, %v", name, err, c.Unused)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func (s Source) file() (name string, named bool) {
 		return s.File, true
 	}
 	for _, kv := range s.Environ {
-		if v, ok := strings.CutPrefix(kv, "SLIPWAY_CONFIG="); ok && v != "" {
+		if v, ok := strings.CutPrefix(kv, namesFile+"="); ok && v != "" {
 			return v, true
 		}
 	}
@@ -154,9 +154,15 @@ func Keys() []string {
 	return sortedKeys((&Config{}).fields())
 }
 
+// prefix is that of all our variables; namesFile is the one that names the file.
+const (
+	prefix    = "SLIPWAY_"
+	namesFile = prefix + "CONFIG"
+)
+
 // EnvironmentName is the variable of a key: dhcp.pxe_port is SLIPWAY_DHCP_PXE_PORT.
 func EnvironmentName(key string) string {
-	return "SLIPWAY_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+	return prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
 func (c *Config) fields() map[string]any {
@@ -178,12 +184,16 @@ func (c *Config) fromEnvironment(environ []string) error {
 	for _, key := range Keys() {
 		names[EnvironmentName(key)] = key
 	}
+	known := append(sortedKeys(names), namesFile)
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
 		key, ok := names[name]
 		if !ok {
 			if section := sectionOf(name); section != "" {
 				return unknownVariable(name, section)
+			}
+			if near := nearest(name, known); len(near) > 0 {
+				c.Unused = append(c.Unused, Unused{name, near})
 			}
 			continue
 		}
