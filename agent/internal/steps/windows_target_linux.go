@@ -105,12 +105,7 @@ func (v *windowsVolume) answers(settings unattend.Settings, given string) error 
 	for _, c := range changes {
 		v.step.Log("info", "answer file: "+c.String())
 	}
-	root, err := os.OpenRoot(v.root)
-	if err != nil {
-		return fmt.Errorf("open the Windows volume: %w", err)
-	}
-	defer root.Close()
-	return windowstarget.Protect(v.path(windowstarget.Spelled(root, windowstarget.AnswerFile))) // passwords may be in it
+	return nil
 }
 
 // boot makes the Windows there boot from its disk.

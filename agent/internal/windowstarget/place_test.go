@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,6 +83,28 @@ func TestIntoWritesTheContract(t *testing.T) {
 		answers := read(t, root, AnswerFile)
 		if n := strings.Count(answers, "slipway-agent.exe install &amp; exit 0&#34;</Path>"); n != 1 || !strings.Contains(answers, `<settings pass="specialize">`) {
 			t.Errorf("%d commands in\n%s", n, answers)
+		}
+	}
+}
+
+// The agent's command joins what others wrote into the answer file, passwords too: nobody
+// but administrators may read it afterwards either.
+func TestTheAnswerFileStaysClosed(t *testing.T) {
+	for _, spelled := range []string{"Windows/Panther", "WINDOWS/PANTHER"} {
+		root := volume(t, spelled, filepath.Dir(spelled)+"/System32")
+		var closed []string
+		protect = func(name string) error {
+			closed = append(closed, name)
+			return Protect(name)
+		}
+		t.Cleanup(func() { protect = Protect })
+		for _, start := range []string{tasksequence.StartSpecialize, tasksequence.StartFirstLogon} {
+			if _, err := placement(start).Into(root); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := filepath.Join(root, spelled, "unattend.xml"); !slices.EqualFunc(closed, []string{want, want}, strings.EqualFold) {
+			t.Errorf("closed to others: %q", closed)
 		}
 	}
 }
