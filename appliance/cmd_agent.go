@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"strconv"
@@ -34,22 +36,25 @@ func (a *app) agentConfigCommand() *cobra.Command {
 // each "NAME=VALUE".
 func (a *app) agentConfigWith(ctx context.Context, server string, variables []string) (api.AgentConfig, error) {
 	var out api.AgentConfig
-	if err := a.call(ctx, "GET", "/admin/agent-config", nil, &out); err != nil {
-		return out, err
+	if strings.ContainsAny(server, " \t\r\n/\\@?#") { // as the agent has it
+		return out, usageError{fmt.Errorf("--server: %q is no address such as 192.0.2.10 or slipway.example.org:8443, without https:// and path", server)}
 	}
-	if server != "" {
-		out.Server = server
-	}
-	if out.Variables == nil {
-		out.Variables = map[string]string{}
-	}
+	given := map[string]string{}
 	for _, v := range variables {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok || name == "" {
 			return out, usageError{fmt.Errorf("%q is not NAME=VALUE", v)}
 		}
-		out.Variables[name] = value
+		given[name] = value
 	}
+	if err := a.call(ctx, "GET", "/admin/agent-config", nil, &out); err != nil {
+		return out, err
+	}
+	out.Server = cmp.Or(server, out.Server)
+	if out.Variables == nil {
+		out.Variables = map[string]string{}
+	}
+	maps.Copy(out.Variables, given)
 	return out, nil
 }
 

@@ -20,7 +20,8 @@ func command(args ...string) (code int, out, errText string) {
 
 func TestWrongUsageIsOneLineAndExitTwo(t *testing.T) {
 	for _, line := range []string{"nonsense", "passcode", "device assign one", "serve --no-such-flag", "image build floppy", "image build winpe", "image build linux --source x.iso", "image build winpe --source x.iso --firmware y", "account add", "auth set anonymous", "dhcp-options", "dhcp-options --server bootpd",
-		"account add anna", "token add ci", "image sign", "image fetch", "image build linux nonsense", "audit list --before 7 --after 3", "agent", "agent nonsense", "passcode nonsense"} {
+		"account add anna", "token add ci", "image sign", "image fetch", "image build linux nonsense", "audit list --before 7 --after 3", "agent", "agent nonsense", "passcode nonsense",
+		"agent-config --server https://slipway.example/", "agent-config --set nothing"} {
 		code, _, errText := command(strings.Fields(line)...)
 		if code != exitUsage || strings.Count(errText, "\n") != 1 || !strings.HasPrefix(errText, "slipway: ") {
 			t.Errorf("%s: exit %d, %q", line, code, errText)
