@@ -63,11 +63,12 @@ func (a *app) fetchCommand() *cobra.Command {
 	var dir, arch string
 	c := &cobra.Command{Use: "fetch --packages DIR", Short: "Download the packages of a boot image into a folder, for a build with --packages", Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			cache, err := os.UserCacheDir()
+			cache, remove, err := fetchCache()
 			if err != nil {
-				cache = os.TempDir()
+				return err
 			}
-			b := &bootimages.Builder{Data: filepath.Join(cache, "slipway"), Recipes: images.FS()}
+			defer remove()
+			b := &bootimages.Builder{Data: cache, Recipes: images.FS()}
 			stage := ""
 			err = b.FetchPackages(c.Context(), arch, dir, func(p bootimages.Progress) {
 				if p.Stage != stage {
@@ -85,4 +86,16 @@ func (a *app) fetchCommand() *cobra.Command {
 	c.Flags().StringVar(&arch, "arch", bootimages.X64, "architecture of the image")
 	_ = c.MarkFlagRequired("packages")
 	return c
+}
+
+// fetchCache is where downloads are kept for the next time; without a home of the user's,
+// a folder for this time only: one of a known name could be another user's.
+func fetchCache() (dir string, remove func(), err error) {
+	if cache, err := os.UserCacheDir(); err == nil {
+		return filepath.Join(cache, "slipway"), func() {}, nil
+	}
+	if dir, err = os.MkdirTemp("", "slipway-fetch-"); err != nil {
+		return "", nil, fmt.Errorf("make a folder for downloads: %w", err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }

@@ -209,3 +209,26 @@ func TestMisspelledVariables(t *testing.T) {
 		}
 	}
 }
+
+// Without a home the downloads of a fetch lie in a folder that nobody else can have made.
+func TestDownloadsWithoutAHome(t *testing.T) {
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("TMPDIR", t.TempDir())
+	one, remove, err := fetchCache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, removeOther, err := fetchCache()
+	if err != nil || one == other {
+		t.Errorf("%s and %s, %v", one, other, err)
+	}
+	if info, err := os.Stat(one); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info, err)
+	}
+	remove()
+	removeOther()
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
