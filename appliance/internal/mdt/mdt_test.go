@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	ts "slipway/tasksequence"
@@ -507,5 +508,14 @@ func TestConditionsThatAreTooDeep(t *testing.T) {
 		if s.Refused || len(steps) != 3 || !steps[1].Disabled || steps[1].Condition != nil || !steps[2].Disabled || len(s.Problems) < 2 {
 			t.Errorf("%+v", s)
 		}
+	}
+}
+
+// Lists of very many entries are read in a time that grows with their size.
+func TestLongLists(t *testing.T) {
+	began := time.Now()
+	root, err := parseXML([]byte("<drivers>" + strings.Repeat("\n  <d/>", 400_000) + "\n text </drivers>"))
+	if took := time.Since(began); err != nil || len(root.children) != 400_000 || root.text != "text" || took > 30*time.Second {
+		t.Errorf("%v after %v", err, took)
 	}
 }

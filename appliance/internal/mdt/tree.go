@@ -20,6 +20,7 @@ type element struct {
 	name     string
 	attrs    []*attribute
 	text     string // without white space around it
+	read     []byte // of the text, while it is read
 	children []*element
 	parent   *element
 	path     string // e.g. /oss/os[2]/Name
@@ -63,7 +64,7 @@ func parseXML(data []byte) (*element, error) {
 			return nil, errors.New("it has a document type; such files are not read")
 		case xml.CharData:
 			if at != nil {
-				at.text += string(token)
+				at.read = append(at.read, token...)
 			}
 		case xml.StartElement:
 			if depth++; depth > maxDepth {
@@ -94,7 +95,7 @@ func parseXML(data []byte) (*element, error) {
 			at = e
 			counts = append(counts, map[string]int{})
 		case xml.EndElement:
-			at.text = strings.TrimSpace(at.text)
+			at.text, at.read = string(bytes.TrimSpace(at.read)), nil
 			at = at.parent
 			depth--
 			counts = counts[:len(counts)-1]
