@@ -27,7 +27,7 @@ func mediumOf(t *testing.T, b *Builder, image fleet.BootImage, o MediaOptions) M
 func withXorriso(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("xorriso"); err != nil {
-		t.Skip("xorriso is not installed (lab/deps.sh check)")
+		t.Fatal("xorriso is not installed; lab/deps.sh check installs it")
 	}
 }
 

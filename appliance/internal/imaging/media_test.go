@@ -19,7 +19,7 @@ import (
 func withXorriso(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("xorriso"); err != nil {
-		t.Skip("xorriso is not installed (lab/deps.sh check)")
+		t.Fatal("xorriso is not installed; lab/deps.sh check installs it")
 	}
 }
 

@@ -23,7 +23,7 @@ func sample(t *testing.T, files ...File) []byte {
 func TestOtherReadersAgree(t *testing.T) {
 	for _, tool := range []string{"fsck.vfat", "mcopy"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed (lab/deps.sh check)", tool)
+			t.Fatalf("%s is not installed; lab/deps.sh check installs it (dosfstools, mtools)", tool)
 		}
 	}
 	big := bytes.Repeat([]byte("slipway!"), 700_000) // 5.6 MB

@@ -183,7 +183,7 @@ func signed(t *testing.T) (program, out []byte, cert *x509.Certificate) {
 // accepts the signature and refuses it after one changed bit.
 func TestSbverifyAccepts(t *testing.T) {
 	if _, err := exec.LookPath("sbverify"); err != nil {
-		t.Skip("sbverify is not installed: make deps")
+		t.Fatal("sbverify is not installed; lab/deps.sh check installs it (sbsigntool)")
 	}
 	_, out, cert := signed(t)
 	dir := t.TempDir()
