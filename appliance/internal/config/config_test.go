@@ -22,9 +22,13 @@ func write(t *testing.T, body string) string {
 }
 
 func TestDefaultsAreTheContract(t *testing.T) {
-	c, err := Load(Source{File: write(t, "")})
+	file := write(t, "")
+	c, err := Load(Source{File: file})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if d := Default(); d.Data != "./data" || c.Data != filepath.Join(filepath.Dir(file), "data") || c.Advertise != "" || len(c.Interfaces) != 0 {
+		t.Errorf("defaults are %+v, loaded %+v", d, c)
 	}
 	if !reflect.DeepEqual(c.DHCP, DHCP{Mode: "proxy", Port: 67, PXEPort: 4011}) || c.RA.Answer != "off" || c.TFTP.Listen != ":69" || c.HTTP.Listen != ":8080" || c.HTTPS.Listen != ":8443" || c.Log != (Log{"text", "info"}) {
 		t.Errorf("defaults are %+v", c)
