@@ -97,7 +97,7 @@ fuzzone() {
 # anybody has signed in, and of sequences, and one of so many others, chosen by FUZZSEED.
 fuzz() {
   local pkg name built= share=${FUZZSHARE:-1} seed=${FUZZSEED:-$(date +%s)}
-  [ "$share" = 1 ] || echo "fuzzing netboot, tasksequence and api, and one other target of $share, as FUZZSEED=$seed chooses"
+  [ "$share" = 1 ] || echo "fuzzing netboot, tasksequence, api and sequences in YAML, and one other target of $share, as FUZZSEED=$seed chooses"
   while read -r pkg name; do
     # Built once for all targets of the package.
     [ "$built" = "$pkg" ] || phase "build the fuzz targets of $pkg" go test -c -fuzz=. -o "$scratch/fuzzer" "./$pkg" || return
@@ -105,7 +105,7 @@ fuzz() {
     phase "fuzz $name in $pkg" fuzzone "$pkg" "$name" || return
   done < <(git ls-files '*_test.go' | xargs grep -HoE '^func Fuzz[A-Za-z0-9_]+' |
     sed -E 's#^(.*)/[^/]+:func (.*)#\1 \2#' | sort -u | awk -v n="$share" -v s="$seed" 'BEGIN {srand(s)}
-      $1 ~ /^(netboot|tasksequence|appliance\/internal\/api)$/ || rand() * n < 1')
+      $1 ~ /^(netboot|tasksequence|appliance\/internal\/api)$/ || $0 == "appliance/internal/engine FuzzYAML" || rand() * n < 1')
 }
 
 # beside COMMAND...: runs the command in the background, its output kept together and
