@@ -89,6 +89,9 @@ func TestWhatKeepsServeFromStartingIsOneClearLine(t *testing.T) {
 		{"data is a file", base + "data: " + plain + "\n", "is not a folder"},
 		{"malformed", "data: [", "line 1"},
 		{"unknown key", base + "dhpc: {}\n", `unknown key "dhpc"`},
+		{"no list", "interfaces: eth0\n", "slipway.yaml: line 1: interfaces: is a list, e.g. [eth0]"},
+		{"no section and no number", "dhcp: hello\nhttp: {listen: [1]}\n", "; line 2: http.listen: is one value"},
+		{"two wrong values", "dhcp: {mode: x, port: 0}\n", "; dhcp.port: 0 is not a port"},
 		{"no subnets", "dhcp: {mode: authoritative}\n", "needs at least one network"},
 		{"long path", base + "data: /" + strings.Repeat("d", 110) + "\n", "too long for a socket"},
 	} {
@@ -105,7 +108,20 @@ func TestWhatKeepsServeFromStartingIsOneClearLine(t *testing.T) {
 		if code == 0 || !strings.Contains(last, c.want) || !strings.HasPrefix(last, "slipway: ") {
 			t.Errorf("%s: exit %d, %q", c.name, code, errText)
 		}
+		// Beside it stands the log only, which begins once the configuration is read.
+		if own := notOfTheLog(errText); len(own) != 1 {
+			t.Errorf("%s: not one line but %q", c.name, own)
+		}
 	}
+}
+
+func notOfTheLog(errText string) (own []string) {
+	for line := range strings.Lines(errText) {
+		if !strings.HasPrefix(line, "time=") {
+			own = append(own, line)
+		}
+	}
+	return own
 }
 
 func lastLine(s string) string {

@@ -62,7 +62,7 @@ func TestBadConfigurationSaysWhatToDo(t *testing.T) {
 	for _, c := range []struct{ name, body, want string }{
 		{"unknown key", "dat: x\n", `line 1: unknown key "dat"`},
 		{"unknown nested key", "dhcp:\n  moode: proxy\n", `line 2: unknown key "dhcp.moode"`},
-		{"not yaml", "data: [", "line 1"},
+		{"not yaml", "data: [", "slipway.yaml: line 1: is not YAML: "},
 		{"two documents", "data: a\n---\ndata: b\n", "more than one YAML document"},
 		{"advertise", "advertise: my-host\n", "not an IPv4 address"},
 		{"advertise to a group", "advertise: 239.1.2.3\n", "not an IPv4 address"},
@@ -80,7 +80,7 @@ func TestBadConfigurationSaysWhatToDo(t *testing.T) {
 		{"no subnet", "dhcp: {mode: authoritative}\n", "dhcp.subnets: dhcp.mode \"authoritative\" needs at least one network"},
 		{"subnets of a proxy", "dhcp: {subnets: [{subnet: 192.0.2.0/24, range: 192.0.2.1-192.0.2.9}]}\n", "dhcp.subnets: addresses are handed out only with"},
 		{"forced proxy", "dhcp: {force: true}\n", "dhcp.force: goes with"},
-		{"force", "dhcp: {force: perhaps}\n", "line 1"},
+		{"force", "dhcp: {force: perhaps}\n", `line 1: dhcp.force: "perhaps" is neither true nor false`},
 		{"unknown subnet key", "dhcp:\n  subnets:\n    - sub: x\n", `line 3: unknown key "dhcp.subnets.sub"`},
 		{"subnet", authoritative + "[{subnet: 192.0.2.0, range: 192.0.2.1-192.0.2.9}]}\n", "dhcp.subnets: 192.0.2.0: subnet: \"192.0.2.0\" is not a network"},
 		{"subnet with host", authoritative + "[{subnet: 192.0.2.5/24, range: 192.0.2.1-192.0.2.9}]}\n", "dhcp.subnets: 192.0.2.5/24: is not an IPv4 network"},
@@ -94,7 +94,25 @@ func TestBadConfigurationSaysWhatToDo(t *testing.T) {
 		{"reservation", authoritative + "[{subnet: 192.0.2.0/24, reservations: {pc: 192.0.2.7}}]}\n", "reservations: \"pc\" is not a hardware address"},
 		{"overlap", authoritative + "[{subnet: 192.0.2.0/24, range: 192.0.2.1-192.0.2.9}, {subnet: 192.0.2.128/25, range: 192.0.2.129-192.0.2.140}]}\n", "overlaps 192.0.2.0/24"},
 		{"port", "dhcp: {port: 70000}\n", "dhcp.port: 70000 is not a port"},
-		{"port type", "dhcp: {port: many}\n", "line 1"},
+		{"port type", "dhcp:\n  mode: proxy\n  port: many\n", `slipway.yaml: line 3: dhcp.port: "many" is not a number`},
+		{"quoted port", "dhcp: {port: '67'}\n", `dhcp.port: "67" is text: write it without quotes`},
+		{"half a port", "dhcp: {port: 67.5}\n", `dhcp.port: "67.5" is not a whole number`},
+		{"ports", "dhcp: {port: [67]}\n", `dhcp.port: is one value, not a list`},
+		{"no list", "interfaces: eth0\n", `slipway.yaml: line 1: interfaces: is a list, e.g. [eth0]`},
+		{"no list of two", "interfaces: eth0, eth1\n", `interfaces: is a list, e.g. [eth0, eth1]`},
+		{"section for a list", "interfaces: {eth0: yes}\n", `interfaces: is a list, not a section`},
+		{"lists in a list", "interfaces:\n- eth0\n- [eth1]\n", `line 3: interfaces: entry 2: is one value, not a list`},
+		{"no section", "dhcp: hello\n", `slipway.yaml: line 1: dhcp: is a section with keys of its own (mode, port, pxe_port, subnets, force), not "hello"`},
+		{"list for a section", "dhcp:\n- mode: proxy\n", `line 2: dhcp: is a section with keys of its own (mode, port, pxe_port, subnets, force), not a list`},
+		{"no section by alias", "log: {format: &a text}\ndhcp: *a\n", `dhcp: is a section`},
+		{"no sections", "dhcp:\n  subnets: {subnet: 192.0.2.0/24}\n", `line 2: dhcp.subnets: is a list of sections, each of which begins with "- ", not a section`},
+		{"no reservations", "dhcp:\n  subnets:\n  - reservations: [a]\n", `line 3: dhcp.subnets.reservations: is a section of lines "name: value", not a list`},
+		{"no text", "hello\n", `slipway.yaml: line 1: is a section with keys of its own (data, `},
+		{"time", "domain_join: {timeout: soon}\n", `domain_join.timeout: "soon" is not a time such as 90s or 2m`},
+		{"time without unit", "domain_join: {timeout: 120}\n", `domain_join.timeout: "120" is not a time`},
+		{"twice", "data: a\nlog: {}\ndata: b\n", `line 3: data: is there twice, the first time in line 1`},
+		{"list as a key", "? [a]\n: b\n", `line 1: a list cannot be a key`},
+		{"long value", "dhcp: {port: " + strings.Repeat("x", 300) + "}\n", strings.Repeat("x", 40) + `..." is not a number`},
 		{"listen", "https: {listen: '8443'}\n", "https.listen"},
 		{"level", "log: {level: loud}\n", "log.level"},
 		{"long data path", "data: /" + long + "\n", "too long for a socket"},
@@ -110,6 +128,16 @@ func TestBadConfigurationSaysWhatToDo(t *testing.T) {
 		_, err := Load(Source{File: write(t, c.body)})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v does not say %q", c.name, err, c.want)
+			continue
+		}
+		// One line, of the file, without the words of a library.
+		for _, not := range []string{"\n", "unmarshal", "config.", "yaml: "} {
+			if said := strings.ReplaceAll(err.Error(), "slipway.yaml: ", ""); strings.Contains(said, not) {
+				t.Errorf("%s: %q says %q", c.name, err, not)
+			}
+		}
+		if !strings.Contains(err.Error(), "slipway.yaml: ") {
+			t.Errorf("%s: %q does not name the file", c.name, err)
 		}
 	}
 }
@@ -143,12 +171,43 @@ func TestSubnets(t *testing.T) {
 	}
 }
 
-func TestAllProblemsAtOnce(t *testing.T) {
-	_, err := Load(Source{File: write(t, "dhcp: {mode: x, port: 0}\nlog: {format: xml}\n")})
-	for _, want := range []string{"dhcp.mode", "dhcp.port", "log.format"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v does not name %s", err, want)
-		}
+func TestAllProblemsAtOnceOnOneLine(t *testing.T) {
+	file := write(t, "dhcp: {mode: x, port: 0}\nlog: {format: xml}\n")
+	_, err := Load(Source{File: file})
+	want := file + `: dhcp.mode: "x" is unknown; use "proxy", "authoritative" or "off"; dhcp.port: 0 is not a port (1 to 65535); log.format: "xml" is unknown; use "text" or "json"`
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+	file = write(t, "dhcp: {port: many}\ninterfaces: eth0\ndat: x\n")
+	_, err = Load(Source{File: file})
+	want = file + `: line 1: dhcp.port: "many" is not a number; line 2: interfaces: is a list, e.g. [eth0]; line 3: unknown key "dat"`
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
+// What a variable or a flag changed is not laid at the file's door.
+func TestProblemsSayWhereTheyCameFrom(t *testing.T) {
+	file := write(t, "")
+	_, err := Load(Source{File: file, Overrides: map[string]string{"dhcp.mode": "x"}})
+	if want := file + ", with variables and flags: dhcp.mode: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	t.Chdir(t.TempDir())
+	_, err = Load(Source{Environ: []string{"SLIPWAY_DHCP_MODE=x"}})
+	if want := "without a file, with variables and flags: dhcp.mode: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// What the YAML library reads is read: nothing given, aliases, merged sections.
+func TestWhatIsReadAllTheSame(t *testing.T) {
+	c, err := Load(Source{File: write(t, "data:\ndhcp:\ninterfaces: ~\nhttp: &h {listen: ':1001'}\nhttps: {<<: *h, listen: ':1002'}\ntftp: *h\ncontent: {private_addresses: yes}\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.HTTPS.Listen != ":1002" || c.TFTP.Listen != ":1001" || c.DHCP.Mode != "proxy" || !c.Content.PrivateAddresses || filepath.Base(c.Data) != "data" {
+		t.Errorf("%+v", c)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -35,15 +34,18 @@ func Load(s Source) (Config, error) {
 	c := Default()
 	file, named := s.file()
 	body, err := readFile(file)
+	where := file
 	switch {
 	case err == nil:
 		if err := decode(body, &c); err != nil {
 			return c, fmt.Errorf("%s: %w", file, err)
 		}
 	case errors.Is(err, fs.ErrNotExist) && !named:
+		where = "without a file"
 	default:
 		return c, fmt.Errorf("configuration: %w", err)
 	}
+	read := c
 	if err := c.fromEnvironment(s.Environ); err != nil {
 		return c, err
 	}
@@ -52,10 +54,16 @@ func Load(s Source) (Config, error) {
 			return c, fmt.Errorf("flag for %s: %w", key, err)
 		}
 	}
-	if err := c.Validate(); err != nil {
-		return c, err
+	if !reflect.DeepEqual(read, c) {
+		where += ", with variables and flags"
 	}
-	return c, c.resolve(file)
+	if err := c.Validate(); err != nil {
+		return c, fmt.Errorf("%s: %w", where, onOneLine{err})
+	}
+	if err := c.resolve(file); err != nil {
+		return c, fmt.Errorf("%s: %w", where, err)
+	}
+	return c, nil
 }
 
 // resolve makes folders and files absolute: relative to the configuration file, so
@@ -103,8 +111,6 @@ func readFile(name string) ([]byte, error) {
 	return body, err
 }
 
-var unknownField = regexp.MustCompile(`line (\d+): field (\S+) not found in type config\.(\S+)`)
-
 // decode reads one YAML document; an unknown key is an error that names it.
 func decode(body []byte, c *Config) error {
 	d := yaml.NewDecoder(bytes.NewReader(body))
@@ -112,6 +118,13 @@ func decode(body []byte, c *Config) error {
 	err := d.Decode(c)
 	if errors.Is(err, io.EOF) {
 		return nil // an empty file
+	}
+	var te *yaml.TypeError
+	if err != nil && !errors.As(err, &te) {
+		return readable(err)
+	}
+	if problems := lookThrough(body); problems != nil {
+		return problems
 	}
 	if err != nil {
 		return readable(err)
@@ -122,31 +135,17 @@ func decode(body []byte, c *Config) error {
 	return nil
 }
 
-// readable turns the YAML library's words into ours.
-func readable(err error) error {
-	var te *yaml.TypeError
-	if !errors.As(err, &te) {
-		return err
+// lookThrough says what is wrong with a document that is YAML.
+func lookThrough(body []byte) error {
+	var document yaml.Node
+	if err := yaml.Unmarshal(body, &document); err != nil {
+		return readable(err)
 	}
-	lines := make([]string, 0, len(te.Errors))
-	for _, e := range te.Errors {
-		if m := unknownField.FindStringSubmatch(e); m != nil {
-			section := strings.ToLower(m[3])
-			key := m[2]
-			switch section {
-			case "config":
-			case "domainjoin":
-				key = "domain_join." + key
-			case "subnet":
-				key = "dhcp.subnets." + key
-			default:
-				key = section + "." + key
-			}
-			e = fmt.Sprintf("line %s: unknown key %q", m[1], key)
-		}
-		lines = append(lines, e)
+	var p problems
+	for _, n := range document.Content {
+		p.look(n, "", reflect.TypeFor[Config]())
 	}
-	return errors.New(strings.Join(lines, "; "))
+	return p.err()
 }
 
 // Keys are the keys that a SLIPWAY_ variable or a flag can set.
