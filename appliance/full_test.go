@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,4 +105,35 @@ func TestAFullDisk(t *testing.T) {
 		t.Errorf("after a restart the token answers %d", code)
 	}
 	r.stop()
+}
+
+// TestTheSetupCodeComesWhenThereIsSpace: an appliance without an account that was started
+// on a full disk makes its setup code by itself when it can.
+func TestTheSetupCodeComesWhenThereIsSpace(t *testing.T) {
+	dir := smallDisk(t, "400m")
+	start(t, dir).stop()
+	ballast := fill(t, dir)
+	r := startUntil(t, dir, "", "/healthz") // not ready: it says so of a full disk
+	r.until(r.log, "no setup code could be made; it is tried again")
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	r.until(r.out, "Setup code:")
+	if n := strings.Count(r.log.String(), "no setup code"); n != 1 {
+		t.Errorf("the log tells of it %d times: %s", n, r.log)
+	}
+	if code := r.out.String(); !setupCode.MatchString(code) {
+		t.Errorf("what came is %q", code)
+	}
+	r.stop()
+}
+
+// until waits for words in what the appliance says.
+func (r *running) until(where *lockedBuffer, words string) {
+	r.t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(where.String(), words); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%q did not come; out: %s; log: %s", words, r.out, r.log)
+		}
+	}
 }

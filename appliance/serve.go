@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+	"time"
 
 	"slipway/appliance/internal/backup"
 	"slipway/appliance/internal/config"
@@ -121,9 +122,13 @@ func (a *appliance) listenAndRun(ctx context.Context, s streams) error {
 		component{"HTTPS", newDeviceServer(secure, a.secureHandler(), a.log, a.audit).Run},
 		component{"local socket", newHTTPServer(l.local, a.api.LocalHandler(), a.log).Run},
 	)
-	if err := a.greet(ctx, s, l); err != nil {
+	said, err := a.greet(ctx, s, l)
+	if err != nil {
 		l.close()
 		return errors.Join(err, a.netboot.Close())
+	}
+	if !said {
+		list = append(list, component{"setup code", func(ctx context.Context) error { return a.keepOfferingSetup(ctx, s.out) }})
 	}
 	return runAll(ctx, a.log, list)
 }
@@ -169,22 +174,30 @@ func (a *appliance) bootHandler() http.Handler {
 }
 
 // greet says where the console is and, on a fresh appliance, how to become its
-// first administrator.
-func (a *appliance) greet(ctx context.Context, s streams, l listeners) error {
-	port, _ := config.Port(a.cfg.HTTPS.Listen) // checked by config.Validate
+// first administrator; said is false when there is something left to say of that.
+func (a *appliance) greet(ctx context.Context, s streams, l listeners) (said bool, err error) {
 	a.log.InfoContext(ctx, "the appliance is up", "version", version, "installation", a.pki.InstallationID(),
 		"https", l.https.Addr().String(), "http", l.http.Addr().String(), "data", a.cfg.Data)
+	return a.offerSetup(ctx, s.out, slog.LevelWarn)
+}
+
+// offerSetup makes a setup code and says it. One that cannot be made goes to the log: a
+// full disk must not keep boot files from being served.
+func (a *appliance) offerSetup(ctx context.Context, out io.Writer, level slog.Level) (said bool, err error) {
+	port, _ := config.Port(a.cfg.HTTPS.Listen) // checked by config.Validate
 	need, err := a.auth.NeedsSetup(ctx)
 	if err != nil || !need {
-		return err
+		return true, err
 	}
 	code, err := a.auth.NewSetupCode(ctx)
 	if err != nil {
-		// A full disk must not keep boot files from being served.
-		a.log.WarnContext(ctx, "no setup code could be made", "error", err)
-		return nil
+		a.log.Log(ctx, level, "no setup code could be made; it is tried again", "error", err)
+		return false, nil
 	}
-	_, err = fmt.Fprintf(s.out, `
+	if code == "" {
+		return true, nil // somebody made an account meanwhile
+	}
+	_, err = fmt.Fprintf(out, `
 Slipway is up, and has no administrator yet. Open the console on port %d (https) of this machine and enter
 this one-time code, or run "slipway account add NAME --role administrator" here.
 
@@ -193,5 +206,28 @@ this one-time code, or run "slipway account add NAME --role administrator" here.
 Then: "slipway passcode set" says what devices are asked for, "slipway image build linux" builds what they boot.
 
 `, port, code)
-	return err
+	return true, err
+}
+
+// setupRetry is how long to wait before a setup code is tried again.
+const setupRetry = 5 * time.Second
+
+// keepOfferingSetup goes on until the code is said: nobody calls for it again, as
+// somebody does for what else a full disk refused.
+func (a *appliance) keepOfferingSetup(ctx context.Context, out io.Writer) error {
+	for said := false; ; {
+		wait := time.After(setupRetry)
+		if said {
+			wait = nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-wait:
+		}
+		var err error
+		if said, err = a.offerSetup(ctx, out, slog.LevelDebug); err != nil {
+			return err
+		}
+	}
 }

@@ -82,8 +82,14 @@ func start(t *testing.T, dir string) *running {
 // port before the appliance does, it starts once more with others.
 func startWith(t *testing.T, dir, more string) *running {
 	t.Helper()
+	return startUntil(t, dir, more, "/readyz")
+}
+
+// startUntil is startWith that waits until a path answers 200.
+func startUntil(t *testing.T, dir, more, path string) *running {
+	t.Helper()
 	for {
-		r, err := startOnce(t, dir, more)
+		r, err := startOnce(t, dir, more, path)
 		if err == nil {
 			return r
 		}
@@ -93,7 +99,7 @@ func startWith(t *testing.T, dir, more string) *running {
 	}
 }
 
-func startOnce(t *testing.T, dir, more string) (*running, error) {
+func startOnce(t *testing.T, dir, more, path string) (*running, error) {
 	t.Helper()
 	p := freePorts(t, 3)
 	r := &running{t: t, config: filepath.Join(dir, "slipway.yaml"), out: &lockedBuffer{}, log: &lockedBuffer{}, ended: make(chan int, 1),
@@ -119,7 +125,7 @@ func startOnce(t *testing.T, dir, more string) (*running, error) {
 	})
 	client := insecure(nil, "")
 	for deadline := time.Now().Add(patience); ; {
-		resp, err := client.Get("https://" + r.https + "/readyz")
+		resp, err := client.Get("https://" + r.https + path)
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
