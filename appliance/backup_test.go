@@ -241,7 +241,15 @@ func TestContentComesBack(t *testing.T) {
 		fresh := t.TempDir()
 		put(t, filepath.Join(fresh, "slipway.yaml"), nil, 0o600)
 		b := &running{t: t, config: filepath.Join(fresh, "slipway.yaml")}
-		if out := b.must(recovery+"\n", "restore", file); strings.Contains(out, "content verify") == whole {
+		how := []string{"restore", file}
+		if whole {
+			how = append(how, "--content")
+		} else if code, out, text := b.cli(recovery+"\n", "restore", file, "--content"); code != exitFailed || out != "" || !strings.Contains(text, "holds no bytes of content") || strings.Count(text, "\n") != 1 {
+			t.Errorf("content from a backup without: %d %q %q", code, out, text)
+		} else if exists(filepath.Join(fresh, "data")) {
+			t.Error("it left a data folder")
+		}
+		if out := b.must(recovery+"\n", how...); strings.Contains(out, "content verify") == whole {
 			t.Errorf("restore prints %q", out)
 		}
 		b = start(t, fresh)

@@ -130,11 +130,14 @@ func syncDir(dir string) error {
 }
 
 func (a *app) restoreCommand() *cobra.Command {
-	return &cobra.Command{Use: "restore FILE", Short: "Make a new data folder from a backup; no appliance may be running with it", Args: usage(cobra.ExactArgs(1)),
-		RunE: func(c *cobra.Command, args []string) error { return a.restore(c.Context(), args[0]) }}
+	var need backup.Needed
+	c := &cobra.Command{Use: "restore FILE", Short: "Make a new data folder from a backup; no appliance may be running with it", Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error { return a.restore(c.Context(), args[0], need) }}
+	c.Flags().BoolVar(&need.Content, "content", false, "only from a backup that holds the bytes of content; they are restored in any case")
+	return c
 }
 
-func (a *app) restore(ctx context.Context, file string) error {
+func (a *app) restore(ctx context.Context, file string, need backup.Needed) error {
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -152,7 +155,7 @@ func (a *app) restore(ctx context.Context, file string) error {
 		return err
 	}
 	syscall.Umask(0o077)
-	m, err := backup.Restore(ctx, cfg.Data, f, passphrase)
+	m, err := backup.Restore(ctx, cfg.Data, f, passphrase, need)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		fmt.Println("begin")
-		if _, err := Restore(context.Background(), data, file, passphrase); err != nil {
+		if _, err := Restore(context.Background(), data, file, passphrase, Needed{}); err != nil {
 			panic(err)
 		}
 		os.Exit(0)
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 
 func restore(t *testing.T, data string, file []byte) error {
 	t.Helper()
-	_, err := Restore(t.Context(), data, bytes.NewReader(file), passphrase)
+	_, err := Restore(t.Context(), data, bytes.NewReader(file), passphrase, Needed{})
 	return err
 }
 
@@ -106,7 +106,7 @@ func TestABackupRestores(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, data := range []string{fresh, empty, mounted} {
-		m, err := Restore(t.Context(), data, bytes.NewReader(file), passphrase)
+		m, err := Restore(t.Context(), data, bytes.NewReader(file), passphrase, Needed{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -338,7 +338,7 @@ func TestPassphrasesAreCompared(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := filepath.Join(t.TempDir(), "data")
-	if _, err := Restore(t.Context(), data, bytes.NewReader(b.Bytes()), "M\u00fchle "+passphrase); err != nil {
+	if _, err := Restore(t.Context(), data, bytes.NewReader(b.Bytes()), "M\u00fchle "+passphrase, Needed{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -454,7 +454,7 @@ func TestTwoRestoresAtOnce(t *testing.T) {
 	answers := make(chan error, 4)
 	for range cap(answers) {
 		go func() {
-			_, err := Restore(context.Background(), data, bytes.NewReader(file), passphrase)
+			_, err := Restore(context.Background(), data, bytes.NewReader(file), passphrase, Needed{})
 			answers <- err
 		}()
 	}

@@ -136,7 +136,7 @@ func TestContentThatChangesDuringABackup(t *testing.T) {
 	}
 	data := filepath.Join(t.TempDir(), "data")
 	in := &filling{r: bytes.NewReader(out.Bytes()), held: newHeld()}
-	if _, err := Restore(t.Context(), data, in, passphrase); err != nil {
+	if _, err := Restore(t.Context(), data, in, passphrase, Needed{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := in.held.growth(); n > big/3 {
@@ -343,7 +343,7 @@ func TestARestoreOntoAFullDisk(t *testing.T) {
 	data := filepath.Join(disk, "data")
 	refused := func(r io.Reader) {
 		t.Helper()
-		_, err := Restore(t.Context(), data, r, passphrase)
+		_, err := Restore(t.Context(), data, r, passphrase, Needed{})
 		if err == nil || !strings.Contains(err.Error(), "too full") || !strings.Contains(err.Error(), fmt.Sprint(40 << 20)[:3]) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v", err)
 		}

@@ -12,6 +12,8 @@ var (
 	ErrNotBackup = errors.New("this file is not a backup of Slipway; nothing was changed")
 	// ErrNewer means that a newer version wrote the file.
 	ErrNewer = errors.New("the backup was written by a newer version of Slipway: restore it with that version; nothing was changed")
+	// ErrNoContent means that content is needed and the backup was made without it.
+	ErrNoContent = errors.New("the backup holds no bytes of content (it was made without --content): restore it without --content, or use another backup; nothing was changed")
 	// ErrNotEmpty means that there is something in the data folder.
 	ErrNotEmpty = errors.New("the data folder is not empty: a restore goes into an empty one; move this one away, or choose another")
 	// ErrRunning means that an appliance uses the data folder.

@@ -20,17 +20,23 @@ import (
 	"slipway/fleet"
 )
 
+// Needed is what a backup must hold to be restored; what it holds is restored in any case.
+type Needed struct {
+	Content bool
+}
+
 // Restore makes a data folder from a backup. The folder must not exist, or be empty;
 // no appliance may use it. On an error nothing is changed. Should the process be
 // killed, the folder is marked as unfinished (Unfinished) and a second run begins anew.
 //
 // Errors: ErrNotEmpty, ErrRunning, ErrBusy, ErrNotBackup, ErrPassphrase, ErrDamaged,
-// ErrNewer; and those of the disk.
-func Restore(ctx context.Context, data string, r io.Reader, passphrase string) (m Manifest, err error) {
+// ErrNewer, ErrNoContent; and those of the disk.
+func Restore(ctx context.Context, data string, r io.Reader, passphrase string, need Needed) (m Manifest, err error) {
 	f, err := claim(data)
 	if err != nil {
 		return m, err
 	}
+	f.need = need
 	defer func() { err = fullDisk(data, m, errors.Join(err, f.release(err != nil))) }()
 	if m, err = read(ctx, r, passphrase, f); err != nil {
 		return m, foreign(err)
@@ -67,8 +73,11 @@ func fullDisk(data string, m Manifest, err error) error {
 	return err
 }
 
-// expect looks whether there is room for the content before anything is written.
+// expect looks for the content, and whether there is room for it, before anything is written.
 func (f *folder) expect(m Manifest) (err error) {
+	if m.Content == nil && f.need.Content {
+		return ErrNoContent
+	}
 	if m.Content == nil {
 		return nil
 	}
@@ -172,6 +181,7 @@ type folder struct {
 	stage string
 	made  bool // the data folder did not exist
 	lock  *os.File
+	need  Needed
 
 	content *content.Intake // nil: a backup without content
 }
