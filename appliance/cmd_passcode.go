@@ -46,10 +46,14 @@ func (a *app) passcodeCommand() *cobra.Command {
 		}}
 	generate := &cobra.Command{Use: "generate", Short: "Make up a memorable strong passcode; it is not set", Args: usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.out, auth.GeneratePasscode())
+			passcode := auth.GeneratePasscode()
+			if a.json {
+				return a.printJSON(api.SetPasscode{Passcode: passcode})
+			}
+			_, err := fmt.Fprintln(a.out, passcode)
 			return err
 		}}
-	return group("passcode", "The passcodes that devices ask for", a.passcodeSet(), clear, a.jsonFlag(status), a.passcodeAdd(), a.jsonFlag(list), remove, generate)
+	return group("passcode", "The passcodes that devices ask for", a.passcodeSet(), clear, a.jsonFlag(status), a.passcodeAdd(), a.jsonFlag(list), remove, a.jsonFlag(generate))
 }
 
 // newValue are the flags of a passcode that is being set.

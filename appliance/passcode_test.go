@@ -311,3 +311,15 @@ func TestPasscodesByAPI(t *testing.T) {
 		t.Errorf("a viewer removes: %d", code)
 	}
 }
+
+func TestGeneratedPasscodesInBothForms(t *testing.T) {
+	code, text, errText := command("passcode", "generate")
+	if code != 0 || errText != "" || len(strings.Fields(text)) == 0 || strings.Count(text, "\n") != 1 {
+		t.Errorf("exit %d, %q, %q", code, text, errText)
+	}
+	var out map[string]string
+	code, document, errText := command("passcode", "generate", "--json")
+	if err := json.Unmarshal([]byte(document), &out); code != 0 || errText != "" || err != nil || len(out) != 1 || len(out["passcode"]) < 10 || out["passcode"] == strings.TrimSpace(text) {
+		t.Errorf("exit %d, %q, %q, %v", code, document, errText, err)
+	}
+}
