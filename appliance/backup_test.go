@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -55,7 +56,14 @@ func (r *running) consoleCookie(name, password string) string {
 // showsPage reports whether the console shows a page to a cookie.
 func (r *running) showsPage(cookie string) bool {
 	r.t.Helper()
-	req, err := http.NewRequest("GET", "https://"+r.https+"/audit", nil)
+	resp, _ := r.fetchPage("/audit", cookie)
+	return resp.StatusCode == http.StatusOK
+}
+
+// fetchPage gets a page of the console.
+func (r *running) fetchPage(path, cookie string) (*http.Response, string) {
+	r.t.Helper()
+	req, err := http.NewRequest("GET", "https://"+r.https+path, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -64,8 +72,12 @@ func (r *running) showsPage(cookie string) bool {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return resp, string(body)
 }
 
 // pinned is a device's client as its boot media make it: it trusts the CA set of then

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"slipway/appliance/internal/config"
@@ -20,7 +21,7 @@ func (h *health) ready(context.Context) error { return h.a.store.Ready() }
 
 // Checks implements ui.Health.
 func (h *health) Checks(ctx context.Context) ([]ui.Check, error) {
-	return []ui.Check{h.state(), h.dhcp(), h.loaders(ctx), h.image(), h.authority(ctx), h.forwarding(), h.disk()}, nil
+	return []ui.Check{h.state(), h.interfaces(), h.dhcp(), h.loaders(ctx), h.image(), h.authority(ctx), h.forwarding(), h.disk()}, nil
 }
 
 func (h *health) state() ui.Check {
@@ -29,6 +30,28 @@ func (h *health) state() ui.Check {
 	}
 	return ui.Check{Name: "State", State: ui.CheckOK, Text: "Changes are stored durably"}
 }
+
+// interfaces looks whether what the configuration names can be served.
+func (h *health) interfaces() ui.Check {
+	const name = "Network interfaces"
+	served, missing, err := h.a.netboot.Interfaces()
+	switch {
+	case err != nil:
+		return ui.Check{Name: name, State: ui.CheckFailed, Text: err.Error(), Next: "See the appliance's log."}
+	case len(missing) > 0 && len(served) > 0:
+		return ui.Check{Name: name, State: ui.CheckWarning, Text: fmt.Sprintf("Serving %s; not there, or down: %s", strings.Join(served, ", "), strings.Join(missing, ", ")), Next: nextInterface}
+	case len(missing) > 0:
+		return ui.Check{Name: name, State: ui.CheckFailed, Text: "Nobody is served: not there, or down: " + strings.Join(missing, ", "), Next: nextInterface}
+	case len(served) == 0:
+		return ui.Check{Name: name, State: ui.CheckWarning, Text: "Nobody is served: no interface is up", Next: "Bring one up: it is served from then on."}
+	}
+	if len(h.a.cfg.Interfaces) == 0 {
+		return ui.Check{Name: name, State: ui.CheckOK, Text: fmt.Sprintf("Serving all that are up: %d", len(served))}
+	}
+	return ui.Check{Name: name, State: ui.CheckOK, Text: "Serving " + strings.Join(served, ", ")}
+}
+
+const nextInterface = "Bring it up: it is served from then on. Or correct interfaces in the configuration."
 
 func (h *health) dhcp() ui.Check {
 	if h.a.cfg.DHCP.Mode == config.ModeOff {

@@ -1,6 +1,9 @@
 package netboot
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -66,6 +69,55 @@ func (i *interfaces) all() ([]netInterface, error) {
 		}
 	}
 	return out, nil
+}
+
+// state returns the names of what is served now, and the listed names that cannot be:
+// that of no interface, of one that is down, or of the loopback.
+func (i *interfaces) state() (served, missing []string, err error) {
+	list, err := i.all()
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the interfaces: %w", err)
+	}
+	for _, n := range list {
+		served = append(served, n.name)
+	}
+	for _, name := range i.names {
+		if !slices.Contains(served, name) {
+			missing = append(missing, name)
+		}
+	}
+	return served, missing, nil
+}
+
+// tell says in the log which listed interfaces cannot be served, at the start and when
+// that changes, until ctx ends.
+func (i *interfaces) tell(ctx context.Context, log *slog.Logger) {
+	if len(i.names) == 0 {
+		return
+	}
+	tick := time.NewTicker(interfacesTTL)
+	defer tick.Stop()
+	var before []string
+	for {
+		if _, now, err := i.state(); err == nil {
+			for _, name := range now {
+				if !slices.Contains(before, name) {
+					log.WarnContext(ctx, "an interface of the configuration is not there, down, or the loopback: nobody is served on it until it comes up", "interface", name)
+				}
+			}
+			for _, name := range before {
+				if !slices.Contains(now, name) {
+					log.InfoContext(ctx, "an interface of the configuration came up: it is served", "interface", name)
+				}
+			}
+			before = now
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // own reports whether an address is one of this machine's, as last read.

@@ -41,6 +41,11 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // Counters returns the live counters.
 func (s *Server) Counters() *Counters { return &s.count }
 
+// Interfaces lists the names of the interfaces that are served now, and those of the
+// configuration that are not: no interface has the name, it is down, or the loopback.
+// They are served as soon as they come up.
+func (s *Server) Interfaces() (served, missing []string, err error) { return s.interfaces.state() }
+
 // Listen opens the sockets, so that a port in use or a missing permission is
 // known before anything else starts. Run does it when it was not called.
 func (s *Server) Listen(ctx context.Context) error {
@@ -105,6 +110,10 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		s.interfaces.tell(ctx, s.cfg.Logger)
+		return nil
+	})
 	if s.dhcp != nil {
 		p := &proxy{cfg: &s.cfg, interfaces: s.interfaces, log: s.cfg.Logger, count: &s.count, leases: s.leases}
 		if s.leases != nil {

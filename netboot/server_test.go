@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -220,6 +221,42 @@ func TestServerInterfaces(t *testing.T) {
 			t.Errorf("from %s with %s", p.from, m.ServerIPAddr)
 		}
 	})
+}
+
+// An interface of the configuration that is not there, or down, is told of, once, and
+// served when it comes up.
+func TestServerInterfacesThatComeLater(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	var text lockedBuffer
+	s, _ := runServer(t, func(c *Config) {
+		c.Interfaces = []string{"srv0", "srv1"}
+		c.Logger = slog.New(slog.NewTextHandler(&text, nil))
+	})
+	told := func(words string, want ...string) {
+		t.Helper()
+		waitFor(t, words, func() bool { return strings.Count(text.String(), words) == len(want) })
+		for _, name := range want {
+			if !strings.Contains(text.String(), words+"\" interface="+name) {
+				t.Errorf("%s: nothing is said of %s:\n%s", words, name, text.String())
+			}
+		}
+	}
+	const gone, there = "nobody is served on it until it comes up", "an interface of the configuration came up: it is served"
+	told(gone, "srv0", "srv1")
+	if served, missing, err := s.Interfaces(); err != nil || len(served) != 0 || !slices.Equal(missing, []string{"srv0", "srv1"}) {
+		t.Errorf("%v, %v, %v", served, missing, err)
+	}
+	w := newWire(t, "srv1", "10.77.0.2/24")
+	if p, _ := askAgain(t, w, readPacket(t, "uefi-edk2-pxe-dnsmasq-proxy-discover-firmware-67"), "srv1"); p.from.Addr().String() != "10.77.0.2" {
+		t.Errorf("answered from %s", p.from)
+	}
+	if served, missing, err := s.Interfaces(); err != nil || !slices.Equal(served, []string{"srv1"}) || !slices.Equal(missing, []string{"srv0"}) {
+		t.Errorf("%v, %v, %v", served, missing, err)
+	}
+	told(there, "srv1")
+	told(gone, "srv0", "srv1")
 }
 
 // A standing mistake is told, but does not fill the log.
