@@ -108,6 +108,7 @@ func TestBadConfigurationSaysWhatToDo(t *testing.T) {
 		{"no sections", "dhcp:\n  subnets: {subnet: 192.0.2.0/24}\n", `line 2: dhcp.subnets: is a list of sections, each of which begins with "- ", not a section`},
 		{"no reservations", "dhcp:\n  subnets:\n  - reservations: [a]\n", `line 3: dhcp.subnets.reservations: is a section of lines "name: value", not a list`},
 		{"no text", "hello\n", `slipway.yaml: line 1: is a section with keys of its own (data, `},
+		{"a key that is no field", "\"-\": 3\n", `unknown key "-"`},
 		{"time", "domain_join: {timeout: soon}\n", `domain_join.timeout: "soon" is not a time such as 90s or 2m`},
 		{"time without unit", "domain_join: {timeout: 120}\n", `domain_join.timeout: "120" is not a time`},
 		{"twice", "data: a\nlog: {}\ndata: b\n", `line 3: data: is there twice, the first time in line 1`},

@@ -61,6 +61,9 @@ func (p *problems) section(n *yaml.Node, key string, t reflect.Type) {
 	fields, names := map[string]reflect.Type{}, []string{}
 	for i := range t.NumField() {
 		name := t.Field(i).Tag.Get("yaml")
+		if name == "-" {
+			continue
+		}
 		fields[name], names = t.Field(i).Type, append(names, name)
 	}
 	if n.Kind != yaml.MappingNode {
