@@ -68,6 +68,8 @@ type MachineConfig struct {
 	// answer a machine otherwise waits more than a minute before it tries its disk.
 	NoIPv6 bool
 
+	RTC string // the hardware clock at power-on, "2001-01-01T00:00:00"; "": the host's
+
 	DebugPort string // file that gets what programs write to port 0xe9; "": none
 
 	// For Direct only.
@@ -226,6 +228,9 @@ func (c MachineConfig) arguments(tap, serial, monitor string) []string {
 		a = append(a, "-drive", medium+c.CD+",media=cdrom", "-device", "ide-cd,drive=medium,bootindex=1")
 	case c.USB != "":
 		a = append(a, "-device", "qemu-xhci", "-drive", medium+c.USB, "-device", "usb-storage,drive=medium,removable=on,bootindex=1")
+	}
+	if c.RTC != "" {
+		a = append(a, "-rtc", "base="+c.RTC)
 	}
 	if c.DebugPort != "" {
 		a = append(a, "-debugcon", "file:"+c.DebugPort)

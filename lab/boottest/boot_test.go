@@ -38,12 +38,19 @@ func TestBoot(t *testing.T) {
 	}
 }
 
-// A BIOS whose PXE code does not say that it is iPXE gets undionly first.
+// longAgo is what the hardware clock of a machine with an empty battery says: before
+// every certificate of the appliance.
+const longAgo = "2001-01-01T00:00:00"
+
+// A BIOS whose PXE code does not say that it is iPXE gets undionly first. This one's
+// clock is far off, and is set by the appliance's.
 func TestBootPlainBIOS(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, "", nil)
-	m := s.powerOn(t, lab.PlainBIOS)
+	m, err := s.net.PowerOn(t.Context(), lab.MachineConfig{Name: "plain-bios", Firmware: lab.PlainBIOS, RTC: longAgo})
+	must(t, err)
 	expect(t, m, 3*time.Minute, "Passcode")
+	clockSet(t, m)
 	packets, err := s.capture.Packets()
 	must(t, err)
 	for _, p := range packets {
@@ -52,6 +59,19 @@ func TestBootPlainBIOS(t *testing.T) {
 		}
 	}
 	t.Error("the machine got to the challenge without undionly: its ROM was not a plain one")
+}
+
+// clockSet reads in the agent's log that it found the clock wrong and set it to now.
+func clockSet(t *testing.T, m *lab.Machine) {
+	t.Helper()
+	must(t, m.Console.Type("\x0c")) // ^L: the log
+	text := expect(t, m, 30*time.Second, `was=2001-01-01T\S+\s+is=\S+Z`)
+	_, is, _ := strings.Cut(text, "is=")
+	now, err := time.Parse(time.RFC3339Nano, is)
+	must(t, err)
+	if d := time.Since(now); d < -time.Minute || d > time.Since(m.Started)+time.Minute {
+		t.Errorf("the clock was set to %v", now)
+	}
 }
 
 func refuse(t *testing.T, m *lab.Machine) {

@@ -13,14 +13,15 @@ import (
 
 // The boot image as one program: firmware loads it by itself, by TFTP and by HTTP,
 // with no loader in between; the agent, told nothing by its command line, finds the
-// appliance by DHCP.
+// appliance by DHCP. The machine's clock is years off.
 func TestOneFileBoot(t *testing.T) {
 	t.Parallel()
 	for _, firmware := range []lab.Firmware{lab.UEFI, lab.UEFIHTTP} {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, "boot: {uefi: one-file}\n", nil)
-			m := s.powerOn(t, firmware)
+			m, err := s.net.PowerOn(t.Context(), lab.MachineConfig{Name: string(firmware), Firmware: firmware, RTC: longAgo})
+			must(t, err)
 			expect(t, m, 2*time.Minute, "Passcode")
 			times := s.milestones(t, m)
 			times.Prompt = time.Since(m.Started)
