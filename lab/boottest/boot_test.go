@@ -4,6 +4,7 @@ package boottest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +131,41 @@ func succeed(t *testing.T, s *scene, m *lab.Machine) {
 	device := s.device(t)
 	if all[0].DeviceID != device.ID || device.UUID != m.UUID || device.Serial != m.Serial {
 		t.Errorf("the deployment is of %s; the device is %+v, the machine %s %s", all[0].DeviceID, device, m.UUID, m.Serial)
+	}
+	sampleRecorded(t, s, m)
+}
+
+// sampleRecorded holds that the appliance has the result of each step of the sample,
+// with the times of a machine whose clock is right, and what the steps said.
+func sampleRecorded(t *testing.T, s *scene, m *lab.Machine) {
+	t.Helper()
+	disks, noDisks := "succeeded", "skipped"
+	if len(m.Disks) == 0 && m.USB == "" && m.CD == "" {
+		disks, noDisks = noDisks, disks
+	}
+	var got []string
+	results := s.results(t)
+	for _, r := range results {
+		got = append(got, r.Name+": "+r.Status)
+		if r.Status == "skipped" {
+			continue
+		}
+		// A clock that is off by seconds is left alone.
+		if r.StartedAt.Before(m.Started.Add(-time.Minute)) || r.EndedAt.Before(r.StartedAt) || r.EndedAt.After(time.Now().Add(time.Minute)) || r.ExitCode != 0 {
+			t.Errorf("step %q: %+v", r.Name, r)
+		}
+	}
+	want := []string{"Say hello: succeeded", "Show the model: succeeded", "Show the processors: succeeded", "Show the memory: succeeded",
+		"Show the network addresses: succeeded", "Count the disks: succeeded", "Show the disks: " + disks,
+		"Say that there is no disk: " + noDisks, "Remember the result: succeeded", "Say goodbye: succeeded"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the steps' results: %q", got)
+	}
+	log := s.slipway(t, "", "deployment", "log", results[0].DeploymentID)
+	for _, said := range []string{"Hello from Slipway", "sys_vendor: Slipway", m.MAC, "disk(s).", "The first task sequence has run."} {
+		if !slices.ContainsFunc(strings.Split(log, "\n"), func(line string) bool { return strings.Contains(line, said) && !strings.Contains(line, "echo") }) {
+			t.Errorf("no %q in the deployment's log:\n%s", said, log)
+		}
 	}
 }
 
