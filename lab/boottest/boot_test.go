@@ -30,9 +30,18 @@ func TestBoot(t *testing.T) {
 			fmt.Printf("BOOT %s: %v\n", firmware, times)
 			keepScreen(t, m, string(firmware)+"-passcode")
 
-			refuse(t, m)
+			if firmware == lab.BIOS {
+				refuseByLayout(t, m)
+			} else {
+				refuse(t, m)
+			}
 			throttle(t, m)
-			succeed(t, s, m)
+			if firmware == lab.UEFI {
+				pressPasscode(t, m, lab.Passcode)
+				runSample(t, s, m)
+			} else {
+				succeed(t, s, m)
+			}
 			ordinary.check(t, "afterwards")
 			noSecret(t, s.appliance.Log, lab.Passcode, "not-the-passcode")
 		})
@@ -81,6 +90,18 @@ func refuse(t *testing.T, m *lab.Machine) {
 	expect(t, m, 30*time.Second, "Passcode not accepted")
 }
 
+// refuseByLayout guesses at the machine's own keyboard after the choice of another
+// layout, with keys on which layouts differ: letters, Latin-1 and the rest of Unicode.
+func refuseByLayout(t *testing.T, m *lab.Machine) {
+	t.Helper()
+	press(t, m, "Choose the keyboard layout", "f3")
+	press(t, m, `Keyboard +German`, "3")
+	press(t, m, "Hide typed text", "f2")
+	press(t, m, "zyß€ ", "y", "z", "minus", "alt_r-e")
+	keepScreen(t, m, m.MachineConfig.Name+"-layout")
+	press(t, m, "Passcode not accepted", "ret")
+}
+
 // throttle guesses until the appliance makes the machine wait; the first five
 // guesses are free.
 func throttle(t *testing.T, m *lab.Machine) {
@@ -117,6 +138,12 @@ func waitOver(t *testing.T, m *lab.Machine) {
 func succeed(t *testing.T, s *scene, m *lab.Machine) {
 	t.Helper()
 	enter(t, m, lab.Passcode)
+	runSample(t, s, m)
+}
+
+// runSample is what succeed does after the sign-in.
+func runSample(t *testing.T, s *scene, m *lab.Machine) {
+	t.Helper()
 	expect(t, m, 30*time.Second, "Choose a task sequence")
 	keepScreen(t, m, m.MachineConfig.Name+"-choice")
 	must(t, m.Console.Type("\r"))

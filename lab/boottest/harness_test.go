@@ -22,9 +22,11 @@ func TestLabGuest(t *testing.T) {
 	dhcp, err := net.StartDHCP(lab.DHCPOptions{RouterAdvertisements: true})
 	must(t, err)
 	guest, err := run.BuildGuest("hello", packages(t), `
+exec 3</dev/tty0
 ip link set eth0 up
 udhcpc -i eth0 -n -q -s /bin/true && echo LEASED
 echo "say something"; read x; echo "heard: $x"
+echo "press something"; read x <&3; echo "pressed: $x"
 poweroff -f
 `, nil)
 	must(t, err)
@@ -36,6 +38,9 @@ poweroff -f
 	expect(t, m, 10*time.Second, "say something")
 	must(t, m.Console.Type("good morning\n"))
 	expect(t, m, 10*time.Second, "heard: good morning")
+	expect(t, m, 10*time.Second, "press something")
+	must(t, m.QMP.Type(ctx, "Good evening\n"))
+	expect(t, m, 20*time.Second, "pressed: Good evening")
 	if _, err := dhcp.Lease(m.MAC); err != nil {
 		t.Error(err)
 	}

@@ -4,8 +4,10 @@ package boottest
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -113,6 +115,35 @@ func keepScreen(t *testing.T, m *lab.Machine, name string) {
 func enter(t *testing.T, m *lab.Machine, passcode string) {
 	t.Helper()
 	must(t, m.Console.Type(passcode+"\r"))
+}
+
+// press presses keys at the machine's own keyboard and waits for what the screen shows then.
+func press(t *testing.T, m *lab.Machine, pattern string, keys ...string) {
+	t.Helper()
+	must(t, m.QMP.PressKeys(t.Context(), keys...))
+	shown(t, m, pattern)
+}
+
+// pressPasscode gives a passcode at the machine's own keyboard. Each key is seen before
+// the next is pressed: a busy guest loses none.
+func pressPasscode(t *testing.T, m *lab.Machine, passcode string) {
+	t.Helper()
+	for i, c := range passcode {
+		must(t, m.QMP.Type(t.Context(), string(c)))
+		shown(t, m, fmt.Sprintf(`[^*]\*{%d}[^*]`, i+1))
+	}
+	must(t, m.QMP.PressKeys(t.Context(), "ret"))
+}
+
+// shown waits until the screen, which is the same on both consoles, matches the pattern.
+func shown(t *testing.T, m *lab.Machine, pattern string) {
+	t.Helper()
+	shows := regexp.MustCompile(pattern)
+	for deadline := time.Now().Add(lab.Timeout(30 * time.Second)); !shows.MatchString(m.Console.Screen()); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %q on the screen:\n%s", pattern, m.Console.Screen())
+		}
+	}
 }
 
 // noSecret fails when a text that must not be anywhere is in a file.
