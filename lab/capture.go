@@ -149,6 +149,19 @@ func (p Packet) ClientMAC() string {
 	return macText(p.Payload[28:34])
 }
 
+// ClientAddress returns the address that a DHCP client says it has (ciaddr).
+func (p Packet) ClientAddress() string { return p.dhcpAddress(12) }
+
+// YourAddress returns the address that a DHCP server gives (yiaddr).
+func (p Packet) YourAddress() string { return p.dhcpAddress(16) }
+
+func (p Packet) dhcpAddress(at int) string {
+	if len(p.Payload) < 240 {
+		return ""
+	}
+	return ipText(p.Payload[at : at+4])
+}
+
 // TFTPFile returns the file a TFTP read request asks for.
 func (p Packet) TFTPFile() string {
 	if p.TCP || p.DstPort != 69 || len(p.Payload) < 4 || p.Payload[0] != 0 || p.Payload[1] != 1 {

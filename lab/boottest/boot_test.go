@@ -20,7 +20,11 @@ func TestBoot(t *testing.T) {
 	for _, firmware := range lab.NetworkFirmwares() {
 		t.Run(string(firmware), func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, "", nil)
+			dhcp := lab.DHCPOptions{}
+			if firmware == lab.BIOS {
+				dhcp = shortLease()
+			}
+			s := newSceneBeside(t, dhcp, "", nil)
 			ordinary := newOrdinary(t, s)
 			m := s.powerOn(t, firmware)
 			ordinary.check(t, "while a machine boots")
@@ -36,10 +40,14 @@ func TestBoot(t *testing.T) {
 				refuse(t, m)
 			}
 			throttle(t, m)
-			if firmware == lab.UEFI {
+			switch firmware {
+			case lab.BIOS:
+				keptLease(t, s, m)
+				succeed(t, s, m)
+			case lab.UEFI:
 				pressPasscode(t, m, lab.Passcode)
 				runSample(t, s, m)
-			} else {
+			default:
 				succeed(t, s, m)
 			}
 			ordinary.check(t, "afterwards")

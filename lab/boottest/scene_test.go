@@ -28,6 +28,12 @@ type scene struct {
 // the folder; config is added to the configuration.
 func newScene(t *testing.T, config string, before func(data string)) *scene {
 	t.Helper()
+	return newSceneBeside(t, lab.DHCPOptions{}, config, before)
+}
+
+// newSceneBeside is newScene with an ordinary DHCP server that is like this.
+func newSceneBeside(t *testing.T, dhcp lab.DHCPOptions, config string, before func(data string)) *scene {
+	t.Helper()
 	cache := filepath.Join(lab.Root(), ".cache", "lab")
 	prepared, err := lab.Prepare(t.Context(), cache, packages(t), lab.Options{Label: t.Name() + "-prepare"}, os.Stderr)
 	must(t, err)
@@ -38,7 +44,7 @@ func newScene(t *testing.T, config string, before func(data string)) *scene {
 	if before != nil {
 		before(data)
 	}
-	s.dhcp, err = s.net.StartDHCP(lab.DHCPOptions{})
+	s.dhcp, err = s.net.StartDHCP(dhcp)
 	must(t, err)
 	s.capture, err = s.net.StartCapture("segment")
 	must(t, err)
