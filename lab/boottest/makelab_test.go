@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,12 +21,17 @@ import (
 	"slipway/lab"
 )
 
-// What `make lab` runs, on a terminal: the machine's console is the terminal,
-// what is typed reaches the machine, Ctrl-] leaves, and nothing is left behind.
+// `make lab` on a terminal: the machine's console is the terminal, what is typed
+// reaches the machine, Ctrl-] leaves, and nothing is left behind.
 func TestMakeLabOnATerminal(t *testing.T) {
 	near, far := openTerminal(t)
-	cmd := exec.Command(filepath.Join(lab.Root(), "bin", "slipway-lab"), "boot", "--firmware", "bios", "--packages", packages(t))
+	packages(t)
+	// What it builds first is there, and is what the other tests run.
+	cmd := exec.Command("make", "--no-print-directory", "-o", "build", "-o", "packages", "lab")
 	cmd.Dir = lab.Root()
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { // of a make around the test
+		return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "FIRMWARE=")
+	})
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = far, far, far
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	must(t, cmd.Start())
@@ -44,6 +51,7 @@ func TestMakeLabOnATerminal(t *testing.T) {
 		}
 	}()
 	shown.wait(t, 4*time.Minute, "Console: https://127.0.0.1:")
+	shown.wait(t, time.Minute, "Powering on a machine (uefi)")
 	shown.wait(t, 4*time.Minute, "Type the passcode")
 	for _, c := range lab.Passcode + "\r" {
 		_, err := near.WriteString(string(c))
@@ -61,9 +69,14 @@ func TestMakeLabOnATerminal(t *testing.T) {
 	case <-time.After(lab.Timeout(30 * time.Second)):
 		t.Fatal("Ctrl-] does not end it")
 	}
-	prefix := fmt.Sprintf("/run/netns/slwlab-%d-*", cmd.Process.Pid)
-	if left, _ := filepath.Glob(prefix); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	config := regexp.MustCompile(`SLIPWAY_CONFIG=(/\S*slwlab-\S+)/slipway\.yaml`).FindStringSubmatch(shown.text())
+	if config == nil {
+		t.Fatalf("it did not say how to give commands:\n%s", shown.text())
+	}
+	left, err := filepath.Glob("/run/netns/" + filepath.Base(config[1]) + "*")
+	must(t, err)
+	if _, err := os.Stat(config[1]); err == nil || len(left) > 0 {
+		t.Errorf("left behind: %v, folder %s: %v", left, config[1], err)
 	}
 }
 
