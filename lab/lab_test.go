@@ -93,3 +93,36 @@ func TestEveryPasscodeCharacterHasAKey(t *testing.T) {
 		}
 	}
 }
+
+func TestTextOfCells(t *testing.T) {
+	cells := []byte("S\x07l\x07 \x07 \x07" + "\xb3\x07x\x07\x00\x07\xdb\x07" + " \x07 \x07 \x07 \x07")
+	if got := textOfCells(cells, 4); got != "Sl\n x" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestNetworkCardsOfAMachine(t *testing.T) {
+	one := MachineConfig{Firmware: BIOS}
+	two, none, media := one, one, one
+	const second = "52:54:00:77:00:02"
+	two.MAC2, none.NIC, media.USB, media.MAC2 = second, NoNIC, "stick.img", second
+	for _, c := range []struct {
+		config MachineConfig
+		want   string
+	}{
+		{one, "net0,mac=52:54:00:77:00:01,bootindex=1"},
+		{two, "net0,mac=52:54:00:77:00:01,bootindex=1 net1,mac=52:54:00:77:00:02,bootindex=101"},
+		{none, ""},
+		{media, "net0,mac=52:54:00:77:00:01,bootindex=100 net1,mac=52:54:00:77:00:02,bootindex=200"},
+	} {
+		var got []string
+		for _, a := range c.config.Defaults().nics([]string{"tap1", "tap2"}) {
+			if device, ok := strings.CutPrefix(a, "virtio-net-pci,netdev="); ok {
+				got = append(got, device)
+			}
+		}
+		if text := strings.Join(got, " "); text != c.want {
+			t.Errorf("%+v: %q", c.config, text)
+		}
+	}
+}

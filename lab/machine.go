@@ -27,6 +27,9 @@ func NetworkFirmwares() []Firmware { return []Firmware{BIOS, UEFI, UEFIHTTP} }
 // UEFI machines by the iPXE in their ROM.
 const virtioNIC = "virtio-net-pci"
 
+// NoNIC as a machine's NIC leaves it without a network card.
+const NoNIC = "none"
+
 // Disk is a disk image file of a machine.
 type Disk struct {
 	Path  string
@@ -59,6 +62,7 @@ type MachineConfig struct {
 	Serial   string
 	Memory   int    // MiB
 	NIC      string // QEMU's device name, default virtio-net-pci
+	MAC2     string // of a second card of the same kind, on the same segment; "": there is none
 	Disks    []Disk
 
 	// A medium that comes before the network card in the boot order.
@@ -127,9 +131,13 @@ type Machine struct {
 // PowerOn starts a machine. Its network card is first in the boot order, disks follow.
 func (n *Network) PowerOn(ctx context.Context, c MachineConfig) (*Machine, error) {
 	c = c.Defaults()
-	tap, err := n.tap()
-	if err != nil {
-		return nil, err
+	var taps []string
+	for range c.macs() {
+		tap, err := n.tap()
+		if err != nil {
+			return nil, err
+		}
+		taps = append(taps, tap)
 	}
 	files, err := c.firmwareFiles(n.run)
 	if err != nil {
@@ -147,7 +155,7 @@ func (n *Network) PowerOn(ctx context.Context, c MachineConfig) (*Machine, error
 	defer monitor.Close()
 
 	m := &Machine{MachineConfig: c, run: n.run}
-	argv := append([]string{"qemu-system-x86_64"}, c.arguments(tap, serial.Addr().String(), monitor.Addr().String())...)
+	argv := append([]string{"qemu-system-x86_64"}, c.arguments(taps, serial.Addr().String(), monitor.Addr().String())...)
 	argv = append(argv, files...)
 	if m.QEMU, err = n.run.Start(c.Name+"-qemu", n.Bridge, argv...); err != nil {
 		return nil, err
@@ -187,17 +195,10 @@ func (m *Machine) Reset(ctx context.Context) error {
 }
 
 // arguments returns QEMU's command line but for the firmware's files.
-func (c MachineConfig) arguments(tap, serial, monitor string) []string {
-	nicIndex := 1
-	if c.DiskFirst || c.CD != "" || c.USB != "" {
-		nicIndex = 100
-	}
-	machine, nic := "pc", fmt.Sprintf("%s,netdev=net0,mac=%s,bootindex=%d", c.NIC, c.MAC, nicIndex)
+func (c MachineConfig) arguments(taps []string, serial, monitor string) []string {
+	machine := "pc"
 	if c.Firmware == UEFI || c.Firmware == UEFIHTTP {
 		machine = "q35"
-		if c.NIC == virtioNIC {
-			nic += ",romfile=" // or the ROM's iPXE takes over from EDK2's own client
-		}
 	}
 	cpu := "qemu64"
 	if c.SecureBoot {
@@ -209,11 +210,13 @@ func (c MachineConfig) arguments(tap, serial, monitor string) []string {
 		"-machine", machine, "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "1", "-m", strconv.Itoa(c.Memory),
 		"-uuid", c.UUID,
 		"-smbios", "type=1,manufacturer=Slipway,product=Lab machine,serial=" + c.Serial + ",uuid=" + c.UUID,
-		"-netdev", "tap,id=net0,ifname=" + tap + ",script=no,downscript=no", "-device", nic,
-		"-chardev", "socket,id=serial0,path=" + serial, "-serial", "chardev:serial0",
-		"-chardev", "socket,id=qmp0,path=" + monitor, "-mon", "chardev=qmp0,mode=control",
-		"-device", "virtio-rng-pci",
 	}
+	a = append(a, c.nics(taps)...)
+	a = append(a,
+		"-chardev", "socket,id=serial0,path="+serial, "-serial", "chardev:serial0",
+		"-chardev", "socket,id=qmp0,path="+monitor, "-mon", "chardev=qmp0,mode=control",
+		"-device", "virtio-rng-pci",
+	)
 	for i, d := range c.Disks {
 		if d.Cache == "" {
 			d.Cache = "writeback"
@@ -237,6 +240,33 @@ func (c MachineConfig) arguments(tap, serial, monitor string) []string {
 	}
 	if c.NoReboot {
 		a = append(a, "-no-reboot")
+	}
+	return a
+}
+
+// macs are the addresses of the machine's network cards.
+func (c MachineConfig) macs() []string {
+	switch {
+	case c.NIC == NoNIC:
+		return nil
+	case c.MAC2 != "":
+		return []string{c.MAC, c.MAC2}
+	}
+	return []string{c.MAC}
+}
+
+// nics are the arguments of the network cards; QEMU calls their cables net0, net1.
+func (c MachineConfig) nics(taps []string) (a []string) {
+	index := 1
+	if c.DiskFirst || c.CD != "" || c.USB != "" {
+		index = 100
+	}
+	for i, mac := range c.macs() {
+		device := fmt.Sprintf("%s,netdev=net%d,mac=%s,bootindex=%d", c.NIC, i, mac, index+100*i)
+		if c.NIC == virtioNIC && (c.Firmware == UEFI || c.Firmware == UEFIHTTP) {
+			device += ",romfile=" // or the ROM's iPXE takes over from EDK2's own client
+		}
+		a = append(a, "-netdev", fmt.Sprintf("tap,id=net%d,ifname=%s,script=no,downscript=no", i, taps[i]), "-device", device)
 	}
 	return a
 }

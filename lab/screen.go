@@ -11,6 +11,8 @@ import (
 	"image/png"
 	"io"
 	"os"
+	"slices"
+	"strings"
 )
 
 // Screenshot writes the machine's framebuffer to <run>/<name>.png and returns the path.
@@ -38,6 +40,40 @@ func (m *Machine) Screenshot(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	return path, out.Close()
+}
+
+// TextScreen reads what a BIOS machine shows in text mode: the loader's messages,
+// which no serial line has.
+func (m *Machine) TextScreen(ctx context.Context) (string, error) {
+	const columns, rows, address = 80, 25, 0xb8000 // VGA text mode 3
+	file := m.run.Path(m.Name + ".vga")
+	args := map[string]any{"val": address, "size": 2 * columns * rows, "filename": file}
+	if err := m.QMP.Run(ctx, "pmemsave", args, nil); err != nil {
+		return "", err
+	}
+	defer os.Remove(file)
+	cells, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	return textOfCells(cells, columns), nil
+}
+
+// textOfCells takes the characters out of cells of a character and its colours.
+func textOfCells(cells []byte, columns int) string {
+	var lines []string
+	for row := range slices.Chunk(cells, 2*columns) {
+		var line []byte
+		for i := 0; i < len(row); i += 2 {
+			c := row[i]
+			if c < ' ' || c > '~' {
+				c = ' '
+			}
+			line = append(line, c)
+		}
+		lines = append(lines, strings.TrimRight(string(line), " "))
+	}
+	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
 }
 
 // decodePPM reads the one form QEMU writes: binary ("P6"), 8 bits a colour.
