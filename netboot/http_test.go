@@ -145,7 +145,7 @@ func TestHTTPScript(t *testing.T) {
 	if err != nil || port == "8080" {
 		t.Fatal(host, port, err)
 	}
-	if res.StatusCode != 200 || !strings.Contains(body, "kernel http://"+host+":8080/boot/abc/vmlinuz initrd=initrd0.img quiet") ||
+	if res.StatusCode != 200 || !strings.Contains(body, "kernel --timeout 30000 http://"+host+":8080/boot/abc/vmlinuz initrd=initrd0.img quiet") ||
 		strings.Contains(body, "evil") || res.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s %v\n%s", res.Status, res.Header, body)
 	}
@@ -195,7 +195,7 @@ func TestHTTPScriptOutcomes(t *testing.T) {
 		{"policy fails", nil, errors.New("state closed: secret detail"), 200, "cannot decide what to boot"},
 		{"disk", &Boot{Target: TargetDisk}, nil, 200, "exit 1"},
 		{"nothing built", &Boot{Target: TargetImage, Message: "no boot image has been built yet."}, nil, 200,
-			"chain --replace --autofree http://127.0.0.1:8080/boot/script/525400000001?uuid=7a5e0d10-1c2d-4e3f-8a4b-5c6d7e8f9a0b&arch=x64&fw=uefi"},
+			"chain --timeout 30000 --replace --autofree http://127.0.0.1:8080/boot/script/525400000001?uuid=7a5e0d10-1c2d-4e3f-8a4b-5c6d7e8f9a0b&arch=x64&fw=uefi"},
 		{"unsafe", &Boot{Target: TargetImage, Kernel: "a b"}, nil, 500, ""},
 	} {
 		s.policy.set(func(Client) (*Boot, error) { return c.boot, c.err })

@@ -21,6 +21,10 @@ const (
 // errUnsafe says that something cannot be written into a boot script.
 var errUnsafe = errors.New("not allowed in a boot script")
 
+// stall ends a transfer of which nothing has come for 30 s. iPXE by itself waits for
+// ever when the cable is pulled in the midst of one.
+const stall = "--timeout 30000 "
+
 // maxLine bounds a script line: x86 Linux takes a command line of 2,048 bytes.
 const maxLine = 2000
 
@@ -193,7 +197,7 @@ func (s *script) loadLines(b Boot) ([]string, error) {
 	if err := safePath(file); err != nil {
 		return nil, err
 	}
-	kernel := []string{"kernel", s.site.httpURL("/boot/" + file)}
+	kernel := []string{"kernel " + stall + s.site.httpURL("/boot/" + file)}
 	var initrds []string
 	for i, p := range b.Initrds {
 		if err := safePath(p); err != nil {
@@ -201,7 +205,7 @@ func (s *script) loadLines(b Boot) ([]string, error) {
 		}
 		name := "initrd" + strconv.Itoa(i) + ".img"
 		kernel = append(kernel, "initrd="+name)
-		initrds = append(initrds, "initrd --name "+name+" "+s.site.httpURL("/boot/"+p)+" || goto failed")
+		initrds = append(initrds, "initrd "+stall+"--name "+name+" "+s.site.httpURL("/boot/"+p)+" || goto failed")
 	}
 	for _, a := range b.Cmdline {
 		if err := safeArgument(a); err != nil {
@@ -212,7 +216,7 @@ func (s *script) loadLines(b Boot) ([]string, error) {
 	if b.Way == WaySigned && s.fw != BIOS {
 		// Signed iPXE passes the kernel's signature to the shim of its maker. With
 		// Secure Boot off nothing is loaded, and unsigned iPXE has no such command.
-		initrds = append(initrds, "shim "+s.site.httpURL("/boot/loaders/"+shimFile)+" ||")
+		initrds = append(initrds, "shim "+stall+s.site.httpURL("/boot/loaders/"+shimFile)+" ||")
 	}
 	line := strings.Join(kernel, " ")
 	if len(line) > maxLine {
@@ -229,7 +233,7 @@ func (s *script) message(text string, seconds int) {
 		"echo Slipway: "+safeText(text),
 		"echo Asking the appliance at "+s.address()+" again in "+strconv.Itoa(seconds)+" seconds.",
 		"sleep "+strconv.Itoa(seconds),
-		"chain --replace --autofree "+s.site.httpURL(s.self)+" || goto failed",
+		"chain "+stall+"--replace --autofree "+s.site.httpURL(s.self)+" || goto failed",
 		":failed",
 		"echo Slipway: the appliance at "+s.address()+" does not answer. Restarting in 15 seconds.",
 		"sleep 15",
@@ -258,7 +262,7 @@ func autoexecScript(st site) string {
 		"iseq ${buildarch} i386 && set arch x86 ||",
 		"set fw uefi",
 		"iseq ${platform} pcbios && set fw bios && set arch x64 ||",
-		"chain --replace --autofree "+st.httpURL("/boot/script/${"+"${adapter}/mac:hexraw}")+
+		"chain "+stall+"--replace --autofree "+st.httpURL("/boot/script/${"+"${adapter}/mac:hexraw}")+
 			"?uuid=${uuid}&arch=${arch}&fw=${fw}&serial=${serial:uristring}&model=${product:uristring}&manufacturer=${manufacturer:uristring} || goto failed",
 		":failed",
 		"ifclose ${adapter} ||",

@@ -110,8 +110,8 @@ func TestImageScriptRetries(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"kernel http://10.77.0.2:8080/boot/0123abcd/vmlinuz initrd=initrd0.img initrd=initrd1.img slipway.server=10.77.0.2:8443 ",
-		"initrd --name initrd0.img http://10.77.0.2:8080/boot/0123abcd/initrd.zst || goto failed",
+		"kernel --timeout 30000 http://10.77.0.2:8080/boot/0123abcd/vmlinuz initrd=initrd0.img initrd=initrd1.img slipway.server=10.77.0.2:8443 ",
+		"initrd --timeout 30000 --name initrd0.img http://10.77.0.2:8080/boot/0123abcd/initrd.zst || goto failed",
 		"ifconf -c dhcp ${adapter} || goto failed", "iseq ${round} 5 && goto giveup ||", "\nreboot\n",
 	} {
 		if !strings.Contains(text, want) {

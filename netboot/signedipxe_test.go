@@ -72,7 +72,7 @@ func TestSignedByTFTP(t *testing.T) {
 
 // The script hands the kernel to its maker's shim: for signed iPXE alone.
 func TestSignedScript(t *testing.T) {
-	const line = "shim http://10.77.0.2:8080/boot/loaders/shimx64.efi ||\n"
+	const line = "shim --timeout 30000 http://10.77.0.2:8080/boot/loaders/shimx64.efi ||\n"
 	st := site{addr: grubServer, httpPort: 8080}
 	for _, c := range []struct {
 		way  Way

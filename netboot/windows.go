@@ -217,10 +217,10 @@ func (s *script) windowsLines(w Windows) ([]string, error) {
 	if s.fw == BIOS {
 		manager = windowsBIOSMgr
 	}
-	lines := []string{"kernel " + s.site.httpURL("/boot/loaders/"+wimbootFile) + " || goto failed"}
+	lines := []string{"kernel " + stall + s.site.httpURL("/boot/loaders/"+wimbootFile) + " || goto failed"}
 	// The name stands twice: as UEFI finds the file, and as BIOS does.
 	for _, f := range [][2]string{{manager, manager}, {"BCD", "BCD.media"}, {"boot.sdi", "boot.sdi"}, {"boot.wim", "boot.wim"}} {
-		lines = append(lines, "initrd --name "+f[0]+" "+file(f[1])+" "+f[0]+" || goto failed")
+		lines = append(lines, "initrd "+stall+"--name "+f[0]+" "+file(f[1])+" "+f[0]+" || goto failed")
 	}
 	return lines, nil
 }

@@ -130,8 +130,8 @@ func TestWindowsScripts(t *testing.T) {
 		has   []string
 		lacks string
 	}{
-		{"wimboot on UEFI", UEFI, Windows{Image: imageID, wimboot: true}, []string{"kernel http://10.77.0.2:8080/boot/loaders/wimboot || goto failed",
-			"initrd --name bootmgfw.efi http://10.77.0.2:8080/boot/" + imageID + "/bootmgfw.efi bootmgfw.efi || goto failed", "/BCD.media BCD ||", "/boot.wim boot.wim ||", "boot || goto failed"}, "sanboot"},
+		{"wimboot on UEFI", UEFI, Windows{Image: imageID, wimboot: true}, []string{"kernel --timeout 30000 http://10.77.0.2:8080/boot/loaders/wimboot || goto failed",
+			"initrd --timeout 30000 --name bootmgfw.efi http://10.77.0.2:8080/boot/" + imageID + "/bootmgfw.efi bootmgfw.efi || goto failed", "/BCD.media BCD ||", "/boot.wim boot.wim ||", "boot || goto failed"}, "sanboot"},
 		{"wimboot on BIOS", BIOS, Windows{Image: imageID, BIOS: true, wimboot: true}, []string{"--name bootmgr.exe "}, "bootmgfw"},
 		{"a disk on UEFI", UEFI, w, []string{"sanboot --no-describe http://10.77.0.2:8080/boot/" + imageID + "/winpe.img || goto failed"}, "wimboot"},
 		{"nothing on BIOS", BIOS, w, []string{"echo Slipway: Windows PE needs wimboot on this way"}, "boot.wim"},
