@@ -130,5 +130,8 @@ func (t *Terminal) lend(fn func()) {
 	t.output.Lock()
 	defer t.output.Unlock()
 	fn()
+	if l, ok := t.device.(interface{ Reopen() error }); ok {
+		_ = l.Reopen() // should it fail, the other consoles go on
+	}
 	t.render.Forget()
 }

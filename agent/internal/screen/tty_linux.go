@@ -5,39 +5,65 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // OpenTTY opens a console device as a terminal: raw, with a size.
 func OpenTTY(path string) (*Terminal, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open the console: %w", err)
-	}
-	conn, err := f.SyscallConn()
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("open the console: %w", err)
-	}
-	control := func(fn func(fd int) error) error {
-		var inner error
-		if err := conn.Control(func(fd uintptr) { inner = fn(int(fd)) }); err != nil {
-			return err
-		}
-		return inner
-	}
-	if err := control(makeRaw); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("set up the console %s: %w", path, err)
+	l := &line{path: path}
+	if err := l.Reopen(); err != nil {
+		return nil, err
 	}
 	name := filepath.Base(path)
 	size := func() (w, h int) {
 		w, h = 80, 24
-		_ = control(func(fd int) error { w, h = ttySize(fd); return nil })
+		_ = control(l.Load(), func(fd int) error { w, h = ttySize(fd); return nil })
 		return w, h
 	}
-	return NewTerminal(name, !isVideo(name), f, size), nil
+	return NewTerminal(name, !isVideo(name), l, size), nil
+}
+
+// line is a console's device. The kernel hangs it up, for everyone who has it open,
+// when a shell whose terminal it was ends.
+type line struct {
+	path string
+	atomic.Pointer[os.File]
+}
+
+func (l *line) Read(p []byte) (int, error)        { return l.Load().Read(p) }
+func (l *line) Write(p []byte) (int, error)       { return l.Load().Write(p) }
+func (l *line) Close() error                      { return l.Load().Close() }
+func (l *line) SetReadDeadline(t time.Time) error { return l.Load().SetReadDeadline(t) }
+
+// Reopen opens the device anew. Nobody may be reading or writing.
+func (l *line) Reopen() error {
+	f, err := os.OpenFile(l.path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return fmt.Errorf("open the console: %w", err)
+	}
+	if err := control(f, makeRaw); err != nil {
+		f.Close()
+		return fmt.Errorf("set up the console %s: %w", l.path, err)
+	}
+	if old := l.Swap(f); old != nil {
+		old.Close()
+	}
+	return nil
+}
+
+func control(f *os.File, fn func(fd int) error) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := conn.Control(func(fd uintptr) { inner = fn(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
 }
 
 // isVideo tells the video console (tty0, tty1) from serial and virtio consoles.
