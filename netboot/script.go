@@ -197,7 +197,7 @@ func (s *script) loadLines(b Boot) ([]string, error) {
 	if err := safePath(file); err != nil {
 		return nil, err
 	}
-	kernel := []string{"kernel " + stall + s.site.httpURL("/boot/" + file)}
+	kernel := []string{"kernel " + stall + s.site.httpURL("/boot/"+file)}
 	var initrds []string
 	for i, p := range b.Initrds {
 		if err := safePath(p); err != nil {
