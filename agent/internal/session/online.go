@@ -77,7 +77,8 @@ func (s *Session) describeOffline(n *screen.Notice, adapters []network.Adapter, 
 	for _, a := range adapters {
 		n.List = append(n.List, a.Text(now))
 	}
-	n.List = append(n.List, s.Hardware()...)
+	hardware := s.Hardware()
+	n.List = append(n.List, hardware...)
 	n.Title, n.Tone, n.Until, n.Actions = "Starting", screen.Calm, time.Time{}, nil
 	link, asking := false, false
 	for _, a := range adapters {
@@ -99,7 +100,11 @@ func (s *Session) describeOffline(n *screen.Notice, adapters []network.Adapter, 
 		n.Headline, n.Text, n.Next = "Looking for network adapters", "", "Loading drivers"
 		n.List = nil
 	case !link && waited > linkPatience:
-		trouble("No network link", "No adapter sees a link. Check the cable, the wall socket and the switch port.")
+		text := "No adapter sees a link. Check the cable, the wall socket and the switch port."
+		if len(hardware) > 0 { // most adapters run without a file of firmware, some do not
+			text += " Or it is what stands below: build the boot image with the driver or firmware that is missing."
+		}
+		trouble("No network link", text)
 	case asking && waited > leasePatience:
 		trouble("No address from the network", "The link is up, but no DHCP server gives this computer an address. "+
 			"Asking goes on by itself.")

@@ -386,3 +386,21 @@ func TestDamagedImage(t *testing.T) {
 	d.types("\r")
 	d.ends(boot.Restart)
 }
+
+// No link may be the cable, or what the adapter lacks: then both are said.
+func TestNoLinkAndWhatIsMissing(t *testing.T) {
+	d := newDevice(t)
+	idle := leased()
+	idle.State = network.NoLink
+	for _, c := range []struct {
+		hardware []string
+		both     bool
+	}{{nil, false}, {[]string{"8086:1209: driver e100 present, firmware missing: e100/d102e_ucode.bin"}, true}} {
+		d.session.Hardware = func() []string { return c.hardware }
+		var n screen.Notice
+		d.session.describeOffline(&n, []network.Adapter{idle}, d.session.Now().Add(-time.Hour), d.session.Now())
+		if n.Headline != "No network link" || !strings.Contains(n.Text, "Check the cable") || strings.Contains(n.Text, "firmware") != c.both {
+			t.Errorf("%s: %s", n.Headline, n.Text)
+		}
+	}
+}
