@@ -56,8 +56,23 @@ func rows() []row {
 // bootLimit is how long one boot may take.
 const bootLimit = 4 * time.Minute
 
+// chosen are the rows of these names, separated by commas; all when there are none.
+func chosen(only string) (list []row, err error) {
+	list = rows()
+	if only == "" {
+		return list, nil
+	}
+	names := strings.Split(only, ",")
+	for _, name := range names {
+		if !slices.ContainsFunc(list, func(r row) bool { return r.name == name }) {
+			err = errors.Join(err, fmt.Errorf("there is no row %q", name))
+		}
+	}
+	return slices.DeleteFunc(list, func(r row) bool { return !slices.Contains(names, r.name) }), err
+}
+
 // benchBoot measures every row once a round, one machine at a time.
-func benchBoot(ctx context.Context, packages, only string, rounds int, out io.Writer) error {
+func benchBoot(ctx context.Context, packages string, list []row, rounds int, out io.Writer) error {
 	if err := lab.Tools(); err != nil {
 		return err
 	}
@@ -65,11 +80,6 @@ func benchBoot(ctx context.Context, packages, only string, rounds int, out io.Wr
 	prepared, err := lab.Prepare(ctx, filepath.Join(lab.Root(), ".cache", "lab"), packages, lab.Options{Logger: logger, Label: "bench-boot"}, out)
 	if err != nil {
 		return err
-	}
-	list := rows()
-	if only != "" {
-		names := strings.Split(only, ",")
-		list = slices.DeleteFunc(list, func(r row) bool { return !slices.Contains(names, r.name) })
 	}
 	results := map[string][]lab.Milestones{}
 	for round := range rounds {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -33,5 +34,22 @@ func TestBootTable(t *testing.T) {
 		if !found {
 			t.Errorf("no line %q in\n%s", want, b.String())
 		}
+	}
+}
+
+// What cannot be measured is said before anything is begun.
+func TestArguments(t *testing.T) {
+	for want, args := range map[string][]string{
+		"one round":           {"tftp", "--rounds", "0"},
+		"no further":          {"boot", "bios"},
+		`there is no row "x"`: {"boot", "--only", "bios,x"},
+		usage:                 {"what"},
+	} {
+		if err := run(t.Context(), args, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	if list, err := chosen("bios"); err != nil || len(list) != 1 || list[0].name != "bios" {
+		t.Errorf("%+v, %v", list, err)
 	}
 }

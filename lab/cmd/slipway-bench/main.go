@@ -34,16 +34,23 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	rounds := flags.Int("rounds", 3, "how often each is measured; the median counts")
 	packages := flags.String("packages", filepath.Join(lab.Root(), ".cache", "packages"), "boot: folder of Debian packages (slipway image fetch)")
 	only := flags.String("only", "", "boot: measure only these rows, separated by commas")
+	if args[0] != "boot" && args[0] != "tftp" {
+		return errors.New(usage)
+	}
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	if *rounds < 1 || flags.NArg() > 0 {
+		return fmt.Errorf("one round at least, and no further arguments: %d, %q", *rounds, flags.Args())
+	}
 	switch args[0] {
 	case "boot":
-		if err := flags.Parse(args[1:]); err != nil {
+		list, err := chosen(*only)
+		if err != nil {
 			return err
 		}
-		return benchBoot(ctx, *packages, *only, *rounds, out)
-	case "tftp":
-		if err := flags.Parse(args[1:]); err != nil {
-			return err
-		}
+		return benchBoot(ctx, *packages, list, *rounds, out)
+	default:
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		r, err := lab.NewRun(lab.Options{Label: "bench-tftp"})
@@ -53,5 +60,4 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		defer r.CloseOnSignal()()
 		return errors.Join(benchTFTP(ctx, r, *rounds, out), r.Close())
 	}
-	return errors.New(usage)
 }
