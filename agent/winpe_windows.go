@@ -86,7 +86,7 @@ func workInWinPE(ctx context.Context) (boot.Way, error) {
 	s := &session.Session{Display: display, Network: parts.network, Settled: settled, Hardware: func() []string { return nil }, Rescan: func() {},
 		Image: image, ImageErr: imageErr, Facts: gathered, Identity: identity, Version: version, Environment: wire.WinPE,
 		Now: time.Now, SetClock: parts.setClock, Keyboard: func(string) {}, Log: logger, StateDir: state,
-		Machine: steps.Machine{Exec: steps.WindowsExec{}, Files: steps.LocalFiles{Dir: temporary(state)}, Disks: parts.disks},
+		Machine: steps.Machine{Exec: steps.WindowsExec{}, Files: steps.LocalFiles{Dir: temporary(state)}, Disks: parts.disks, DiskPatience: steps.UsualDiskPatience},
 		Target:  target{image: image, disks: parts.disks, log: logger},
 		Hooks:   session.Hooks{Dir: filepath.Join(drive, peHooks), Ran: filepath.Join(drive, peRan)}}
 	failed := make(chan error, 1)

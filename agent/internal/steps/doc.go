@@ -63,7 +63,16 @@ type Machine struct {
 	Root       string // of the installed system that the agent runs in; "/" when empty, on Windows the system's drive
 
 	EFIVariables string // folder of the firmware's variables; empty: where the kernel shows them
+
+	// DiskPatience is how long a disk that is not there is waited for; of all disks a
+	// tenth of it must pass without a change before one is chosen among them. USB sticks
+	// and SAS disks show themselves seconds after their driver was loaded, and a step may
+	// be the first thing a boot image does. 0: what is there is all there is.
+	DiskPatience time.Duration
 }
+
+// UsualDiskPatience is Machine.DiskPatience of boot images.
+const UsualDiskPatience = 20 * time.Second
 
 func (m Machine) efiVariables() string { return cmp.Or(m.EFIVariables, bootable.EFIVariables) }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 
 	"slipway/agent/internal/disk"
 	"slipway/tasksequence"
@@ -48,10 +50,6 @@ func chooseDisk(ctx context.Context, s *Step) (disk.Disk, error) {
 	if s.Machine.Disks == nil {
 		return disk.Disk{}, errNoDisks
 	}
-	list, err := s.Machine.Disks.List(ctx)
-	if err != nil {
-		return disk.Disk{}, err
-	}
 	rule := disk.Rule{By: s.Settings.Text("DiskRule"), Index: s.Settings.Int("DiskIndex"), Serial: s.Settings.Text("DiskSerial")}
 	if kind := s.Settings.Text("DiskType"); kind != "any" {
 		rule.Type = disk.Bus(kind)
@@ -59,7 +57,47 @@ func chooseDisk(ctx context.Context, s *Step) (disk.Disk, error) {
 	for _, item := range s.Settings.Value("ProtectedDisks").Items() {
 		rule.Protected = append(rule.Protected, strings.Split(item, "\n")...)
 	}
-	return disk.Choose(list, rule)
+	patience := s.Machine.DiskPatience
+	giveUp := time.Now().Add(patience)
+	list, err := quietDisks(ctx, s, giveUp)
+	for {
+		if err != nil {
+			return disk.Disk{}, err
+		}
+		chosen, missing := disk.Choose(list, rule)
+		if !errors.Is(missing, disk.ErrNotFound) || time.Now().After(giveUp) {
+			return chosen, missing
+		}
+		s.Progress(-1, "Waiting for the disk")
+		if err = pause(ctx, patience/10); err == nil {
+			list, err = s.Machine.Disks.List(ctx)
+		}
+	}
+}
+
+// quietDisks lists the disks when no more of them show themselves.
+func quietDisks(ctx context.Context, s *Step, giveUp time.Time) ([]disk.Disk, error) {
+	list, err := s.Machine.Disks.List(ctx)
+	for s.Machine.DiskPatience > 0 && err == nil && time.Now().Before(giveUp) {
+		before := list
+		if err = pause(ctx, s.Machine.DiskPatience/10); err != nil {
+			break
+		}
+		list, err = s.Machine.Disks.List(ctx)
+		if slices.EqualFunc(before, list, func(a, b disk.Disk) bool { return a.ID == b.ID }) {
+			break
+		}
+	}
+	return list, err
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }
 
 // planDisk turns the settings into a layout for the disk, with its ids.

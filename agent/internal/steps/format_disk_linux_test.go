@@ -1,10 +1,12 @@
 package steps
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/agent/internal/disk"
 	"slipway/agent/internal/disk/disktest"
@@ -96,5 +98,46 @@ func TestFormatDiskFails(t *testing.T) {
 	}
 	if _, err := formatDisk(t.Context(), formatStep(t, disks, vars, nil)); !errors.Is(err, broken) || vars.Text("_TargetLayout") != "" {
 		t.Errorf("%v, layout %q", err, vars.Text("_TargetLayout"))
+	}
+}
+
+// lateDisks show one disk more with each look from the second on.
+type lateDisks struct {
+	*disktest.Disks
+	looks int
+}
+
+func (l *lateDisks) List(ctx context.Context) ([]disk.Disk, error) {
+	all, err := l.Disks.List(ctx)
+	l.looks++
+	return all[:min(max(0, l.looks-1), len(all))], err
+}
+
+// TestDisksThatComeLate: no disk is chosen while more of them show themselves, and one
+// that is not there is waited for.
+func TestDisksThatComeLate(t *testing.T) {
+	for rule, want := range map[string]string{"smallest": "small", "largest": "big", "index": "big"} {
+		s := formatStep(t, &lateDisks{Disks: twoDisks(t)}, tasksequence.NewVariables(), map[string]any{"DiskRule": rule})
+		s.Machine.DiskPatience = 400 * time.Millisecond
+		if d, err := chooseDisk(t.Context(), s); err != nil || d.ID != want {
+			t.Errorf("%s: %q, %v", rule, d.ID, err)
+		}
+	}
+	late := &lateDisks{Disks: twoDisks(t), looks: -3} // quiet at first, as a USB stick is
+	s := formatStep(t, late, tasksequence.NewVariables(), map[string]any{"DiskRule": "serial", "DiskSerial": "S2"})
+	s.Machine.DiskPatience = time.Minute / 10
+	if d, err := chooseDisk(t.Context(), s); err != nil || d.ID != "small" {
+		t.Errorf("%q, %v", d.ID, err)
+	}
+	s = formatStep(t, twoDisks(t), tasksequence.NewVariables(), map[string]any{"DiskRule": "serial", "DiskSerial": "S3"})
+	s.Machine.DiskPatience = 200 * time.Millisecond
+	if _, err := chooseDisk(t.Context(), s); !errors.Is(err, disk.ErrNotFound) {
+		t.Error(err)
+	}
+	s.Machine.DiskPatience = time.Hour
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := chooseDisk(ctx, s); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
 	}
 }
