@@ -84,6 +84,76 @@ func TestRealAdapterInANamespace(t *testing.T) {
 	}
 }
 
+// TestPulledCableLeavesTheWayToTheOtherAdapter: both adapters have an address in the same
+// network, and the cable of the one whose routes come first is pulled.
+func TestPulledCableLeavesTheWayToTheOtherAdapter(t *testing.T) {
+	runtime.LockOSThread() // as above
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatalf("make a network namespace (run the tests as root): %v", err)
+	}
+	m := LinuxSystem{Kinds: []string{"veth"}}
+	for _, n := range []string{"0", "1"} {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = "dev" + n
+		if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "far" + n}); err != nil {
+			t.Fatal(err)
+		}
+		setFar(t, n, netlink.LinkSetUp)
+	}
+	devices, err := m.Devices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := map[string]int{}
+	for _, d := range devices {
+		if !strings.HasPrefix(d.Name, "dev") {
+			continue
+		}
+		index[d.Name] = d.Index
+		n, _ := strings.CutPrefix(d.Name, "dev")
+		l := Lease{Address: netip.MustParsePrefix("192.0.2.5" + n + "/24"), Routers: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}
+		metric := 100
+		if n == "1" {
+			metric = 101
+		}
+		if err := errors.Join(m.Up(d), m.Apply(d, l, metric)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	way := func(to string, want int) {
+		t.Helper()
+		got := 0
+		for range 100 { // the kernel notices a link some time later
+			routes, err := netlink.RouteGet(net.ParseIP(to))
+			if err == nil && len(routes) == 1 {
+				if got = routes[0].LinkIndex; got == want {
+					return
+				}
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Errorf("the way to %s is adapter %d, not %d", to, got, want)
+	}
+	way("198.51.100.7", index["dev0"])
+	setFar(t, "0", netlink.LinkSetDown)
+	way("198.51.100.7", index["dev1"])
+	way("192.0.2.9", index["dev1"])
+	setFar(t, "0", netlink.LinkSetUp)
+	way("198.51.100.7", index["dev0"])
+}
+
+// setFar changes the far end of a pair: its adapter has a link while both are up.
+func setFar(t *testing.T, n string, change func(netlink.Link) error) {
+	t.Helper()
+	link, err := netlink.LinkByName("far" + n)
+	if err == nil {
+		err = change(link)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // addPair makes a pair of virtual adapters in this namespace.
 func addPair(t *testing.T) netlink.Link {
 	t.Helper()

@@ -60,7 +60,9 @@ func (s LinuxSystem) Up(d Device) error {
 	if err != nil {
 		return err
 	}
-	return netlink.LinkSetUp(link)
+	// An address stays while the cable is out; its routes must not hide those of the other adapters meanwhile.
+	err = os.WriteFile("/proc/sys/net/ipv4/conf/"+d.Name+"/ignore_routes_with_linkdown", []byte("1"), 0)
+	return errors.Join(err, netlink.LinkSetUp(link))
 }
 
 // Apply implements System. The address is set without an end: the client ends it.
