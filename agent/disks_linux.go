@@ -15,7 +15,7 @@ import (
 
 // disks are the machine's disks; tools for them run like every command. medium is the
 // id of the boot image when the machine was started from a medium.
-func disks(log *slog.Logger, medium string) disk.Disks {
+func disks(log *slog.Logger, medium string) *disk.Linux {
 	return &disk.Linux{Log: log, Medium: medium, Run: func(ctx context.Context, args ...string) (string, error) {
 		var output strings.Builder
 		add := func(line string) { output.WriteString(line + "\n") }

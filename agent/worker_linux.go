@@ -93,10 +93,12 @@ func work(ctx context.Context, log *ring, logger *slog.Logger) (boot.Way, error)
 	if err != nil {
 		return boot.Restart, err
 	}
+	storage := disks(logger, medium)
 	s := &session.Session{Display: display, Network: manager, Changed: hw.changed, Settled: hw.settled, Hardware: hw.troubles,
 		Rescan: hw.rescan, Image: image, ImageErr: imageErr, Args: args, Facts: gathered, Identity: identity, Version: version,
 		Now: time.Now, SetClock: boot.SetClock, Keyboard: keyboard.suggest, Log: logger,
-		Machine:  steps.Machine{Exec: steps.LinuxExec{}, Files: steps.LinuxFiles{Dir: filepath.Join(stateDir, "tmp")}, Disks: disks(logger, medium), DiskPatience: steps.UsualDiskPatience},
+		Machine: steps.Machine{Exec: steps.LinuxExec{}, Files: steps.LinuxFiles{Dir: filepath.Join(stateDir, "tmp")}, Disks: storage, Settle: storage.Settle,
+			DiskPatience: steps.UsualDiskPatience},
 		Target:   target{image: image, load: hw.load, log: logger},
 		StateDir: stateDir, Tools: toolPack(image)}
 	failed := make(chan error, 1)

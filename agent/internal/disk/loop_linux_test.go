@@ -303,3 +303,46 @@ func TestTargetZerosAndDirect(t *testing.T) {
 		t.Error("the range is not what was written and zeroed")
 	}
 }
+
+// What was written to the mounted target and not synced is on the disk after Settle: a
+// copy of the disk, made as if power had failed, holds it.
+func TestSettleWritesTheTarget(t *testing.T) {
+	m, d := loopDisk(t, 700*mib, 512)
+	l, err := Plan(Spec{Layout: LayoutLinux, Firmware: BIOS}, d.Geometry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Identify(d.ID, "settle")
+	if err := m.Settle(); err != nil { // nothing is mounted
+		t.Error(err)
+	}
+	if _, err := m.Prepare(t.Context(), l, quietly); err != nil {
+		t.Fatal(err)
+	}
+	root, err := m.Mount(t.Context(), l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := bytes.Repeat([]byte("by a step\n"), 30_000)
+	if err := os.WriteFile(filepath.Join(root, "file"), want, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Settle(); err != nil {
+		t.Fatal(err)
+	}
+	part, _ := l.Find(RoleRoot)
+	cut, at := filepath.Join(t.TempDir(), "cut"), mounttest.Point(t)
+	backing, _ := strings.CutPrefix(d.ID, "loop-")
+	if err := os.Mkdir(at, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"cp", "--sparse=always", backing, cut}, {"mount", "-o", fmt.Sprintf("loop,offset=%d", part.Start), cut, at}} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", args[0], err, out)
+		}
+	}
+	defer func() { _ = unix.Unmount(at, 0) }()
+	if got, err := os.ReadFile(filepath.Join(at, "file")); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}

@@ -109,6 +109,25 @@ func deviceNumber(path string) string {
 	return fmt.Sprintf("%d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev))
 }
 
+// Settle waits until all that was written to the mounted target is on the disk.
+func (m *Linux) Settle() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, one := range readMounts(os.DirFS("/")) {
+		if !ours(one.point, m.target()) {
+			continue
+		}
+		f, err := os.Open(one.point)
+		if err == nil {
+			err = errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("write %s to the disk: %w", one.point, err)
+		}
+	}
+	return nil
+}
+
 // Unmount implements Disks.
 func (m *Linux) Unmount(context.Context) error {
 	m.mu.Lock()

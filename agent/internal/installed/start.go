@@ -35,6 +35,7 @@ type agent struct {
 	unplace   func() error // removes an agent that was placed here for one deployment
 	now       func() time.Time
 	stage     stage        // puts Windows PE onto the disk; nil: this is no Windows
+	toDisk    func() error // waits until what steps wrote is on the disk; nil: nothing is waited for
 	allowed   func() error // whether who runs the agent may change the system; nil: anybody may, in tests
 
 	config  Config
@@ -126,7 +127,7 @@ func (a *agent) deploy(ctx context.Context, unfinished string, returned bool) er
 		Environment: wire.FullOS, Certificate: a.cert, Passcode: a.config.Passcode, Sequence: a.config.Sequence,
 		Variables: a.config.Variables, Unattended: a.options.unattended, Unfinished: unfinished,
 		Facts: a.facts, Identity: identity, Version: a.version, Now: a.now, SetClock: a.clock, Keyboard: func(string) {},
-		Machine: steps.Machine{Exec: a.exec, Files: steps.LocalFiles{Dir: a.temporary}},
+		Machine: steps.Machine{Exec: a.exec, Files: steps.LocalFiles{Dir: a.temporary}, Settle: a.toDisk},
 		Log:     a.logger(), StateDir: a.state.dir, Watch: a.out.event,
 		Began: func(d wire.Deployment) { a.began(ctx, d) },
 		Ended: func(o runner.Outcome) { a.ended = &o }}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/agent/internal/steps"
 	"slipway/agent/internal/targetstate"
 )
@@ -36,7 +38,7 @@ func Start(args []string, version string, stdin *os.File, stdout, stderr io.Writ
 	a := &agent{options: o, version: version, stdin: stdin, out: newLines(stdout, time.Now), errs: newLines(stderr, time.Now),
 		network: newRunning(os.DirFS("/")), facts: gather(os.DirFS("/"), runtime.GOARCH),
 		power: initPower{}, autostart: newSystemd(o.state), exec: steps.LinuxExec{Env: environment()},
-		temporary: "/run/slipway-agent", unplace: func() error { return unplace("/") }, now: time.Now, allowed: isRoot}
+		temporary: "/run/slipway-agent", unplace: func() error { return unplace("/") }, now: time.Now, toDisk: toDisk, allowed: isRoot}
 	signals := []os.Signal{syscall.SIGTERM}
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
 		if !signal.Ignored(s) { // nohup, a job in the background
@@ -46,6 +48,19 @@ func Start(args []string, version string, stdin *os.File, stdout, stderr io.Writ
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	return a.run(ctx)
+}
+
+// toDisk writes the system's own file system to the disk. Others are left out: one over the
+// network may never answer.
+func toDisk() error {
+	f, err := os.Open("/")
+	if err == nil {
+		err = errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("write the system to the disk: %w", err)
+	}
+	return nil
 }
 
 func isRoot() error {

@@ -34,6 +34,9 @@ func (r *Runner) execute(ctx context.Context, e tasksequence.Execute) (Outcome, 
 	if errors.Is(err, errCancelled) {
 		return r.cancelStep(ctx, e, started)
 	}
+	if settled := r.settle(); err == nil {
+		err = settled
+	}
 	if err == nil && done.Restart != nil && done.Restart.Again {
 		return r.restartWithin(ctx, *done.Restart)
 	}
@@ -49,6 +52,15 @@ func (r *Runner) execute(ctx context.Context, e tasksequence.Execute) (Outcome, 
 		return r.restart(ctx, *done.Restart)
 	}
 	return Outcome{}, r.record(e.Position, result, started)
+}
+
+// settle waits until what the step wrote is on the disk: once its end is on record it does
+// not run again, also when power fails right after.
+func (r *Runner) settle() error {
+	if r.Machine.Settle == nil {
+		return nil
+	}
+	return r.Machine.Settle()
 }
 
 func (r *Runner) cancelStep(ctx context.Context, e tasksequence.Execute, started time.Time) (Outcome, error) {

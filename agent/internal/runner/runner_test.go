@@ -418,3 +418,40 @@ func TestAStepThatRestartsTheMachineGoesOnAfterwards(t *testing.T) {
 		t.Errorf("got %+v, %v, %q", out, err, b.face.lines)
 	}
 }
+
+// The end of a step is told when what it wrote is on the disk, and not before.
+func TestEndIsToldOnceOnTheDisk(t *testing.T) {
+	for _, broken := range []bool{false, true} {
+		b := newBench(t, run("one", "true"), run("two", "exit 3"))
+		ends := func() (n int) {
+			b.Do(func() {
+				for _, e := range b.Events {
+					if e.Kind == wire.EventStepFinished {
+						n++
+					}
+				}
+			})
+			return n
+		}
+		var told []int
+		b.runner.Machine.Settle = func() error {
+			time.Sleep(20 * time.Millisecond)
+			told = append(told, ends())
+			if broken {
+				return errors.New("the disk is broken")
+			}
+			return nil
+		}
+		out, err := b.run(t, b.start(t))
+		if err != nil || out.Status != Failed {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		want := []int{0, 1}
+		if broken {
+			want = want[:1] // the first step fails
+		}
+		if !slices.Equal(told, want) || broken != strings.Contains(out.Message, "the disk is broken") {
+			t.Errorf("ends told when the disk was waited for: %v, %+v", told, out)
+		}
+	}
+}

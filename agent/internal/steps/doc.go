@@ -59,8 +59,9 @@ type Machine struct {
 	Autopilot  Autopilot
 	DomainJoin DomainJoin
 	Cloud      Cloud
-	WinPE      WinPE  // nil: this is no installed Windows
-	Root       string // of the installed system that the agent runs in; "/" when empty, on Windows the system's drive
+	WinPE      WinPE        // nil: this is no installed Windows
+	Settle     func() error // waits until what a step wrote is on the disk; nil: nothing has to be waited for
+	Root       string       // of the installed system that the agent runs in; "/" when empty, on Windows the system's drive
 
 	EFIVariables string // folder of the firmware's variables; empty: where the kernel shows them
 
