@@ -24,6 +24,7 @@ const (
 	crashWindow          = 10 * time.Minute //
 	maxCrashWait         = 20 * time.Second
 	keptLines            = 16 // of the worker's last words, shown on the screen
+	leftWait             = 10 * time.Second
 )
 
 // Supervise is PID 1. It mounts, starts the worker, reaps every orphan, starts
@@ -87,7 +88,9 @@ func (s *supervisor) run() {
 			end(s.log, Restart)
 		}
 		sayOnConsoles(crashText(status, words, fmt.Sprintf("It starts again in %d seconds.", int(wait.Seconds()))))
-		time.Sleep(wait)
+		started := time.Now()
+		endLeft(leftWait)
+		time.Sleep(wait - time.Since(started))
 	}
 }
 
@@ -150,6 +153,22 @@ func reapUntil(pid int) syscall.WaitStatus {
 			return status
 		}
 	}
+}
+
+// endLeft ends what a crashed worker left behind: the commands of its step would go on
+// beside those of the next one. They are asked first, and given patience: a program that
+// serves a file system writes what it still holds, and unmounts it.
+func endLeft(patience time.Duration) {
+	_ = syscall.Kill(-1, syscall.SIGTERM)
+	for limit := time.Now().Add(patience); time.Now().Before(limit); {
+		switch got, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); {
+		case errors.Is(err, syscall.ECHILD): // orphans are children of PID 1
+			return
+		case got <= 0:
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	_ = syscall.Kill(-1, syscall.SIGKILL)
 }
 
 // lastLines keeps the end of what the worker wrote to its standard error.

@@ -2,9 +2,12 @@ package boot
 
 import (
 	"bytes"
+	"errors"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -31,6 +34,57 @@ func TestRunWorkerTellsWhyItCrashed(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "the worker of the test") {
 		t.Errorf("log: %q", log.String())
+	}
+}
+
+// asInit is set for the part of TestWhatACrashedWorkerLeftEnds that is PID 1 of a namespace.
+const asInit = "SLIPWAY_TEST_AS_INIT"
+
+func TestWhatACrashedWorkerLeftEnds(t *testing.T) {
+	if os.Getenv(asInit) == "" {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestWhatACrashedWorkerLeftEnds$", "-test.v")
+		cmd.Env = append(os.Environ(), asInit+"=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS")) {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
+	if os.Getpid() != 1 {
+		t.Fatal("it would end every program of this machine")
+	}
+	dir := t.TempDir()
+	for _, script := range []string{
+		"sleep 60",
+		"(setsid sleep 60 &)", // an orphan with a session of its own
+		"trap 'sleep 0.3; echo told > " + dir + "/told; exit' TERM; touch " + dir + "/ready1; while :; do sleep 0.05; done",
+		"trap '' TERM; touch " + dir + "/ready2; while :; do sleep 0.05; done",
+	} {
+		if err := exec.Command("sh", "-c", script).Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"/ready1", "/ready2"} {
+		for limit := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			if _, err := os.Stat(dir + name); err == nil {
+				break
+			} else if time.Now().After(limit) {
+				t.Fatal(err)
+			}
+		}
+	}
+	endLeft(2 * time.Second)
+	if text, err := os.ReadFile(dir + "/told"); err != nil {
+		t.Errorf("what takes a moment to end was not waited for: %q, %v", text, err)
+	}
+	for limit := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		got, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		if errors.Is(err, syscall.ECHILD) {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("something goes on: %d, %v", got, err)
+		}
 	}
 }
 
