@@ -93,14 +93,24 @@ func (d *Decoder) Feed(p []byte) []Key {
 // Pending reports whether an incomplete sequence waits.
 func (d *Decoder) Pending() bool { return len(d.rest) > 0 }
 
-// Flush ends an incomplete sequence: a lone ESC is the Escape key.
+// Flush ends an incomplete sequence: a lone ESC is the Escape key, and what begins a
+// character of UTF-8 that nothing follows comes from a terminal that sends Latin-1.
 func (d *Decoder) Flush() []Key {
-	lone := len(d.rest) == 1 && d.rest[0] == 0x1b
+	rest := d.rest
 	d.rest = nil
-	if lone {
-		return []Key{{Code: Escape}}
+	if len(rest) == 0 || rest[0] == 0x1b {
+		if len(rest) == 1 {
+			return []Key{{Code: Escape}}
+		}
+		return nil
 	}
-	return nil
+	var keys []Key
+	for _, b := range rest {
+		if b >= 0xa0 {
+			keys = append(keys, Key{Code: Rune, Rune: rune(b)})
+		}
+	}
+	return keys
 }
 
 // next reads one key; n 0 means that bytes are missing.

@@ -52,6 +52,17 @@ func TestEscapeAlone(t *testing.T) {
 	}
 }
 
+// A person types slower than a terminal sends the bytes of one character.
+func TestLatin1TypedAlone(t *testing.T) {
+	d := NewDecoder()
+	if keys := d.Feed([]byte("\xe4")); len(keys) != 0 || !d.Pending() {
+		t.Errorf("decided too early: %v", keys)
+	}
+	if keys := d.Flush(); !reflect.DeepEqual(keys, []Key{{Rune, 'ä'}}) || d.Pending() {
+		t.Errorf("got %v", keys)
+	}
+}
+
 func TestControlStandIns(t *testing.T) {
 	for r, want := range map[rune]KeyCode{'r': F2, 'k': F3, 't': F5, 'e': F6, 'l': F8, 'x': F9, 'p': F10, 'u': Ctrl} {
 		if got := (Key{Ctrl, r}).Plain().Code; got != want {
