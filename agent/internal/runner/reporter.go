@@ -55,7 +55,8 @@ type Reporter struct {
 	logs     []wire.LogLine
 	logNext  int64
 	logBytes int
-	dropped  int
+	dropped  int // lines that went and that the log does not tell of yet
+	told     int // of them, those of which the lines on their way tell
 	logFull  bool
 	progress *wire.Progress
 	changed  chan struct{} // closed and renewed at each change of what is kept
@@ -221,16 +222,16 @@ func eventSize(e wire.Event) int {
 func (r *Reporter) logBatch() wire.LogBatch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.dropped > 0 && len(r.logs) > 0 {
-		r.logs[0].Text = fmt.Sprintf("... %d lines were left out here: the appliance was not reached for too long", r.dropped+1)
-		r.dropped = 0
-	}
+	r.told = r.dropped
 	b := wire.LogBatch{Epoch: r.epoch}
 	size := 0
 	for _, l := range r.logs {
 		size += len(l.Text)*2 + lineOverhead // JSON may double a text of quotes
 		if len(b.Lines) > 0 && (size > batchBytes || len(b.Lines) >= 5*maxBatch) {
 			break
+		}
+		if len(b.Lines) == 0 && r.told > 0 {
+			l.Text = fmt.Sprintf("... %d lines were left out here: the appliance was not reached for too long", r.told+1)
 		}
 		b.Lines = append(b.Lines, l)
 	}
@@ -261,6 +262,12 @@ func (r *Reporter) keptLogs(sent wire.LogBatch, answer wire.LogAnswer) {
 		kept = r.logNext
 	} else if last := sent.Lines[len(sent.Lines)-1].Number; kept < last {
 		kept = last // taken but not counted: sending them again forever would help nobody
+	}
+	r.dropped -= r.told
+	for _, l := range sent.Lines {
+		if len(r.logs) > 0 && l.Number < r.logs[0].Number { // it came all the same
+			r.dropped--
+		}
 	}
 	for len(r.logs) > 0 && r.logs[0].Number <= kept {
 		r.logBytes -= len(r.logs[0].Text) + lineOverhead

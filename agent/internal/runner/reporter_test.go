@@ -3,6 +3,8 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,7 @@ import (
 type api struct {
 	mu     sync.Mutex
 	down   bool
+	noLogs bool // its log cannot be written
 	full   bool
 	kept   int64
 	events []wire.Event
@@ -53,6 +56,9 @@ func (a *api) Logs(_ context.Context, _ string, in wire.LogBatch) (wire.LogAnswe
 	defer a.mu.Unlock()
 	if a.down {
 		return wire.LogAnswer{}, errors.New("no route")
+	}
+	if a.noLogs {
+		return wire.LogAnswer{}, &client.Error{Status: http.StatusInsufficientStorage}
 	}
 	a.lines = append(a.lines, in.Lines...)
 	return wire.LogAnswer{Kept: in.Lines[len(in.Lines)-1].Number, Full: a.full}, nil
@@ -144,6 +150,34 @@ func TestLogLinesAreBounded(t *testing.T) {
 		}
 		if last := a.lines[len(a.lines)-1]; last.Number != 20000 {
 			t.Errorf("the newest line is number %d", last.Number)
+		}
+	})
+}
+
+// Lines that go in several goes, with failed reports in between, are all told.
+func TestAllLinesLeftOutAreTold(t *testing.T) {
+	a := &api{noLogs: true}
+	reporting(t, a, func(t *testing.T, r *Reporter) {
+		const goes, each = 3, 20000
+		for range goes {
+			for range each {
+				r.Log("info", "x", strings.Repeat("a", 2000))
+			}
+			time.Sleep(time.Minute)
+		}
+		a.set(func() { a.noLogs = false })
+		time.Sleep(time.Minute)
+		r.mu.Lock()
+		left := r.logBytes
+		r.mu.Unlock()
+		if left != 0 {
+			t.Errorf("%d bytes count as kept, and nothing is", left)
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		var out int
+		if _, err := fmt.Sscanf(a.lines[0].Text, "... %d lines were left out", &out); err != nil || out+len(a.lines)-1 != goes*each {
+			t.Errorf("%d lines came, the first is %q", len(a.lines), a.lines[0].Text)
 		}
 	})
 }
