@@ -52,6 +52,7 @@ func superviseOnce() {
 	}
 	// Ctrl-Alt-Del comes as SIGINT instead of an immediate reset.
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF)
+	outlive()
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPWR)
 	go func() {
@@ -62,6 +63,14 @@ func superviseOnce() {
 		}
 	}()
 	(&supervisor{log: log}).run()
+}
+
+// outlive takes the signals by which a Go program ends otherwise: programs tell PID 1 by
+// some of them to read its configuration again. They are not ignored, because that would
+// be inherited by all commands of steps.
+func outlive() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGTRAP,
+		syscall.SIGSTKFLT, syscall.SIGSYS, syscall.SIGXCPU, syscall.SIGXFSZ)
 }
 
 type supervisor struct {

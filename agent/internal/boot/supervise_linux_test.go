@@ -37,21 +37,45 @@ func TestRunWorkerTellsWhyItCrashed(t *testing.T) {
 	}
 }
 
-// asInit is set for the part of TestWhatACrashedWorkerLeftEnds that is PID 1 of a namespace.
-const asInit = "SLIPWAY_TEST_AS_INIT"
-
-func TestWhatACrashedWorkerLeftEnds(t *testing.T) {
-	if os.Getenv(asInit) == "" {
-		cmd := exec.Command("/proc/self/exe", "-test.run=^TestWhatACrashedWorkerLeftEnds$", "-test.v")
-		cmd.Env = append(os.Environ(), asInit+"=1")
+// inNamespace runs the test again as PID 1 of a namespace of its own, and reports whether
+// this is that run.
+func inNamespace(t *testing.T) bool {
+	t.Helper()
+	const here = "SLIPWAY_TEST_AS_INIT"
+	if os.Getenv(here) == "" {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+		cmd.Env = append(os.Environ(), here+"=1")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS")) {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		return
+		return false
 	}
 	if os.Getpid() != 1 {
-		t.Fatal("it would end every program of this machine")
+		t.Fatal("this is for PID 1: it may end every program")
+	}
+	return true
+}
+
+func TestPID1OutlivesSignals(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	outlive()
+	for _, name := range []string{"HUP", "QUIT", "ABRT", "USR1", "USR2", "TRAP", "16", "SYS", "XCPU", "XFSZ", "PIPE", "ALRM"} {
+		if out, err := exec.Command("sh", "-c", "kill -"+name+" 1").CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", name, err, out)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if out, err := exec.Command("sh", "-c", "kill -HUP $$; echo ignored").CombinedOutput(); err == nil {
+		t.Errorf("commands of steps inherit it: %s", out)
+	}
+}
+
+func TestWhatACrashedWorkerLeftEnds(t *testing.T) {
+	if !inNamespace(t) {
+		return
 	}
 	dir := t.TempDir()
 	for _, script := range []string{
