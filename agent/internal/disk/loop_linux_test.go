@@ -346,3 +346,31 @@ func TestSettleWritesTheTarget(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
+
+// A disk that goes by the target's id and holds another table is not mounted, written to or
+// made anew: names change with a restart where disks have no serial number of their own.
+func TestAnotherDiskUnderTheTargetsIDIsLeftAlone(t *testing.T) {
+	m, d := loopDisk(t, 700*mib, 512)
+	l, err := Plan(Spec{Layout: LayoutLinux, Firmware: BIOS}, d.Geometry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := l
+	other.Partitions = append([]Partition(nil), l.Partitions...)
+	l.Identify(d.ID, "one")
+	other.Identify(d.ID, "other")
+	if _, err := m.Prepare(t.Context(), other, quietly); err != nil {
+		t.Fatal(err)
+	}
+	root, _ := l.Find(RoleRoot)
+	_, mounting := m.Mount(t.Context(), l)
+	_, opening := m.OpenPartition(t.Context(), l, root.Number, OpenOptions{})
+	for what, err := range map[string]error{"mount": mounting, "open": opening, "renew": m.Renew(t.Context(), l, root.Number)} {
+		if !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if ok, err := m.Holds(t.Context(), other); err != nil || !ok {
+		t.Errorf("the other disk was changed: %v, %v", ok, err)
+	}
+}

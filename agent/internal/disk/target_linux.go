@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -93,6 +94,9 @@ func (m *Linux) Device(ctx context.Context, l Layout, number int) (string, error
 	if _, ok := l.Partition(number); !ok {
 		return "", fmt.Errorf("there is no partition %d on %s", number, d)
 	}
+	if err := isOn(l, d); err != nil {
+		return "", err
+	}
 	path := partitionPath(d, number)
 	var st unix.Stat_t
 	if unix.Stat(path, &st) == nil {
@@ -104,4 +108,26 @@ func (m *Linux) Device(ctx context.Context, l Layout, number int) (string, error
 	}
 	defer f.Close()
 	return path, m.tellKernel(ctx, f, d, l.Partitions)
+}
+
+// isOn makes sure that the disk holds the layout's table. An id is no proof: disks that share
+// a serial number, or have none, are told apart by names and places, which may change with a
+// restart.
+func isOn(l Layout, d Disk) error {
+	if l.TableID == "" {
+		return nil
+	}
+	f, err := os.Open(d.Path)
+	if err != nil {
+		return fmt.Errorf("open the disk: %w", err)
+	}
+	defer f.Close()
+	found, err := ReadTable(f, d.Size, d.SectorSize)
+	if err == nil && !strings.EqualFold(found.TableID, l.TableID) {
+		err = fmt.Errorf("its partition table is %s, and that of the target disk is %s", found.TableID, l.TableID)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s is not the disk that was made the target, or was partitioned otherwise since: %w", ErrRefused, d, err)
+	}
+	return nil
 }
