@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime/debug"
 	"time"
 
+	"slipway/agent/internal/client"
 	"slipway/agent/internal/steps"
 	"slipway/agent/wire"
 	"slipway/tasksequence"
@@ -30,6 +32,9 @@ func (r *Runner) execute(ctx context.Context, e tasksequence.Execute) (Outcome, 
 	done, err := r.attempts(ctx, e)
 	if ctx.Err() != nil {
 		return Outcome{}, ctx.Err()
+	}
+	if errors.Is(err, ErrSignedIn) { // no end of the step: it goes on after a new sign-in
+		return Outcome{}, err
 	}
 	if errors.Is(err, errCancelled) {
 		return r.cancelStep(ctx, e, started)
@@ -90,6 +95,9 @@ func (r *Runner) attempts(ctx context.Context, e tasksequence.Execute) (steps.Ou
 		if cause := context.Cause(ctx); cause != nil {
 			return done, cause
 		}
+		if client.Status(err) == http.StatusUnauthorized || errors.Is(err, ErrSignedIn) {
+			return done, ErrSignedIn
+		}
 		if err == nil || try >= e.Retries {
 			return done, err
 		}
@@ -120,7 +128,11 @@ func (r *Runner) attempt(ctx context.Context, e tasksequence.Execute) (done step
 			err = fmt.Errorf("the step failed inside the agent: %v", p)
 		}
 		if err != nil {
-			err = errors.New(masker.Mask(err.Error()))
+			signedOut := client.Status(err) == http.StatusUnauthorized
+			if err = errors.New(masker.Mask(err.Error())); signedOut {
+				r.log("warn", e.Path, e.Name+": "+err.Error())
+				err = ErrSignedIn
+			}
 		}
 		r.masker = tasksequence.NewMasker(r.vars.Secrets())
 	}()

@@ -455,3 +455,29 @@ func TestEndIsToldOnceOnTheDisk(t *testing.T) {
 		}
 	}
 }
+
+// A step that the appliance no longer knows the sign-in of has not failed: after a new
+// sign-in it is gone on with.
+func TestStepWhoseSignInEndsIsGoneOnWith(t *testing.T) {
+	b := newBench(t, run("x", "true", func(n *tasksequence.Node) { n.Settings["AfterInterruption"] = json.RawMessage(`"run-again"`) }))
+	b.runner.Journal = JournalFile{filepath.Join(t.TempDir(), "reports.json")}
+	definition, _ := tasksequence.BuiltinCatalogue().Find(tasksequence.RunCommandLine, 0)
+	tries := 0
+	b.runner.Executors = map[string]steps.Executor{definition.Executor: func(context.Context, *steps.Step) (steps.Outcome, error) {
+		if tries++; tries == 1 {
+			return steps.Outcome{}, fmt.Errorf("fetch the tool pack: %w", &client.Error{Status: http.StatusUnauthorized})
+		}
+		return steps.Outcome{}, nil
+	}}
+	d := b.start(t)
+	if _, err := b.run(t, d); !errors.Is(err, ErrSignedIn) {
+		t.Fatal(err)
+	}
+	d, err := b.client.Resume(t.Context(), d.ID, wire.LinuxPE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := b.run(t, d); err != nil || out.Status != Succeeded || tries != 2 {
+		t.Errorf("%+v, %v after %d tries", out, err, tries)
+	}
+}
