@@ -120,8 +120,15 @@ func (f From) Need(ctx context.Context, progress func(percent int, text string),
 	return nil
 }
 
+// incomplete is there while a pack is unpacked. One that is left tells of a pack that was
+// not unpacked to its end: its programs may be cut off, or lack their libraries.
+const incomplete = "etc/slipway/tools.incomplete"
+
 // missing names the first program that is not there.
 func (p *Pack) missing(programs []string) string {
+	if _, err := os.Lstat(filepath.Join(p.Root, incomplete)); err == nil && len(programs) > 0 {
+		return programs[0]
+	}
 	for _, name := range programs {
 		if Find(p.Root, name) == "" {
 			return name
@@ -180,10 +187,16 @@ func unpack(packed []byte, root string, limit int64) error {
 		return err
 	}
 	defer z.Close()
+	if err := dir.MkdirAll(path.Dir(incomplete), 0o755); err != nil {
+		return err
+	}
+	if err := dir.WriteFile(incomplete, nil, 0o600); err != nil {
+		return err
+	}
 	for r := tar.NewReader(z); ; {
 		h, err := r.Next()
 		if err == io.EOF {
-			return nil
+			return dir.Remove(incomplete)
 		}
 		if err != nil {
 			return err

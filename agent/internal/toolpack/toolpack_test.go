@@ -100,6 +100,24 @@ func TestOtherPacksAreRefused(t *testing.T) {
 	}
 }
 
+// What was unpacked in part, because memory ran out or the agent was killed, is not used.
+func TestAPackThatWasUnpackedInPart(t *testing.T) {
+	f, a := pinned(t, packOf(t, tar.Header{Name: "usr/sbin/mke2fs", Mode: 0o755}, tar.Header{Name: "lib64/ld.so", Mode: 0o755}))
+	f.Pack.Pin.Unpacked = 4
+	if err := f.Need(t.Context(), none, "mke2fs"); err == nil {
+		t.Fatal("there was no room")
+	}
+	f.Pack.Pin.Unpacked = 8
+	for range 2 {
+		if err := f.Need(t.Context(), none, "mke2fs"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(f.Pack.Root, "lib64/ld.so")); err != nil || a.calls != 2 {
+		t.Errorf("after %d calls: %v", a.calls, err)
+	}
+}
+
 // An appliance that does not keep the image any more says so: the step fails with its
 // words, at once.
 func TestAPackThatIsGone(t *testing.T) {
