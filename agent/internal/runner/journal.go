@@ -76,8 +76,9 @@ func (j JournalFile) Keep(e Entries) error {
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
+		return err
 	}
-	return err
+	return syncFolder(filepath.Dir(j.Path)) // or a power loss brings the journal before back
 }
 
 // Kept implements Journal.
