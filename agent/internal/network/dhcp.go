@@ -73,7 +73,9 @@ func (c *Client) Run(ctx context.Context) error {
 	for {
 		lease, err := Lease{}, errNak
 		if remembered {
-			lease, err = c.takeOver(ctx, wanted)
+			if lease, err = c.takeOver(ctx, wanted); errors.Is(err, errNak) {
+				c.Tell(Event{State: Asking, Err: err})
+			}
 			remembered = false
 		}
 		if err != nil && ctx.Err() == nil {

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -68,6 +69,7 @@ type Manager struct {
 
 	mu       sync.Mutex
 	adapters map[int]*runner
+	naming   sync.Mutex // two adapters may get their addresses at once
 }
 
 type runner struct {
@@ -76,6 +78,7 @@ type runner struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 	carrier chan bool
+	applied bool // the system has its address; only the DHCP client's goroutine looks at it
 }
 
 // How often adapters and their links are looked at: more often at the start, where
@@ -235,10 +238,12 @@ func (m *Manager) apply(r *runner, e Event) {
 	switch e.State {
 	case Leased:
 		err = m.System.Apply(r.device, e.Lease, 100+r.device.Index)
+		r.applied = true
 		m.Log.Info("address", "adapter", r.device.Name, "lease", e.Lease.String(), "seconds", int(e.Lease.Expiry.Seconds()))
 	case Asking:
-		if m.held(r) {
+		if m.held(r) || r.applied && m.useless(e.Err) {
 			err = m.System.Remove(r.device)
+			r.applied = false
 			m.Log.Warn("address lost", "adapter", r.device.Name, "error", e.Err)
 		}
 	}
@@ -250,6 +255,13 @@ func (m *Manager) apply(r *runner, e Event) {
 	if e.State == Leased {
 		m.nameServers()
 	}
+}
+
+// useless says whether the address from before the link was lost has to go: its network
+// refuses it, or nobody answers there and its routes would hide another adapter's.
+// Otherwise it stays: connections survive a cable that was out for a moment.
+func (m *Manager) useless(why error) bool {
+	return errors.Is(why, errNak) || why != nil && m.online()
 }
 
 func (m *Manager) held(r *runner) bool {
@@ -276,6 +288,8 @@ func (m *Manager) change(r *runner, e Event) {
 }
 
 func (m *Manager) nameServers() {
+	m.naming.Lock()
+	defer m.naming.Unlock()
 	var dns []netip.Addr
 	domain := ""
 	for _, a := range m.Adapters() {

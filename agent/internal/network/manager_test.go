@@ -99,6 +99,48 @@ func TestManagerThroughADevicesLife(t *testing.T) {
 	})
 }
 
+// A cable that comes back in another network: the address from before goes when it is
+// refused, or when it hides an adapter that has one. Where it is all there is it stays.
+func TestAddressOfANetworkThatIsLeft(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		refuse, other bool
+		stays         bool
+	}{{"alone", false, false, true}, {"refused", true, false, false}, {"beside another", false, true, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			first, second := newServer(), newServer()
+			second.address = net.IPv4(192, 0, 2, 60)
+			m := &machine{servers: map[int]*server{1: first, 2: second}, applied: map[int]string{}}
+			manager := &Manager{System: m, Log: slog.New(slog.DiscardHandler), Notify: func() {}}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); _ = manager.Run(ctx) }()
+			plug := func(carrier bool) {
+				if tt.other {
+					m.set(device(1, carrier), device(2, true))
+				} else {
+					m.set(device(1, carrier))
+				}
+				time.Sleep(10 * time.Second)
+			}
+			plug(true)
+			plug(false)
+			if m.applied[1] == "" {
+				t.Errorf("%s: the address went with the cable", tt.name)
+			}
+			first.set(func() { first.silent, first.refuse = !tt.refuse, tt.refuse })
+			plug(true)
+			m.mu.Lock()
+			if stays := m.applied[1] != ""; stays != tt.stays || tt.other && m.applied[2] == "" {
+				t.Errorf("%s: applied %v", tt.name, m.applied)
+			}
+			m.mu.Unlock()
+			cancel()
+			<-done
+		})
+	}
+}
+
 func TestLeaseIsForTheLoadersAdapter(t *testing.T) {
 	m := &Manager{BootIF: net.HardwareAddr{2, 0, 0, 0, 0, 1}, Lease: netip.MustParseAddr("192.0.2.9")}
 	own, other := &runner{device: device(1, true)}, &runner{device: device(2, true)}
