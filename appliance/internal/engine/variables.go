@@ -15,14 +15,18 @@ import (
 // secret once stays secret. The record comes back sorted by name.
 func (e *Engine) merge(id string, records []fleet.VariableRecord, reported []wire.Variable) ([]fleet.VariableRecord, error) {
 	records = slices.Clone(records)
+	index := make(map[string]int, len(records))
+	for i, r := range records {
+		index[strings.ToLower(r.Name)] = i
+	}
 	for _, v := range reported {
 		value, err := readVariable(v)
 		if err != nil {
 			return nil, err
 		}
-		at := slices.IndexFunc(records, func(r fleet.VariableRecord) bool { return strings.EqualFold(r.Name, v.Name) })
+		at, known := index[strings.ToLower(v.Name)]
 		name := v.Name
-		if at >= 0 {
+		if known {
 			name = records[at].Name
 			value.Secret = value.Secret || records[at].Sealed != nil
 		}
@@ -30,10 +34,14 @@ func (e *Engine) merge(id string, records []fleet.VariableRecord, reported []wir
 		if err != nil {
 			return nil, err
 		}
-		if at >= 0 {
+		if known {
 			records[at] = record
-		} else {
-			records = append(records, record)
+			continue
+		}
+		index[strings.ToLower(name)] = len(records)
+		records = append(records, record)
+		if len(records) > tasksequence.MaxVariables { // at once: a report may hold very many, and each costs a sealing
+			return nil, checkSizes(records)
 		}
 	}
 	slices.SortFunc(records, func(a, b fleet.VariableRecord) int {

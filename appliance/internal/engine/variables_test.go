@@ -154,3 +154,35 @@ func TestHugeVariablesAreRefused(t *testing.T) {
 	b.expect("kept in the record", b.record(d.ID).Kept, kept)
 	b.report(d.ID, 1, wire.Event{Number: kept + 1, Kind: wire.EventVariables, Variables: []wire.Variable{{Name: "V1", Value: text("small")}}})
 }
+
+// countingSealer counts what is sealed.
+type countingSealer struct {
+	boxSealer
+	sealed *int
+}
+
+func (s countingSealer) Seal(plain []byte, purpose string) ([]byte, error) {
+	*s.sealed++
+	return s.boxSealer.Seal(plain, purpose)
+}
+
+// TestAFloodOfVariablesIsRefusedEarly: the work is done within a transaction, which
+// others wait for.
+func TestAFloodOfVariablesIsRefusedEarly(t *testing.T) {
+	var sealed int
+	b := newBench(t, func(o *Options) { o.Sealer = countingSealer{sealed: &sealed} })
+	d := b.begin()
+	event := wire.Event{Number: 1, Kind: wire.EventVariables}
+	for i := range 5000 {
+		event.Variables = append(event.Variables, wire.Variable{Name: fmt.Sprintf("V%d", i), Value: text("x"), Secret: true})
+	}
+	_, err := b.events(d.ID, 1, event)
+	b.expectField("a flood", err, "variables")
+	if sealed > tasksequence.MaxVariables+1 {
+		t.Errorf("%d values were sealed", sealed)
+	}
+	event.Variables = event.Variables[:10]
+	event.Variables = append(event.Variables, wire.Variable{Name: "v3", Value: text("y")}, wire.Variable{Name: "V3", Value: text("z")})
+	b.report(d.ID, 1, event)
+	b.expect("names in another case", len(b.record(d.ID).Variables), 11)
+}
