@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"slipway/agent/wire"
@@ -12,6 +13,13 @@ import (
 
 // maxBatch bounds the events of one report.
 const maxBatch = 500
+
+// maxSecrets bounds what is masked beside the secrets of the record, in bytes: without
+// it a device could fill the memory. Each value counts more, as it costs time too.
+const (
+	maxSecrets = 4 << 20
+	eachSecret = 1 << 10
+)
 
 // Events records what a device reports of its deployment; an empty batch is a
 // heartbeat. Numbers count from 1 in each epoch. A number that was kept before
@@ -37,7 +45,9 @@ func (e *Engine) Events(ctx context.Context, token fleet.Token, id string, batch
 		return wire.EventAnswer{Kept: max(r.before.Kept, last(batch)), Orders: []string{orderCancel}}, nil
 	}
 	if len(r.fresh) > 0 || r.obeyed() {
-		if err := r.commit(ctx); err != nil {
+		err := r.commit(ctx)
+		r.forget(err)
+		if err != nil {
 			return wire.EventAnswer{}, err
 		}
 	} else {
@@ -120,6 +130,9 @@ func (r *report) prepare() error {
 	if len(secrets) > 0 {
 		r.masker = r.s.masker.With(secrets)
 	}
+	for _, secret := range secrets {
+		r.s.secrets += eachSecret + len(secret)
+	}
 	r.s.masker = r.masker // at once: should the outcome be unknown, masking too much is right
 	r.plan, err = r.e.paths(r.s, r.before)
 	return err
@@ -183,6 +196,19 @@ func (r *report) answer() wire.EventAnswer {
 	}
 	r.s.delivered = r.after.Order
 	return answer
+}
+
+// forget drops the secrets that are not in the record, once there are many: those of
+// refused reports, and values that were replaced. The first ones may still be in a log.
+func (r *report) forget(err error) {
+	if r.s.secrets <= maxSecrets || errors.Is(err, state.ErrUnknown) {
+		return
+	}
+	kept := r.after
+	if err != nil {
+		kept = r.before
+	}
+	r.s.masker, r.s.secrets = r.e.maskerFor(kept), 0
 }
 
 // ended is done once a deployment has come to its end, by whatever way.

@@ -21,6 +21,7 @@ type session struct {
 	gone      bool       // closed and forgotten: take the session anew
 	plan      map[string]planEntry
 	masker    *tasksequence.Masker
+	secrets   int // what reports added to the masker, see maxSecrets
 	log       *logFile
 	history   *history
 	delivered string // the order that was in an answer

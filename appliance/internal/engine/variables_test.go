@@ -186,3 +186,45 @@ func TestAFloodOfVariablesIsRefusedEarly(t *testing.T) {
 	b.report(d.ID, 1, event)
 	b.expect("names in another case", len(b.record(d.ID).Variables), 11)
 }
+
+// TestSecretsDoNotPileUp: neither those of refused reports nor values that were
+// replaced are held without bound. What is in the record stays masked.
+func TestSecretsDoNotPileUp(t *testing.T) {
+	b := newBench(t)
+	d := b.begin()
+	secret := func(event wire.Event, value string) wire.Event {
+		event.Variables = []wire.Variable{{Name: "P", Value: text(value), Secret: true}}
+		return event
+	}
+	shown := func(n int64, value string) string {
+		t.Helper()
+		b.log(d.ID, 1, wire.LogLine{Number: n, Text: "it is " + value})
+		return b.readLog(d.ID, n, 1)
+	}
+	long := func(i int) string {
+		return fmt.Sprintf("%02d", i) + strings.Repeat("x", tasksequence.MaxVariableValue-100)
+	}
+	refuse := func(value string) {
+		t.Helper()
+		_, err := b.events(d.ID, 1, secret(finished(1, "no-such-step", "succeeded"), value))
+		b.expectField("a step that is not there", err, "path")
+	}
+	refuse("hush-hush")
+	b.expect("after one", shown(1, "hush-hush"), "1:it is *** of 1")
+	for i := range 70 {
+		refuse(long(i))
+	}
+	b.expect("after many", shown(2, "hush-hush"), "2:it is hush-hush of 2")
+
+	kind := wire.Event{Kind: wire.EventVariables}
+	for i := range int64(70) {
+		kind.Number = i + 1
+		b.report(d.ID, 1, secret(kind, long(int(i))))
+	}
+	kind.Number = 71
+	b.report(d.ID, 1, secret(kind, "in-the-record"))
+	if held := b.engine.sessions[d.ID].secrets; held > maxSecrets {
+		t.Errorf("%d bytes of secrets are held", held)
+	}
+	b.expect("what is kept", shown(3, "in-the-record"), "3:it is *** of 3")
+}
