@@ -162,8 +162,8 @@ type Audit interface {
 	// Recent returns matching entries, newest first.
 	Recent(ctx context.Context, q AuditQuery) ([]fleet.AuditEntry, error)
 	// Export writes every matching entry, oldest first, as it reads them. Before,
-	// After and Limit do not count.
-	Export(ctx context.Context, w io.Writer, q AuditQuery, format string) error
+	// After and Limit do not count. That it was exported is an entry too.
+	Export(ctx context.Context, by Actor, w io.Writer, q AuditQuery, format string) error
 }
 
 // CheckState is the outcome of one health check.

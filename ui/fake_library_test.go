@@ -118,7 +118,7 @@ func (f fakeAudit) Recent(_ context.Context, q AuditQuery) ([]fleet.AuditEntry, 
 	return out[:min(len(out), q.Limit)], nil
 }
 
-func (f fakeAudit) Export(ctx context.Context, w io.Writer, q AuditQuery, format string) error {
+func (f fakeAudit) Export(ctx context.Context, _ Actor, w io.Writer, q AuditQuery, format string) error {
 	if f.readOnly { // stands for a log that cannot be read
 		_, err := w.Write([]byte("half a l"))
 		return errors.Join(err, errors.New("the rest cannot be read"))

@@ -139,7 +139,7 @@ func (c *Console) exportAudit(v *visit) error {
 		return nil
 	}
 	out := &counting{w: v.w}
-	err := c.backend.Audit.Export(v.ctx(), out, q, format)
+	err := c.backend.Audit.Export(v.ctx(), v.actor(), out, q, format)
 	switch {
 	case err == nil || v.ctx().Err() != nil:
 		return nil // done, or the browser left

@@ -120,6 +120,13 @@ func TestAccountsAndTokens(t *testing.T) {
 	b.wants(b.post("/admin/tokens/revoke", "token", scripts[0].ID), http.StatusSeeOther)
 }
 
+// TestExportOfTheAuditLogIsAnEntry, as it is when a script exports it.
+func TestExportOfTheAuditLogIsAnEntry(t *testing.T) {
+	b := newBench(t)
+	b.signIn("anna")
+	b.wants(b.get("/audit/export?format=csv"), http.StatusOK, ",anna,audit.exported,csv,,192.0.2.50,ok,")
+}
+
 // TestProvider signs a person in at a real OpenID provider, through the routes a
 // browser takes, and refuses one without a role.
 func TestProvider(t *testing.T) {
