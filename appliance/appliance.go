@@ -50,6 +50,7 @@ type appliance struct {
 	syslog   *syslog.Forwarder // nil: the audit log is not forwarded
 	audit    *audit.Log
 	settings *settings.Service
+	drafts   *drafts.Store
 	devices  *devices.Service
 	admin    *devices.Admin
 	auth     *auth.Service
@@ -119,6 +120,9 @@ func (a *appliance) buildTrust(ctx context.Context) (err error) {
 }
 
 func (a *appliance) buildAccess(context.Context) (err error) {
+	if a.drafts, err = drafts.Open(a.folder("drafts"), a.keyring); err != nil {
+		return err
+	}
 	a.devices = devices.New(devices.Options{Store: a.store, Logger: a.log, Sealer: a.keyring})
 	a.admin = devices.NewAdmin(a.devices, a.audit)
 	a.auth, err = auth.New(auth.Options{Store: a.store, Audit: a.audit, Resolve: a.devices.ResolveSignIn, Find: a.devices.Find, Sealer: a.keyring, Logger: a.log,
@@ -127,6 +131,11 @@ func (a *appliance) buildAccess(context.Context) (err error) {
 			select {
 			case a.held <- struct{}{}:
 			default: // the console will look anyway
+			}
+		},
+		OnRemoved: func(account string) {
+			if err := a.drafts.Forget(account); err != nil {
+				a.log.Error("drafts of a removed account are left", "account", account, "error", err)
 			}
 		}})
 	return err
@@ -264,16 +273,12 @@ func tftpListen(l config.Listener) (netip.AddrPort, error) {
 
 func (a *appliance) buildWeb(context.Context) (err error) {
 	health := &health{a}
-	unsaved, err := drafts.Open(a.folder("drafts"), a.keyring)
-	if err != nil {
-		return err
-	}
 	uploads, err := a.content.Uploads(ui.UploadsPath + "/")
 	if err != nil {
 		return err
 	}
 	a.console, err = ui.New(ui.Config{Logger: a.log, Backend: console.Backend(console.Services{
-		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Drafts: unsaved, Content: a.content, Catalogues: a.lists, Uploads: uploads, Images: a.images, Graph: a.graph, Audit: a.audit, Settings: a.settings, Store: a.store, Health: health,
+		Auth: a.auth, Devices: a.admin, Engine: a.engine, Library: a.library, Drafts: a.drafts, Content: a.content, Catalogues: a.lists, Uploads: uploads, Images: a.images, Graph: a.graph, Audit: a.audit, Settings: a.settings, Store: a.store, Health: health,
 		Servers: func() []string { return []string{a.agentConfig().Server} },
 	}, a.held)})
 	if err != nil {

@@ -100,7 +100,9 @@ func (s *Service) AddAccount(ctx context.Context, actor Actor, name, password st
 // RemoveAccount removes an account and signs it out. Errors: ErrNotFound,
 // ErrLastAdministrator, ErrLockout.
 func (s *Service) RemoveAccount(ctx context.Context, actor Actor, name string) error {
-	return s.changeAccount(ctx, actor, name, "account.removed", "", func(tx *state.Tx, a fleet.Account) error {
+	var key string
+	err := s.changeAccount(ctx, actor, name, "account.removed", "", func(tx *state.Tx, a fleet.Account) error {
+		key = a.Name
 		if err := errors.Join(keepAdministrator(tx, a), keepBreakGlass(tx, a)); err != nil {
 			return err
 		}
@@ -109,6 +111,10 @@ func (s *Service) RemoveAccount(ctx context.Context, actor Actor, name string) e
 		}
 		return tx.Accounts().Delete(a.Name)
 	})
+	if err == nil {
+		s.onGone(key)
+	}
+	return err
 }
 
 // SetRole changes what an account may do, effective at once. Errors: ErrNotFound,

@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +55,8 @@ func TestAddAccountValidates(t *testing.T) {
 
 func TestLastAdministratorStays(t *testing.T) {
 	b := newBench(t)
+	var removed []string
+	b.onGone = func(account string) { removed = append(removed, account) }
 	b.addAccount(t, "anna", fleet.RoleAdministrator)
 	b.addAccount(t, "tom", fleet.RoleTechnician)
 	wants(t, b.RemoveAccount(t.Context(), Actor{}, "anna"), ErrLastAdministrator)
@@ -61,8 +64,11 @@ func TestLastAdministratorStays(t *testing.T) {
 	wants(t, b.SetRole(t.Context(), Actor{}, "anna", fleet.RoleAdministrator), nil)
 	wants(t, b.RemoveAccount(t.Context(), Actor{}, "nobody"), ErrNotFound)
 	b.addAccount(t, "eva", fleet.RoleAdministrator)
-	wants(t, b.RemoveAccount(t.Context(), Actor{}, "anna"), nil)
+	wants(t, b.RemoveAccount(t.Context(), Actor{}, "ANNA"), nil)
 	wants(t, b.RemoveAccount(t.Context(), Actor{}, "eva"), ErrLastAdministrator)
+	if !slices.Equal(removed, []string{"anna"}) {
+		t.Errorf("told of the removal of %q", removed)
+	}
 }
 
 // Two administrators who remove each other at the same moment: one stays.

@@ -57,6 +57,7 @@ type Options struct {
 	Sealer       Sealer
 	Certificates *clientcert.Verifier // nil: one that keeps no revocation lists
 	OnHeld       func()               // called after the waiting list changed; must not block
+	OnRemoved    func(account string) // called after an account was removed
 	Hash         Params               // costs of new hashes; DefaultParams
 	Now          func() time.Time     // time.Now
 	Logger       *slog.Logger         // slog.Default()
@@ -69,6 +70,7 @@ type Service struct {
 	resolve  Resolver
 	find     Finder
 	onHeld   func()
+	onGone   func(account string)
 	now      func() time.Time
 	log      *slog.Logger
 	hasher   *hasher
@@ -108,8 +110,11 @@ func New(o Options) (*Service, error) {
 	if o.OnHeld == nil {
 		o.OnHeld = func() {}
 	}
+	if o.OnRemoved == nil {
+		o.OnRemoved = func(string) {}
+	}
 	s := &Service{
-		store: o.Store, audit: o.Audit, resolve: o.Resolve, find: o.Find, onHeld: o.OnHeld, now: o.Now, log: o.Logger,
+		store: o.Store, audit: o.Audit, resolve: o.Resolve, find: o.Find, onHeld: o.OnHeld, onGone: o.OnRemoved, now: o.Now, log: o.Logger,
 		hasher: newHasher(o.Hash), gate: newGate(), throttle: newThrottle(o.Now),
 		sealer: o.Sealer, certificates: o.Certificates, looks: newLooks(o.Now), providers: oidc.NewClients(o.Now),
 		flows: newFlows(), starts: newStarts(), anonymous: newStarts(), visits: newVisits(),

@@ -54,12 +54,24 @@ type kept struct {
 	Sealed  []byte `json:"sealed"`
 }
 
-const suffix = ".draft"
+const (
+	suffix     = ".draft"
+	unfinished = "new-"
+)
 
 // Open makes the folder if it is not there.
 func Open(dir string, sealer Sealer) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder of drafts: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), unfinished) { // by a crash
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unfinished drafts: %w", err)
 	}
 	return &Store{dir: dir, sealer: sealer}, nil
 }
@@ -126,7 +138,7 @@ func (s *Store) Put(account, id string, body []byte) error {
 
 // replace writes a file beside the old one and puts it in its place.
 func replace(dir, file string, text []byte) (err error) {
-	f, err := os.CreateTemp(dir, "new-*")
+	f, err := os.CreateTemp(dir, unfinished+"*")
 	if err != nil {
 		return err
 	}
@@ -153,6 +165,19 @@ func (s *Store) Remove(account, id string) error {
 		return fmt.Errorf("remove the draft: %w", err)
 	}
 	return nil
+}
+
+// Forget removes all drafts of an account: who gets its name next must not see them.
+func (s *Store) Forget(account string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	files, err := s.files(account)
+	for _, file := range files {
+		if gone := os.Remove(filepath.Join(s.dir, file)); gone != nil {
+			err = errors.Join(err, fmt.Errorf("remove the draft: %w", gone))
+		}
+	}
+	return err
 }
 
 // List returns an account's drafts by id. What cannot be opened is left out.

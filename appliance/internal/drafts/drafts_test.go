@@ -98,3 +98,27 @@ func TestBounds(t *testing.T) {
 		t.Errorf("a damaged draft hides the others: %d, %v", len(list), err)
 	}
 }
+
+// TestDraftsGoWithTheirAccount, and what a crash left unfinished goes at the start.
+func TestDraftsGoWithTheirAccount(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "new-123"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir, mirror{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Put("anna", "office", []byte("1")), s.Put("anna", "lab", []byte("2")), s.Put("bert", "office", []byte("3")), s.Forget("anna")); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.List("anna"); err != nil || len(list) != 0 {
+		t.Errorf("of the removed account: %v, %v", list, err)
+	}
+	if body, err := s.Get("bert", "office"); err != nil || string(body) != "3" {
+		t.Errorf("of another account: %q, %v", body, err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
