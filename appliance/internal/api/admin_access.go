@@ -93,7 +93,8 @@ func (a *API) addToken(c *call) (any, error) {
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
-	value, t, err := a.Auth.AddToken(c.ctx(), a.by(c), in.Name, in.Role, time.Duration(in.Days)*24*time.Hour)
+	days := max(-1, min(in.Days, maxDays)) // still out of bounds then, but no overflow
+	value, t, err := a.Auth.AddToken(c.ctx(), a.by(c), in.Name, in.Role, time.Duration(days)*24*time.Hour)
 	if err != nil {
 		return nil, err
 	}
