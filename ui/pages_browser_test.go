@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -322,6 +323,31 @@ func TestListsDoNotJump(t *testing.T) {
 	tb.press("[data-apply]")
 	tb.until("the new row", `document.querySelector("tbody tr a").textContent === "0-FIRST"`)
 	tb.noComplaints("devices")
+}
+
+// TestProgressElsewhereFetchesNothing: a device's page shows only its own deployments,
+// so that steps of another one's must not fetch it over and over.
+func TestProgressElsewhereFetchesNothing(t *testing.T) {
+	browser := browsertest.Start(t)
+	s := startSite(t, true)
+	tb := openTab(t, browser, s, 1280, 800, "light")
+	tb.signIn()
+	tb.open("/devices/d0003")
+	if eval[bool](tb, `Boolean(document.querySelector('[data-k="deployment:run1"]'))`) {
+		t.Fatal("the deployment is this device's own")
+	}
+	eval[bool](tb, `(() => { window.__fetched = 0; const send = XMLHttpRequest.prototype.send; XMLHttpRequest.prototype.send = function () { window.__fetched++; send.call(this); }; return true })()`)
+	for i := range 4 {
+		s.change(Change{Kind: ChangeDeployment, ID: "run1"}, func() {
+			d := s.deployments["run1"]
+			d.CurrentName, d.StepNumber = "Part "+strconv.Itoa(i), i+1
+			s.deployments["run1"] = d
+		})
+		time.Sleep(700 * time.Millisecond) // longer than the page gathers changes
+	}
+	if n := eval[int](tb, `window.__fetched`); n > 1 {
+		t.Errorf("the page was fetched %d times", n)
+	}
 }
 
 // TestStreamIsResumed: a stream that was cut says so, and catches up with what

@@ -265,7 +265,7 @@ export function startLive(log) {
       for (const p of b.p || []) {
         if (patch(p)) continue;
         const list = document.querySelector(`[data-list="${CSS.escape(p.k.split(":")[0])}"]`);
-        if (list && p.n && Date.parse(p.n) > drawnAt - 60000) stale(list);
+        if (list && p.n && (news(p) || list.dataset.list !== "deployment") && Date.parse(p.n) > drawnAt - 60000) stale(list);
       }
       for (const kind of b.c || []) {
         for (const region of document.querySelectorAll(`[data-on~="${CSS.escape(kind)}"]`)) {
@@ -329,6 +329,10 @@ export function startLive(log) {
   open();
 }
 
+// news: a status is sent when it is a new one. Steps and percents of a deployment that
+// is not shown would fetch the page over and over.
+const news = (p) => Boolean(p.n && p.f.status);
+
 // needsRedraw: values are patched in place, so a region is fetched anew only when
 // it shows something else than values: another set of rows, or whole sentences.
 function needsRedraw(region, b, kind) {
@@ -345,7 +349,7 @@ function needsRedraw(region, b, kind) {
     if (!p.k.startsWith("deployment:")) return false;
     const here = rows.includes(p.k);
     if (name === "running") return here === Boolean(p.final);
-    if (name === "recent" || name === "attention" || name === "tasks") return Boolean(p.final) || (name === "tasks" && !here);
-    return !here && Boolean(p.n);
+    if (name === "recent" || name === "attention" || name === "tasks") return Boolean(p.final) || (name === "tasks" && !here && news(p));
+    return !here && news(p);
   });
 }
