@@ -123,6 +123,26 @@ func TestUploadOverACutLine(t *testing.T) {
 	}
 }
 
+// TestUploadOfAFileThatIsGone stops instead of blaming the connection for ever.
+func TestUploadOfAFileThatIsGone(t *testing.T) {
+	browser := browsertest.Start(t)
+	s := startSite(t, true)
+	path := filepath.Join(t.TempDir(), "rescue.tar.gz")
+	if err := os.WriteFile(path, []byte("0123456789abcdef"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tb := openTab(t, browser, s, 1280, 800, "light")
+	tb.signIn()
+	tb.open("/content/add")
+	tb.do(chromedp.SetUploadFiles(chromedp.CSS("#files"), []string{path}), setSelect("#purpose", "other"))
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	tb.press("form[data-upload] .primary")
+	tb.until("the word that it cannot be read", `document.querySelector(".uploads .lost")?.textContent.includes("cannot be read")`)
+	tb.until("the button again", `!document.querySelector("form[data-upload] .primary").disabled`)
+}
+
 // TestContentJobsLive: bytes move while one looks, what is typed in the filter stays,
 // and what was taken in comes into the list without a reload.
 func TestContentJobsLive(t *testing.T) {

@@ -66,6 +66,10 @@ async function send(form, file, row) {
       return id;
     } catch (e) {
       if (e instanceof Stop) throw e;
+      // What was changed, moved or is a folder fails like a connection, but for ever.
+      await file.slice(0, 1).arrayBuffer().catch(() => {
+        throw new Stop("This cannot be read: it is a folder, or the file was changed or moved since. Choose the file again.");
+      });
       row.say("Connection lost. It goes on by itself, next try in " + Math.round(wait / 1000) + " s.");
       await new Promise((done) => setTimeout(done, wait));
       wait = Math.min(wait * 2, longestWait);
