@@ -117,7 +117,7 @@ func (a *API) setSettings(c *call) (any, error) {
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
-	return nil, a.Settings.Set(c.ctx(), c.Actor, in)
+	return nil, a.Settings.Set(c.ctx(), c.Actor, addressOf(c), in)
 }
 
 // by is who changes something, for the audit log.

@@ -23,12 +23,7 @@ func (s security) Reminder(ctx context.Context) (int, error) {
 
 // SetReminder implements ui.Security.
 func (s security) SetReminder(ctx context.Context, by ui.Actor, days int) error {
-	v, err := s.settings.Get(ctx)
-	if err != nil {
-		return translate(err)
-	}
-	v.PasscodeMaxAgeDays = days
-	err = s.settings.Set(ctx, by.Name, v)
+	err := s.settings.Change(ctx, by.Name, by.Address.String(), func(v *fleet.Settings) { v.PasscodeMaxAgeDays = days })
 	if errors.Is(err, settings.ErrInvalid) {
 		return &ui.FieldError{Field: "reminder", Detail: sentence(err, settings.ErrInvalid)}
 	}

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"regexp"
+	"slices"
+	"strings"
 
 	"slipway/appliance/internal/state"
 	"slipway/fleet"
@@ -43,29 +45,64 @@ func New(store *state.Store, audit Auditor) *Service { return &Service{store: st
 // Get returns the settings in force.
 func (s *Service) Get(context.Context) (out fleet.Settings, err error) {
 	err = s.store.View(func(tx *state.Tx) error {
-		out, err = tx.Settings().Get(key)
-		if errors.Is(err, state.ErrNotFound) {
-			out, err = Default(), nil
-		}
+		out, err = read(tx)
 		return err
 	})
 	return out, err
 }
 
+func read(tx *state.Tx) (fleet.Settings, error) {
+	v, err := tx.Settings().Get(key)
+	if errors.Is(err, state.ErrNotFound) {
+		return Default(), nil
+	}
+	return v, err
+}
+
 // Set checks and stores the settings, effective at once for whoever asks next.
 // Errors wrap ErrInvalid or are those of the state.
-func (s *Service) Set(ctx context.Context, actor string, v fleet.Settings) error {
-	if err := Validate(v); err != nil {
+func (s *Service) Set(ctx context.Context, actor, address string, v fleet.Settings) error {
+	return s.Change(ctx, actor, address, func(now *fleet.Settings) { *now = v })
+}
+
+// Change is Set for some of the settings; the others stay as they are.
+func (s *Service) Change(ctx context.Context, actor, address string, change func(*fleet.Settings)) error {
+	var changed []string
+	err := s.store.Update(ctx, func(tx *state.Tx) error {
+		before, err := read(tx)
+		if err != nil {
+			return err
+		}
+		v := before
+		change(&v)
+		if err := Validate(v); err != nil {
+			return err
+		}
+		changed = differences(before, v)
+		return tx.Settings().Put(v)
+	})
+	if err != nil {
 		return err
 	}
-	if err := s.store.Update(ctx, func(tx *state.Tx) error { return tx.Settings().Put(v) }); err != nil {
-		return err
-	}
-	e := fleet.AuditEntry{Actor: actor, Action: "settings.changed", Outcome: "ok"}
+	e := fleet.AuditEntry{Actor: actor, Address: address, Action: "settings.changed", Outcome: "ok", Reason: strings.Join(changed, "; ")}
 	if err := s.audit.Write(ctx, e); err != nil {
 		slog.WarnContext(ctx, "audit entry was not written", "action", e.Action, "error", err)
 	}
 	return nil
+}
+
+// differences says what is changed, for the audit log.
+func differences(before, v fleet.Settings) (out []string) {
+	if v.Keyboard != before.Keyboard {
+		out = append(out, fmt.Sprintf("keyboard %s, was %s", v.Keyboard, before.Keyboard))
+	}
+	if !slices.Equal(v.SharedMACs, before.SharedMACs) {
+		out = append(out, fmt.Sprintf("sharedMacs %d, were %d", len(v.SharedMACs), len(before.SharedMACs)))
+	}
+	if v.PasscodeMaxAgeDays != before.PasscodeMaxAgeDays {
+		out = append(out, fmt.Sprintf("passcodeMaxAgeDays %d, was %d", v.PasscodeMaxAgeDays, before.PasscodeMaxAgeDays))
+	}
+	return out
 }
 
 var keyboardForm = regexp.MustCompile(`^[a-z]{2,8}$`)

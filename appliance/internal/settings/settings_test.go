@@ -45,14 +45,23 @@ func TestDefaultsHoldUntilSomethingIsSet(t *testing.T) {
 		t.Errorf("the defaults are not valid: %v", err)
 	}
 	want := fleet.Settings{Keyboard: "de", PasscodeMaxAgeDays: 0, SharedMACs: []string{"52:54:00:00:00:01"}}
-	if err := s.Set(t.Context(), "anna", want); err != nil {
+	if err := s.Set(t.Context(), "anna", "192.0.2.9", want); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Get(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if len(*log) != 1 || (*log)[0].Actor != "anna" || (*log)[0].Action != "settings.changed" || (*log)[0].Outcome != "ok" {
+	changed := fleet.AuditEntry{Actor: "anna", Address: "192.0.2.9", Action: "settings.changed", Outcome: "ok",
+		Reason: "keyboard de, was us; sharedMacs 1, were 0; passcodeMaxAgeDays 0, was 180"}
+	if len(*log) != 1 || (*log)[0] != changed {
 		t.Errorf("audit: %+v", *log)
+	}
+	if err := s.Change(t.Context(), "anna", "192.0.2.9", func(v *fleet.Settings) { v.PasscodeMaxAgeDays = 30 }); err != nil {
+		t.Fatal(err)
+	}
+	want.PasscodeMaxAgeDays = 30
+	if got, err := s.Get(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -71,7 +80,7 @@ func TestWhatIsNotValidChangesNothing(t *testing.T) {
 		s, log := service(t)
 		v := Default()
 		change(&v)
-		if err := s.Set(t.Context(), "anna", v); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), says) {
+		if err := s.Set(t.Context(), "anna", "192.0.2.9", v); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)
 		}
 		if got, err := s.Get(t.Context()); err != nil || !reflect.DeepEqual(got, Default()) || len(*log) != 0 {
