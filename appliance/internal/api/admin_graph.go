@@ -26,7 +26,7 @@ func (a *API) graphRoutes() []route {
 		{Method: "GET", Path: admin + "/graph", Access: Viewer, Summary: "How the appliance reaches Microsoft Graph, and the permissions it needs there", Out: GraphSettings{}, Handle: a.graphSettings},
 		{Method: "PATCH", Path: admin + "/graph", Access: Administrator, Summary: "Change the settings for Microsoft Graph, all or none, effective at once", In: ChangeGraph{}, Out: GraphSettings{}, Handle: a.changeGraph},
 		{Method: "POST", Path: admin + "/graph/test", Access: Administrator, Summary: "Try the settings for Microsoft Graph out; nothing is changed there", Out: fleet.GraphTest{}, Handle: func(c *call) (any, error) {
-			return a.Graph.Test(c.ctx(), c.Actor)
+			return a.Graph.Test(c.ctx(), c.Actor, addressOf(c))
 		}},
 		{Method: "POST", Path: prefix + "/deployments/{id}/autopilot", Access: Device, Summary: "Register the device with Windows Autopilot, and say how far that is; for the step of that name",
 			In: wire.AutopilotRegistration{}, Out: wire.AutopilotState{}, Handle: a.autopilot},
@@ -46,7 +46,7 @@ func (a *API) changeGraph(c *call) (any, error) {
 	if err := c.body(&in); err != nil {
 		return nil, err
 	}
-	if err := a.Graph.Change(c.ctx(), c.Actor, in.Settings); err != nil {
+	if err := a.Graph.Change(c.ctx(), c.Actor, addressOf(c), in.Settings); err != nil {
 		return nil, err
 	}
 	return a.graphSettings(c)

@@ -35,7 +35,7 @@ func (graphSettings) Permissions() []ui.GraphPermission {
 
 // Change implements ui.Graph.
 func (g graphSettings) Change(ctx context.Context, by ui.Actor, changes map[string]string) error {
-	err := g.graph.Change(ctx, by.Name, changes)
+	err := g.graph.Change(ctx, by.Name, by.Address.String(), changes)
 	var invalid *graph.InvalidError
 	if errors.As(err, &invalid) {
 		return &ui.FieldError{Field: invalid.Field, Detail: invalid.Detail}
@@ -45,6 +45,6 @@ func (g graphSettings) Change(ctx context.Context, by ui.Actor, changes map[stri
 
 // Test implements ui.Graph.
 func (g graphSettings) Test(ctx context.Context, by ui.Actor) (fleet.GraphTest, error) {
-	t, err := g.graph.Test(ctx, by.Name)
+	t, err := g.graph.Test(ctx, by.Name, by.Address.String())
 	return t, translate(err)
 }

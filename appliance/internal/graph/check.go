@@ -16,7 +16,7 @@ import (
 
 // Test tries the settings out as they stand: a token, its permissions, and a read of
 // Autopilot's devices. Nothing is changed in the tenant.
-func (s *Service) Test(ctx context.Context, actor string) (fleet.GraphTest, error) {
+func (s *Service) Test(ctx context.Context, actor, address string) (fleet.GraphTest, error) {
 	v, err := s.Settings(ctx)
 	if err != nil {
 		return fleet.GraphTest{}, err
@@ -28,7 +28,7 @@ func (s *Service) Test(ctx context.Context, actor string) (fleet.GraphTest, erro
 		outcome = "error"
 		out.Lines = append(out.Lines, advice(failed))
 	}
-	s.note(ctx, fleet.AuditEntry{Actor: actor, Action: "graph.tested", Outcome: outcome, Object: "Microsoft Graph"})
+	s.note(ctx, fleet.AuditEntry{Actor: actor, Address: address, Action: "graph.tested", Outcome: outcome, Object: "Microsoft Graph"})
 	return out, nil
 }
 

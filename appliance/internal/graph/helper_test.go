@@ -77,7 +77,7 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) set(t *testing.T, changes map[string]string) {
 	t.Helper()
-	if err := b.Change(t.Context(), "ada", changes); err != nil {
+	if err := b.Change(t.Context(), "ada", "192.0.2.9", changes); err != nil {
 		t.Fatal(err)
 	}
 }

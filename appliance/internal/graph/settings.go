@@ -73,7 +73,7 @@ func settings(tx *state.Tx) (fleet.Graph, error) {
 
 // Change changes settings by their keys, all or none, effective at once. An empty
 // value removes one. *InvalidError with the key as field.
-func (s *Service) Change(ctx context.Context, actor string, changes map[string]string) error {
+func (s *Service) Change(ctx context.Context, actor, address string, changes map[string]string) error {
 	set, err := s.setters(changes)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (s *Service) Change(ctx context.Context, actor string, changes map[string]s
 	}
 	for _, k := range Keys(fleet.Graph{}) {
 		if value, ok := find(changes, k.Name); ok {
-			s.note(ctx, fleet.AuditEntry{Actor: actor, Action: "graph.changed", Outcome: "ok", Object: k.Name, Reason: told(k, value)})
+			s.note(ctx, fleet.AuditEntry{Actor: actor, Address: address, Action: "graph.changed", Outcome: "ok", Object: k.Name, Reason: told(k, value)})
 		}
 	}
 	return nil

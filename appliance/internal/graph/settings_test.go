@@ -49,6 +49,11 @@ func TestSettingsAreKeptAndSecretsSealed(t *testing.T) {
 	if strings.Contains(told, "s3cret") || strings.Contains(told, "KEY") || !strings.Contains(told, "graph.changed client_secret ok changed") {
 		t.Errorf("the audit log:\n%s", told)
 	}
+	for _, e := range b.trail.entries {
+		if e.Actor != "ada" || e.Address != "192.0.2.9" {
+			t.Errorf("an entry lacks who did it, or from where: %+v", e)
+		}
+	}
 	b.set(t, map[string]string{"certificate": "", "client_secret": ""})
 	if v, _ := b.Settings(t.Context()); len(v.SealedKey)+len(v.SealedSecret)+len(v.Certificate) > 0 || v.Tenant == "" {
 		t.Errorf("%+v", v)
@@ -79,15 +84,15 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		{"secret", "x", "no such setting"},
 	} {
 		var e *InvalidError
-		err := b.Change(t.Context(), "ada", map[string]string{c.field: c.value, "authority2": ""})
+		err := b.Change(t.Context(), "ada", "192.0.2.9", map[string]string{c.field: c.value, "authority2": ""})
 		if c.field != "secret" {
-			err = b.Change(t.Context(), "ada", map[string]string{c.field: c.value})
+			err = b.Change(t.Context(), "ada", "192.0.2.9", map[string]string{c.field: c.value})
 		}
 		if !errors.As(err, &e) || !strings.Contains(strings.ToLower(e.Detail), strings.ToLower(c.says)) {
 			t.Errorf("%s=%.20s: %v", c.field, c.value, err)
 		}
 	}
-	if err := b.Change(t.Context(), "ada", map[string]string{"client_id": "aaaaaaaa-0000-0000-0000-000000000002", "tenant": "x"}); err == nil {
+	if err := b.Change(t.Context(), "ada", "192.0.2.9", map[string]string{"client_id": "aaaaaaaa-0000-0000-0000-000000000002", "tenant": "x"}); err == nil {
 		t.Error("half of a change was taken")
 	}
 	if v, _ := b.Settings(t.Context()); v.ClientID != "" || len(b.trail.entries) != 0 {
@@ -98,7 +103,7 @@ func TestSettingsThatCannotBe(t *testing.T) {
 func TestTheTestButton(t *testing.T) {
 	lines := func(b *bench, ok bool) string {
 		t.Helper()
-		got, err := b.Test(t.Context(), "ada")
+		got, err := b.Test(t.Context(), "ada", "192.0.2.9")
 		text := strings.Join(got.Lines, "\n")
 		if err != nil || got.OK != ok {
 			t.Errorf("%v, %v, %s", got.OK, err, text)
@@ -138,17 +143,17 @@ func TestSignInWithACertificate(t *testing.T) {
 	s.Certificate = leaf
 	b.set(t, map[string]string{"certificate": pair})
 	for range 2 { // a new assertion each time
-		if got, err := b.Test(t.Context(), "ada"); err != nil || !got.OK || !strings.Contains(strings.Join(got.Lines, "\n"), "thumbprint") {
+		if got, err := b.Test(t.Context(), "ada", "192.0.2.9"); err != nil || !got.OK || !strings.Contains(strings.Join(got.Lines, "\n"), "thumbprint") {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
 	s.Certificate, _ = ownCertificate(t, time.Now().Add(time.Hour))
-	if got, _ := b.Test(t.Context(), "ada"); got.OK || !strings.Contains(strings.Join(got.Lines, "\n"), "AADSTS700027") {
+	if got, _ := b.Test(t.Context(), "ada", "192.0.2.9"); got.OK || !strings.Contains(strings.Join(got.Lines, "\n"), "AADSTS700027") {
 		t.Errorf("with a certificate that the tenant does not know: %+v", got)
 	}
 	_, old := ownCertificate(t, time.Now().Add(-time.Hour))
 	b.set(t, map[string]string{"certificate": old})
-	if got, _ := b.Test(t.Context(), "ada"); got.OK || !strings.Contains(strings.Join(got.Lines, "\n"), "was valid until") {
+	if got, _ := b.Test(t.Context(), "ada", "192.0.2.9"); got.OK || !strings.Contains(strings.Join(got.Lines, "\n"), "was valid until") {
 		t.Errorf("with one that has expired: %+v", got)
 	}
 }
