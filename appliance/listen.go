@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -49,8 +52,22 @@ type httpServer struct {
 func newHTTPServer(l net.Listener, h http.Handler, log *slog.Logger) *httpServer {
 	return &httpServer{listener: l, server: &http.Server{
 		Handler: patient(h, readTimeout), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: stdlog.New(serverLog{log}, "", 0),
 	}}
+}
+
+// serverLog takes what net/http has to say, one message for each write.
+type serverLog struct{ log *slog.Logger }
+
+// Write tells of a handler that panicked, which is a defect of ours, so that somebody
+// sees it. The rest is about callers, and any of them can cause it.
+func (s serverLog) Write(message []byte) (int, error) {
+	level := slog.LevelDebug
+	if bytes.HasPrefix(message, []byte("http: panic serving ")) || bytes.HasPrefix(message, []byte("http2: panic serving ")) {
+		level = slog.LevelError
+	}
+	s.log.Log(context.Background(), level, strings.TrimSpace(string(message)))
+	return len(message), nil
 }
 
 // Run serves until ctx ends; then it lets running requests finish for a moment.
