@@ -2,11 +2,13 @@ package netboot
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -68,16 +70,32 @@ func (s *udpSocket) refusals() (out []netip.AddrPort) {
 		var payload [64]byte
 		var oob [512]byte
 		for {
-			_, _, _, from, err := unix.Recvmsg(int(fd), payload[:], oob[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+			_, n, _, from, err := unix.Recvmsg(int(fd), payload[:], oob[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
 			if err != nil {
 				return // EAGAIN: the queue is empty
 			}
-			if a, ok := from.(*unix.SockaddrInet4); ok {
+			// A router that wants smaller packets has told the kernel, which cuts them.
+			if a, ok := from.(*unix.SockaddrInet4); ok && isRefusal(queuedError(oob[:n])) {
 				out = append(out, netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)))
 			}
 		}
 	})
 	return out
+}
+
+// queuedError reads what an entry of the error queue is about (struct
+// sock_extended_err), nil when it does not say.
+func queuedError(oob []byte) error {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil
+	}
+	for _, m := range messages {
+		if m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_RECVERR && len(m.Data) >= 4 {
+			return syscall.Errno(binary.NativeEndian.Uint32(m.Data))
+		}
+	}
+	return nil
 }
 
 // listenUDP opens a UDP socket on all addresses of the port. shared allows
@@ -154,7 +172,7 @@ func (s *udpSocket) Send(payload []byte, to netip.AddrPort, ifIndex int, source 
 func (s *udpSocket) anew(send func() error) error {
 	err := send()
 	for range maxStaleErrors {
-		if !s.hearsRefusals || !isRefusal(err) {
+		if !s.hearsRefusals || !isReported(err) {
 			return err
 		}
 		err = send()
@@ -167,6 +185,13 @@ const maxStaleErrors = 8
 
 func isRefusal(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
+}
+
+// isReported tells the errors that ICMP messages become on a socket that hears of
+// them: anybody who got a packet can send any of these, so none is the socket's own.
+func isReported(err error) bool {
+	return isRefusal(err) || slices.ContainsFunc([]error{syscall.EHOSTDOWN, syscall.ENONET, syscall.ENOPROTOOPT, syscall.EOPNOTSUPP,
+		syscall.EPROTO, syscall.EMSGSIZE}, func(reported error) bool { return errors.Is(err, reported) })
 }
 
 func (s *udpSocket) Close() error { return s.conn.Close() }
@@ -183,7 +208,7 @@ func receive(socket packetSocket, each func(d datagram), refused func()) error {
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
-		if err != nil && refused != nil && isRefusal(err) {
+		if err != nil && refused != nil && isReported(err) {
 			refused()
 			continue
 		}
