@@ -15,7 +15,7 @@ func match(tx *state.Tx, c fleet.Claim, shared []string) (d fleet.Device, found 
 	macs := unshared(c.MACs, shared)
 	if c.UUID != "" {
 		same := slices.Collect(tx.Devices().ByUUID(c.UUID))
-		if d, ok := only(agreeing(same, c), macs); ok {
+		if d, ok := only(agreeing(same, c), c, macs); ok {
 			return d, true, ""
 		}
 		if len(same) > 0 {
@@ -24,7 +24,7 @@ func match(tx *state.Tx, c fleet.Claim, shared []string) (d fleet.Device, found 
 	}
 	if c.Serial != "" && c.Model != "" {
 		same := sameModel(tx.Devices().BySerial(c.Serial), c.Model)
-		if d, ok := only(agreeing(same, c), macs); ok {
+		if d, ok := only(agreeing(same, c), c, macs); ok {
 			return d, true, ""
 		}
 		if len(same) > 0 {
@@ -46,9 +46,10 @@ func matchMAC(tx *state.Tx, c fleet.Claim, macs []string) (fleet.Device, bool, s
 		}
 	}
 	fit := agreeing(same, c)
+	if d, ok := only(fit, c, macs); ok {
+		return d, true, ""
+	}
 	switch {
-	case len(fit) == 1:
-		return fit[0], true, ""
 	case len(fit) > 1:
 		return fleet.Device{}, false, fmt.Sprintf("Its network adapters are known from more than one device (%s).", names(fit))
 	case len(same) > 0:
@@ -66,17 +67,31 @@ func agreeing(ds []fleet.Device, c fleet.Claim) []fleet.Device {
 
 func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
-// only picks the one device, by MAC where several fit.
-func only(ds []fleet.Device, macs []string) (fleet.Device, bool) {
-	if len(ds) > 1 {
-		ds = slices.DeleteFunc(slices.Clone(ds), func(d fleet.Device) bool {
-			return !slices.ContainsFunc(d.MACs, func(m string) bool { return slices.Contains(macs, m) })
-		})
+// only picks the one device, by MAC where several fit. Where that does not help, it is
+// the one made for this very claim: otherwise each repetition would make another.
+func only(ds []fleet.Device, c fleet.Claim, macs []string) (fleet.Device, bool) {
+	if len(ds) == 1 {
+		return ds[0], true
 	}
-	if len(ds) != 1 {
-		return fleet.Device{}, false
+	var near []fleet.Device
+	same := -1
+	for i, d := range ds {
+		has := func(m string) bool { return slices.Contains(d.MACs, m) }
+		if slices.ContainsFunc(macs, has) {
+			near = append(near, d)
+		}
+		missing := slices.ContainsFunc(macs, func(m string) bool { return !has(m) })
+		if same < 0 && d.UUID == c.UUID && d.Serial == c.Serial && !missing {
+			same = i
+		}
 	}
-	return ds[0], true
+	switch {
+	case len(near) == 1:
+		return near[0], true
+	case same >= 0:
+		return ds[same], true
+	}
+	return fleet.Device{}, false
 }
 
 func sameModel(ds iter.Seq[fleet.Device], model string) []fleet.Device {

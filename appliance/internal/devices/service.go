@@ -213,8 +213,11 @@ func refresh(d fleet.Device, c fleet.Claim, seen Seen) (out fleet.Device, worth 
 	fill(&out.Serial, c.Serial)
 	fill(&out.Model, c.Model)
 	fill(&out.Manufacturer, c.Manufacturer)
+	// Of two machines with one UUID a loader, which tells no serial number, may be
+	// taken for the other one, and must not leave its address there.
+	unsure := !seen.SignedIn && d.Serial != "" && c.Serial == ""
 	for _, m := range c.MACs {
-		if slices.Contains(out.MACs, m) {
+		if unsure || slices.Contains(out.MACs, m) {
 			continue
 		}
 		if len(out.MACs) >= maxMACs {
