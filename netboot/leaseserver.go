@@ -36,7 +36,7 @@ func (l *leaseServer) handle(ctx context.Context, j job, iface netInterface, q *
 		return false, nil
 	}
 	if st == stageDiscover || st == stageSelecting {
-		if !l.watch.clear(iface.index) {
+		if !l.watch.clear(iface) {
 			return false, nil
 		}
 	}
@@ -135,7 +135,7 @@ func (l *leaseServer) request(ctx context.Context, j job, iface netInterface, su
 			return errNotOurs
 		}
 	}
-	if (st == stageInitReboot || st == stageRebinding) && !l.watch.clear(iface.index) && !l.pool.holds(c, a) {
+	if (st == stageInitReboot || st == stageRebinding) && !l.watch.clear(iface) && !l.pool.holds(c, a) {
 		return errNotOurs // beside another server those are its clients
 	}
 	var boot *answer

@@ -517,3 +517,54 @@ func FuzzLeasePackets(f *testing.F) {
 		}
 	})
 }
+
+// On an interface that comes later, or comes back, nothing is offered before it was
+// looked at, and what was seen there before does not count.
+func TestServerLooksBeforeItOffersOnAnInterfaceThatComesLater(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	s, _ := runServer(t, func(c *Config) {
+		leasing(&memoryLeases{})(c)
+		c.DHCP.times.settle = 3 * time.Second
+		c.DHCP.times.gone = time.Hour
+	})
+	w := newWire(t, "srv0", "10.77.0.2/24")
+	silent := func(when string) {
+		t.Helper()
+		for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+			w.send(fromFirmware, toAll, ordinary().ToBytes())
+			if _, m := w.reply(100 * time.Millisecond); m != nil {
+				t.Fatalf("%s: %s was offered before anybody looked for another server", when, m.YourIPAddr)
+			}
+		}
+	}
+	offers := func(when string) {
+		t.Helper()
+		waitFor(t, when+": an offer", func() bool {
+			w.send(fromFirmware, toAll, ordinary().ToBytes())
+			_, m := w.reply(100 * time.Millisecond)
+			return m != nil
+		})
+	}
+	silent("a new interface")
+	offers("a new interface")
+	waitFor(t, "the watch to see another server", func() bool {
+		w.send("10.77.0.9:67", "255.255.255.255:68", foreignOffer(net.IP{10, 77, 0, 9}))
+		return len(s.Foreign()) == 1
+	})
+	link, err := netlink.LinkByName("srv0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetDown(link); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the other server to be forgotten", func() bool { return len(s.Foreign()) == 0 })
+	if err := netlink.LinkSetUp(link); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "srv0 is up again", func() bool { return operational(t, "srv0") && operational(t, "srv0far") })
+	silent("an interface that came back")
+	offers("an interface that came back")
+}

@@ -58,13 +58,16 @@ type segment struct {
 	suspect bool // a client took another server's offer: look at once
 }
 
-// clear reports whether addresses may be offered on an interface. One where we
-// have no addresses ourselves, behind relays, cannot be watched.
-func (w *watch) clear(index int) bool {
+// clear reports whether addresses may be offered on an interface: not before it was
+// looked at. One where we have no addresses ourselves, behind relays, cannot be watched.
+func (w *watch) clear(iface netInterface) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.segments[index]
-	return s == nil || s.looked && (!s.foreign.Address.IsValid() || w.cfg.DHCP.Force)
+	s := w.segments[iface.index]
+	if s == nil {
+		return !w.serves(iface)
+	}
+	return s.looked && (!s.foreign.Address.IsValid() || w.cfg.DHCP.Force)
 }
 
 // suspect makes the watch look soon: a client named another server. It may lie,
@@ -252,6 +255,7 @@ func (w *watch) run(ctx context.Context) error {
 					if err := w.follow(ctx, iface); err != nil && ctx.Err() == nil {
 						w.log.WarnContext(ctx, "an interface cannot be watched for other DHCP servers; it is tried again", "interface", iface.name, "err", err)
 					}
+					w.forget(iface)
 					mu.Lock()
 					defer mu.Unlock()
 					delete(running, iface.index)
@@ -267,6 +271,14 @@ func (w *watch) run(ctx context.Context) error {
 	}
 }
 
+// forget drops what is known of an interface that went away: it may come back on
+// another network.
+func (w *watch) forget(iface netInterface) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.segments, iface.index)
+}
+
 // follow watches one interface until ctx ends or the interface goes away.
 func (w *watch) follow(ctx context.Context, iface netInterface) error {
 	r, err := openRaw(iface.index, unix.ETH_P_IP, toPort(w.cfg.DHCP.clientPort()))
@@ -280,6 +292,12 @@ func (w *watch) follow(ctx context.Context, iface netInterface) error {
 	if !known {
 		if err := w.look(ctx, r, iface); err != nil {
 			return err
+		}
+		w.mu.Lock()
+		f := w.segments[iface.index].foreign
+		w.mu.Unlock()
+		if f.Address.IsValid() && !f.Ignored {
+			w.log.ErrorContext(ctx, "another DHCP server is there: no address is offered until it is gone", "server", f.Address.String(), "interface", iface.name)
 		}
 	}
 	last := time.Now()
