@@ -41,6 +41,9 @@ func (s *udpSocket) SendBatch(packets []byte, size int, to netip.AddrPort, sourc
 			s.noSegments.Store(true) // e.g. an interface without checksums
 			return s.sendMany(packets, size, to, oob)
 		}
+		if errors.Is(err, syscall.EMSGSIZE) { // the path takes less than the link: fragments go one by one
+			return s.sendMany(packets, size, to, oob)
+		}
 		if err != nil {
 			return err
 		}
