@@ -173,6 +173,39 @@ func TestDoubledAcknowledgements(t *testing.T) {
 	}
 }
 
+// A client that acknowledges everything it gets, twice once: what is doubled must not
+// stay doubled up to the end. A repetition after a while asks for the block again.
+func TestOneDoubledAcknowledgementDoublesNothingElse(t *testing.T) {
+	const blocks = 100
+	sent, acks := 0, []uint16{}
+	s := newSteps(newTFTPWindow(bytes.NewReader(make([]byte, 512*(blocks-1))), 512*(blocks-1), 512, 1), func(p []byte) {
+		sent++
+		acks = append(acks, binary.BigEndian.Uint16(p[2:]))
+	})
+	s.next()
+	for i := 0; len(acks) > 0; i++ {
+		number := acks[0]
+		acks = acks[1:]
+		s.acknowledged(number)
+		if i == 5 {
+			s.acknowledged(number)
+		}
+	}
+	if sent > blocks+1 || !s.ended {
+		t.Errorf("%d packets for %d blocks, complete: %v", sent, blocks, s.ended)
+	}
+
+	sent = 0
+	s = newSteps(newTFTPWindow(bytes.NewReader(make([]byte, 5000)), 5000, 512, 1), func([]byte) { sent++ })
+	s.next()
+	s.acknowledged(1)
+	time.Sleep(repeatAfter)
+	s.acknowledged(1)
+	if sent != 3 {
+		t.Errorf("%d packets, not 3: the block that the client misses was not sent again", sent)
+	}
+}
+
 func TestAFileThatShrinksEndsTheTransfer(t *testing.T) {
 	w := newTFTPWindow(bytes.NewReader(make([]byte, 1000)), 5000, 512, 4)
 	if _, err := w.next(); err == nil {

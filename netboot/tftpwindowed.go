@@ -17,6 +17,9 @@ var (
 const (
 	longestWindowWait = 8 * time.Second
 	windowRetries     = 6
+	// repeatAfter tells a client that misses a block, and says so after some time, from
+	// an acknowledgement that was doubled on its way. iPXE waits 250 ms.
+	repeatAfter = 100 * time.Millisecond
 )
 
 // windowed is the state of a transfer that we send ourselves.
@@ -49,6 +52,7 @@ type steps struct {
 
 	mu       sync.Mutex
 	w        *tftpWindow
+	sentAt   time.Time
 	moved    bool // since the last look of watch
 	err      error
 	finished chan struct{} // closed when done or failed
@@ -66,6 +70,7 @@ func (s *steps) next() {
 		s.end(err)
 		return
 	}
+	s.sentAt = time.Now()
 	s.send(packet)
 }
 
@@ -84,6 +89,12 @@ func (s *steps) acknowledged(number uint16) {
 	}
 	before := s.w.base
 	again := s.w.acknowledge(number)
+	if again && s.w.base == before && time.Since(s.sentAt) < repeatAfter {
+		// Each answer to a doubled one would double the next, up to the file's end
+		// (RFC 1123, 4.2.3.1).
+		s.w.asked = false
+		return
+	}
 	s.moved = s.moved || s.w.base != before
 	switch {
 	case s.w.done():
