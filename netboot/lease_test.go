@@ -192,6 +192,28 @@ func TestPoolHoldsOffers(t *testing.T) {
 	}
 }
 
+// A client whose offer turned out to be in use has none any more: it does not take away
+// what is later offered to another.
+func TestAnOccupiedAddressIsNobodysOffer(t *testing.T) {
+	b := newPoolBench(t, &memoryLeases{})
+	one, two := testClient(1), testClient(2)
+	a, _, _ := b.offer(b.sub, one, netip.Addr{})
+	b.occupied(a)
+	b.t = b.t.Add(quarantine + time.Second)
+	if got, _, ok := b.offer(b.sub, two, a); !ok || got != a {
+		t.Fatalf("%s was offered, not %s", got, a)
+	}
+	if got, _, ok := b.offer(b.sub, one, netip.Addr{}); !ok || got == a {
+		t.Fatalf("%s was offered to two clients", got)
+	}
+	if v, _ := b.request(b.sub, two, a, stageSelecting); v != verdictAck {
+		t.Errorf("the second client's offer is gone: %d", v)
+	}
+	if len(b.offered) != len(b.offers) {
+		t.Errorf("%d clients have %d offers", len(b.offered), len(b.offers))
+	}
+}
+
 // What an offer said of booting holds as long as the offer.
 func TestTheBootPartEndsWithTheOffer(t *testing.T) {
 	b := newPoolBench(t, &memoryLeases{})

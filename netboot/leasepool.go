@@ -230,6 +230,9 @@ func (p *pool) holds(c leaseClient, a netip.Addr) bool {
 func (p *pool) occupied(a netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if sub := p.subnetOf(a); sub != nil {
+		delete(p.offered, clientIn{sub, p.offers[a].client})
+	}
 	delete(p.offers, a)
 	p.avoid[a] = p.now().Add(quarantine)
 }
