@@ -154,3 +154,24 @@ func TestDeviceOverTFTP(t *testing.T) {
 		t.Errorf("to the disk: %v", err)
 	}
 }
+
+// Without a free slot nothing is sent, so nothing is decided either.
+func TestNoSlotConsumesNoDecision(t *testing.T) {
+	policy := &fakePolicy{boot: func(Client) (*Boot, error) { return &Boot{Target: TargetImage, OneFile: "snponly.efi"}, nil }}
+	f := startTFTP(t, func(c *Config) { c.Policy, c.TFTP.Slots = policy, 1 })
+	ask := func(name string) {
+		c := newRawClient(t, "127.0.0.1:0")
+		c.send("\x00\x01"+name+"\x00octet\x00blksize\x00512\x00", f.addr)
+		if p := c.receive(patient); !strings.HasPrefix(p, "\x00\x06") {
+			t.Fatalf("%q", p)
+		}
+		c.send("\x00\x04\x00\x00", c.peer)
+	}
+	ask("snponly.efi")
+	waitFor(t, "the transfer", func() bool { return f.count.tftpActive.Load() == 1 })
+	ask(devicePath(pxeClient(UEFI)))
+	waitFor(t, "the refusal of the second", func() bool { return f.count.tftpDropped.Load() >= 1 })
+	if _, decides := policy.asked(); decides != 0 {
+		t.Errorf("decided %d times for a machine that was sent nothing", decides)
+	}
+}

@@ -66,6 +66,10 @@ func (s *tftpServer) endRefused(sock *udpSocket) {
 // promote makes a transfer of an acknowledged request. No slot is a silent no:
 // the client repeats its acknowledgement, and an ERROR would make it give up.
 func (s *tftpServer) promote(ctx context.Context, p *pendingRequest) {
+	if !s.slots.room(p.peer) { // before the policy decides: a one-time answer would be lost
+		s.count.tftpDropped.Add(1)
+		return
+	}
 	file, err := s.open(ctx, p.request.name, peers{p.local, p.peer}, true)
 	if err != nil {
 		s.pending.remove(p.peer)

@@ -34,25 +34,39 @@ func newTFTPSlots(limit, perAddress int, now func() time.Time) *tftpSlots {
 func (s *tftpSlots) admit(t *tftpTransfer) (evicted *tftpTransfer, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	own := func(x *tftpTransfer) bool { return x.peer.Addr() == t.peer.Addr() }
-	anyone := func(*tftpTransfer) bool { return true }
-	var makesRoom func(*tftpTransfer) bool
-	switch {
-	case s.count(own) >= s.perAddress:
-		makesRoom = own
-	case len(s.byPeer) >= s.max:
-		makesRoom = anyone
+	if evicted, ok = s.roomLocked(t.peer); !ok {
+		return nil, false
 	}
-	if makesRoom != nil {
-		if evicted = s.stalled(makesRoom); evicted == nil {
-			return nil, false
-		}
+	if evicted != nil {
 		delete(s.byPeer, evicted.peer)
 	}
 	t.startedAt = s.now()
 	t.heardAt, t.heard = t.startedAt, 1
 	s.byPeer[t.peer] = t
 	return evicted, true
+}
+
+// room reports whether a transfer to a peer would be admitted now.
+func (s *tftpSlots) room(peer netip.AddrPort) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.roomLocked(peer)
+	return ok
+}
+
+// roomLocked is admit without its effects.
+func (s *tftpSlots) roomLocked(peer netip.AddrPort) (evicted *tftpTransfer, ok bool) {
+	own := func(x *tftpTransfer) bool { return x.peer.Addr() == peer.Addr() }
+	anyone := func(*tftpTransfer) bool { return true }
+	switch {
+	case s.count(own) >= s.perAddress:
+		evicted = s.stalled(own)
+	case len(s.byPeer) >= s.max:
+		evicted = s.stalled(anyone)
+	default:
+		return nil, true
+	}
+	return evicted, evicted != nil
 }
 
 // stalled finds the transfer silent for longest, nil when all are alive.
