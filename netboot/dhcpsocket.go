@@ -23,6 +23,7 @@ type datagram struct {
 	from    netip.AddrPort
 	to      netip.Addr // destination address of the packet
 	ifIndex int
+	at      time.Time // when it was read; of TFTP requests only
 }
 
 // packetSocket is a UDP socket that tells the interface of each packet.

@@ -135,6 +135,7 @@ func (s *tftpServer) readRequests(socket packetSocket, queue chan<- datagram) er
 	return receive(socket, func(d datagram) {
 		s.count.tftpRequests.Add(1)
 		d.payload = bytes.Clone(d.payload[:min(len(d.payload), maxTFTPRequest+1)])
+		d.at = s.cfg.Now()
 		select {
 		case queue <- d:
 		default:
@@ -188,7 +189,7 @@ func unicast(a netip.Addr) netip.Addr {
 
 // begin resolves the file, remembers the request and answers it.
 func (s *tftpServer) begin(ctx context.Context, d datagram, r tftpRequest) *tftpRefusal {
-	over, repeated := s.slots.requested(d.from, r)
+	over, repeated := s.slots.requested(d.from, r, d.at)
 	if repeated {
 		return nil
 	}
@@ -205,7 +206,10 @@ func (s *tftpServer) begin(ctx context.Context, d datagram, r tftpRequest) *tftp
 		s.log.ErrorContext(ctx, "TFTP file cannot be read", "name", r.name, "err", err)
 		return refuseInternal
 	}
-	p := &pendingRequest{socket: s.transfers.pick(), peer: d.from, local: unicast(d.to), request: r, first: first, expect: expect}
+	p := &pendingRequest{socket: s.pending.socket(d.from), peer: d.from, local: unicast(d.to), request: r, first: first, expect: expect}
+	if p.socket == nil {
+		p.socket = s.transfers.pick()
+	}
 	s.count.tftpEvicted.Add(int64(s.pending.add(p)))
 	s.sent(ctx, p.peer, p.socket.Send(first, p.peer, 0, p.local))
 	return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -271,5 +272,21 @@ func TestTFTPBlockNumberWraps(t *testing.T) {
 			t.Fatalf("%d bytes, %v", got.Len(), err)
 		}
 		t.Logf("%.0f MB/s in blocks of 512", 33/time.Since(start).Seconds())
+	}
+}
+
+// A client that repeats its request before it has the answer gets two answers. It goes on
+// with the first, so both come from one port.
+func TestARepeatedRequestIsAnsweredFromTheSamePort(t *testing.T) {
+	f := startTFTP(t, nil)
+	c := newRawClient(t, "127.0.0.1:0")
+	ports := map[netip.AddrPort]bool{}
+	for range 4 {
+		c.send("\x00\x01snponly.efi\x00octet\x00blksize\x001024\x00", f.addr)
+		c.receive(patient)
+		ports[c.peer] = true
+	}
+	if len(ports) != 1 {
+		t.Errorf("answers from %d ports", len(ports))
 	}
 }

@@ -87,6 +87,17 @@ func (t *pendingTable) find(peer netip.AddrPort, block uint16) *pendingRequest {
 	return nil
 }
 
+// socket returns what a peer was answered from already, nil for a new one: a client
+// that asks twice takes either answer, and acknowledges to its port.
+func (t *pendingTable) socket(peer netip.AddrPort) *udpSocket {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.byPeer[peer]; p != nil {
+		return p.socket
+	}
+	return nil
+}
+
 // remove forgets the request of a peer.
 func (t *pendingTable) remove(peer netip.AddrPort) {
 	t.mu.Lock()

@@ -102,15 +102,16 @@ func (s *tftpSlots) find(peer netip.AddrPort) *tftpTransfer {
 
 // requested is called for each new request. It returns the peer's transfer when
 // that is over, because the client asks for something from the same port
-// (tftp-hpa does); repeated says that the request is the one being served.
-func (s *tftpSlots) requested(peer netip.AddrPort, r tftpRequest) (over *tftpTransfer, repeated bool) {
+// (tftp-hpa does); repeated says that the request is the one being served. at is when it
+// came in: a repetition may have waited in the queue while the first was answered.
+func (s *tftpSlots) requested(peer netip.AddrPort, r tftpRequest, at time.Time) (over *tftpTransfer, repeated bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.byPeer[peer]
 	if t == nil {
 		return nil, false
 	}
-	if t.heard <= 1 && t.request == r && s.now().Sub(t.startedAt) < repeatWithin {
+	if t.request == r && (at.Before(t.startedAt) || t.heard <= 1 && s.now().Sub(t.startedAt) < repeatWithin) {
 		return nil, true
 	}
 	delete(s.byPeer, peer)

@@ -112,18 +112,25 @@ func TestSlotsRequestedAgain(t *testing.T) {
 	c := newClock()
 	s := newTFTPSlots(3, 2, c.now)
 	a := admitted(t, s, "192.0.2.1:1", nil)
-	if over, repeated := s.requested(a.peer, a.request); over != nil || !repeated {
+	if over, repeated := s.requested(a.peer, a.request, c.now()); over != nil || !repeated {
 		t.Errorf("overtaken by its acknowledgement: over %v, repeated %v", over, repeated)
 	}
-	if over, _ := s.requested(a.peer, tftpRequest{name: "b"}); over != a {
+	if over, _ := s.requested(a.peer, tftpRequest{name: "b"}, c.now()); over != a {
 		t.Error("another file from the same port does not end the transfer")
 	}
 	a = admitted(t, s, "192.0.2.1:1", nil)
 	s.find(a.peer)
-	if over, _ := s.requested(a.peer, a.request); over != a {
+	if over, _ := s.requested(a.peer, a.request, c.now()); over != a {
 		t.Error("the same file once more from the same port does not end the transfer")
 	}
-	if over, repeated := s.requested(a.peer, a.request); over != nil || repeated {
+	if over, repeated := s.requested(a.peer, a.request, c.now()); over != nil || repeated {
 		t.Error("a new request is taken for an old one")
+	}
+	before := c.now()
+	c.forward(3 * time.Second)
+	a = admitted(t, s, "192.0.2.1:1", nil)
+	s.find(a.peer)
+	if over, repeated := s.requested(a.peer, a.request, before); over != nil || !repeated {
+		t.Errorf("a repetition that waited in the queue: over %v, repeated %v", over, repeated)
 	}
 }
