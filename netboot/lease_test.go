@@ -327,6 +327,24 @@ func TestLeasesSurviveARestart(t *testing.T) {
 	}
 }
 
+// Leases given while the clock was years ahead end after their time, not years later.
+func TestLeasesFromTheFuture(t *testing.T) {
+	kept := &memoryLeases{}
+	b := newPoolBench(t, kept)
+	b.t = b.t.AddDate(4, 0, 0)
+	for n := range byte(2) { // the whole range: one address is a server's, one is reserved
+		b.take(t, testClient(n+1), "")
+	}
+	b = newPoolBench(t, kept)
+	if a, _, ok := b.offer(b.sub, testClient(9), netip.Addr{}); ok {
+		t.Errorf("%s is another client's", a)
+	}
+	b.t = b.t.Add(testSubnet().Lease + time.Second)
+	if _, _, ok := b.offer(b.sub, testClient(9), netip.Addr{}); !ok {
+		t.Error("the range stays used up")
+	}
+}
+
 // What could not be kept is not acknowledged, and tried again.
 func TestALeaseThatCannotBeKept(t *testing.T) {
 	kept := &memoryLeases{fail: errors.New("disk full")}

@@ -80,6 +80,9 @@ func newPool(ctx context.Context, subnets []Subnet, keep Leases, now func() time
 			}
 			continue
 		}
+		if ahead := l.Given.Sub(now()); ahead > 0 { // the clock was set back: it would last for so much longer
+			l.Given, l.Expires = l.Given.Add(-ahead), l.Expires.Add(-ahead)
+		}
 		p.set(sub, &poolLease{Lease: l, saved: true})
 	}
 	if len(old) > 0 {
