@@ -157,6 +157,11 @@ func (n netInterface) addressFor(peer netip.Addr) (netip.Addr, bool) {
 	return n.addrs[0].Addr(), true
 }
 
+// on reports whether an address is in a network of the interface.
+func (n netInterface) on(a netip.Addr) bool {
+	return slices.ContainsFunc(n.addrs, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
 // systemInterfaces reads the interfaces that are up, loopback left out.
 func systemInterfaces() ([]netInterface, error) {
 	all, err := net.Interfaces()

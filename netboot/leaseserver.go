@@ -55,12 +55,13 @@ func (l *leaseServer) handle(ctx context.Context, j job, iface netInterface, q *
 }
 
 // link finds the subnet of the client's link: that of the relay, of a client that
-// wrote from its own address, or of the interface.
+// wrote from its own address through a router, or of the interface.
 func (l *leaseServer) link(iface netInterface, j job, q *dhcpv4.DHCPv4) *subnetPool {
 	if gi := address4(q.GatewayIPAddr); gi.IsValid() {
 		return l.pool.subnetOf(gi)
 	}
-	if ci := address4(q.ClientIPAddr); ci.IsValid() && ci == j.from.Addr() {
+	// What was broadcast comes from the interface's link, whatever address it is from.
+	if ci := address4(q.ClientIPAddr); ci.IsValid() && ci == j.from.Addr() && (j.to != broadcastAddr || iface.on(ci)) {
 		if sub := l.pool.subnetOf(ci); sub != nil {
 			return sub
 		}

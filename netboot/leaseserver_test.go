@@ -568,3 +568,24 @@ func TestServerLooksBeforeItOffersOnAnInterfaceThatComesLater(t *testing.T) {
 	silent("an interface that came back")
 	offers("an interface that came back")
 }
+
+// A client that moved with its lease to another network of ours is refused it there,
+// when it asks anybody on that network.
+func TestRebindingOnTheWrongNetwork(t *testing.T) {
+	other := testSubnet()
+	other.Prefix, other.First, other.Last = netip.MustParsePrefix("10.88.0.0/24"), netip.MustParseAddr("10.88.0.100"), netip.MustParseAddr("10.88.0.103")
+	other.Router, other.DNS, other.Reservations = netip.Addr{}, nil, nil
+	p, err := newPool(t.Context(), []Subnet{testSubnet(), other}, &memoryLeases{}, time.Now, func(netip.Addr) bool { return false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &leaseServer{pool: p}
+	iface := netInterface{index: 1, addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24")}}
+	q := ordinary(messageType(dhcpv4.MessageTypeRequest), func(p *dhcpv4.DHCPv4) { p.ClientIPAddr = net.IP{10, 88, 0, 100} })
+	from := netip.MustParseAddrPort("10.88.0.100:68")
+	for to, want := range map[string]string{"255.255.255.255": "10.77.0.0/24", "10.77.0.2": "10.88.0.0/24"} {
+		if sub := l.link(iface, job{datagram: datagram{from: from, to: netip.MustParseAddr(to)}}, q); sub == nil || sub.Prefix.String() != want {
+			t.Errorf("sent to %s: taken to be on %v, not %s", to, sub, want)
+		}
+	}
+}
