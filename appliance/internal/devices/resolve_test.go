@@ -217,6 +217,26 @@ func TestLastSeenIsCoalesced(t *testing.T) {
 	}
 }
 
+// A clock that was ahead leaves times in the future. They are put right with the next
+// claim, and what it says is recorded.
+func TestAClockThatWasAhead(t *testing.T) {
+	b := newBench(t)
+	claim := fleet.Claim{UUID: uuidA, MACs: []string{macA}}
+	right := b.now
+	b.now = right.AddDate(1, 0, 0)
+	if _, err := b.boot(claim); err != nil {
+		t.Fatal(err)
+	}
+	b.now = right
+	for _, addr := range []string{"10.77.0.20", "10.77.0.21"} {
+		b.now = b.now.Add(restAddress)
+		d, err := b.Resolve(t.Context(), claim, Seen{Addr: netip.MustParseAddr(addr)})
+		if err != nil || d.Address != addr || !d.LastSeen.Equal(b.now) {
+			t.Errorf("%s, seen %s, %v", d.Address, d.LastSeen, err)
+		}
+	}
+}
+
 // Claims of boot loaders cannot push out the addresses of a device; those of a
 // signed-in agent push out the oldest.
 func TestMACsAreBounded(t *testing.T) {

@@ -230,6 +230,9 @@ func refresh(d fleet.Device, c fleet.Claim, seen Seen) (out fleet.Device, worth 
 		worth = true
 	}
 	age := seen.At.Sub(d.LastSeen)
+	if age < -restSeen { // the clock was set back: what was seen last was seen long ago, for all we know
+		age = restSeen
+	}
 	changed := false
 	set := func(p *string, v string) {
 		if v != "" && *p != v {
@@ -241,7 +244,7 @@ func refresh(d fleet.Device, c fleet.Claim, seen Seen) (out fleet.Device, worth 
 	if seen.Addr.IsValid() {
 		set(&out.Address, seen.Addr.Unmap().String())
 	}
-	if seen.At.After(d.LastSeen) {
+	if age > 0 {
 		out.LastSeen = seen.At
 	}
 	return out, worth || changed && age >= restAddress || age >= restSeen
