@@ -3,6 +3,7 @@ package netboot
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -587,5 +588,17 @@ func TestRebindingOnTheWrongNetwork(t *testing.T) {
 		if sub := l.link(iface, job{datagram: datagram{from: from, to: netip.MustParseAddr(to)}}, q); sub == nil || sub.Prefix.String() != want {
 			t.Errorf("sent to %s: taken to be on %v, not %s", to, sub, want)
 		}
+	}
+}
+
+// Two servers that answer in turn, as a pair does, are told of once.
+func TestAPairOfOtherServersIsToldOnce(t *testing.T) {
+	var text lockedBuffer
+	w := &watch{cfg: &Config{Now: time.Now}, log: slog.New(slog.NewTextHandler(&text, nil)), segments: map[int]*segment{1: {looked: true}}}
+	for i := range 10 {
+		w.note(netInterface{index: 1, name: "srv0"}, netip.AddrFrom4([4]byte{10, 77, 0, byte(8 + i%2)}))
+	}
+	if n := strings.Count(text.String(), "\n"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, text.String())
 	}
 }

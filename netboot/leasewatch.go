@@ -226,7 +226,7 @@ func (w *watch) note(iface netInterface, server netip.Addr) {
 	if s == nil {
 		return
 	}
-	known := s.foreign.Address == server
+	known := s.foreign.Address.IsValid() // or another one: a pair would be told with every answer
 	s.foreign = Foreign{Interface: iface.name, Address: server, Seen: w.cfg.Now(), Ignored: w.cfg.DHCP.Force}
 	switch {
 	case known:
