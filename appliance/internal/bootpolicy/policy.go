@@ -85,7 +85,7 @@ func (p *Policy) Peek(ctx context.Context, c netboot.Client) (*netboot.Boot, err
 	return p.boot(ctx, c, fleet.Device{Boot: d.Boot}, ch.target)
 }
 
-// Decide implements netboot.Policy. The device is recorded, and a one-time
+// Decide implements netboot.Policy. The device is recorded, and a served one-time
 // answer consumed. A full disk or too many strangers keep a machine from being
 // recorded, not from booting.
 func (p *Policy) Decide(ctx context.Context, c netboot.Client) (*netboot.Boot, error) {
@@ -104,10 +104,11 @@ func (p *Policy) Decide(ctx context.Context, c netboot.Client) (*netboot.Boot, e
 	if err != nil {
 		return nil, err
 	}
-	if ch.once {
+	b, err := p.boot(ctx, c, d, ch.target)
+	if served := err == nil && (b == nil || b.Message == ""); ch.once && served { // a message is not what it was to boot
 		p.consume(ctx, d, ch.target)
 	}
-	return p.boot(ctx, c, d, ch.target)
+	return b, err
 }
 
 func claim(c netboot.Client) fleet.Claim {

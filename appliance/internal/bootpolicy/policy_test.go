@@ -227,6 +227,29 @@ func TestOnce(t *testing.T) {
 	b.expect("next boot", "disk", "disk")
 }
 
+// A one-time answer for which there is no image yet is kept: the machine shows what is
+// missing and asks again until there is one.
+func TestOnceWithoutAnImageIsKept(t *testing.T) {
+	b := newBench(t)
+	if _, err := b.policy.Decide(t.Context(), client()); err != nil {
+		t.Fatal(err)
+	}
+	b.setBoot(fleet.BootDisk, false)
+	b.setBoot(fleet.BootWinPE, true)
+	for range 4 {
+		boot, err := b.policy.Decide(t.Context(), client())
+		if err != nil || !strings.Contains(boot.Message, "no Windows PE image") {
+			t.Fatalf("%+v, %v", boot, err)
+		}
+		b.now = b.now.Add(attemptWindow)
+	}
+	b.images["winpe x64"] = fleet.BootImage{ID: "fedc", Kind: "winpe", Architecture: "x64", Files: []fleet.ImageFile{{Name: "boot.wim"}, {Name: "bootmgfw.efi"}}}
+	boot, err := b.policy.Decide(t.Context(), client())
+	if err != nil || boot.Windows == nil || b.device().Boot.Next != "" {
+		t.Errorf("once it is built: %+v, %v", boot, err)
+	}
+}
+
 // A new order within the window counts at once.
 func TestOnceThenChangedMind(t *testing.T) {
 	b := newBench(t)
