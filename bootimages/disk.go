@@ -2,15 +2,18 @@ package bootimages
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // glob is filepath.Glob of a pattern in a folder, whose own name is no pattern.
 func glob(dir, pattern string) ([]string, error) {
-	dir = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
-	return filepath.Glob(filepath.Join(dir, pattern))
+	names, err := fs.Glob(os.DirFS(dir), pattern)
+	for i, name := range names {
+		names[i] = filepath.Join(dir, filepath.FromSlash(name))
+	}
+	return names, err
 }
 
 // syncFile makes a file's content durable.
