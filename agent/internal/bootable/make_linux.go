@@ -9,9 +9,8 @@ import (
 	"runtime"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"slipway/agent/internal/disk"
+	"slipway/agent/internal/durable"
 )
 
 // Target is a system on the target disk.
@@ -184,14 +183,7 @@ func copyFile(root *os.Root, name string, data []byte) error {
 // syncAll waits until all is on the disk.
 func syncAll(root *os.Root) error {
 	for _, name := range []string{"boot/efi", "."} {
-		f, err := root.Open(name)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
-		}
-		if err != nil {
+		if err := durable.FileSystem(root.Open(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("write the system to the disk: %w", err)
 		}
 	}

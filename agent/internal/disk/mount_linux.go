@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/agent/internal/durable"
 )
 
 // Mount implements Disks.
@@ -117,11 +119,7 @@ func (m *Linux) Settle() error {
 		if !ours(one.point, m.target()) {
 			continue
 		}
-		f, err := os.Open(one.point)
-		if err == nil {
-			err = errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
-		}
-		if err != nil {
+		if err := durable.FileSystem(os.Open(one.point)); err != nil {
 			return fmt.Errorf("write %s to the disk: %w", one.point, err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"slipway/agent/internal/durable"
 )
 
 // partPrefix begins the names of files that are being written.
@@ -24,5 +26,5 @@ func replace(name, text string, mode fs.FileMode) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return syncFolder(filepath.Dir(name))
+	return durable.Folder(filepath.Dir(name))
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"slipway/agent/internal/durable"
 	"slipway/agent/internal/targetstate"
 )
 
@@ -100,7 +101,7 @@ func placeFile(system *os.Root, name string, mode fs.FileMode, content io.Reader
 	if err != nil {
 		return errors.Join(err, system.Remove(part))
 	}
-	return syncIn(system, dir)
+	return durable.FolderIn(system, dir)
 }
 
 // enable does what systemctl enable does for a unit that multi-user.target wants.
@@ -113,15 +114,7 @@ func enable(system *os.Root) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncIn(system, wants)
-}
-
-func syncIn(system *os.Root, dir string) error {
-	f, err := system.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return durable.FolderIn(system, wants)
 }
 
 // unplace removes what Into put there, once the deployment is over. The agent that
@@ -161,7 +154,7 @@ func Unplace(root string) error {
 		}
 		name = strings.TrimPrefix(name, "/")
 		if err = system.Remove(name); err == nil || errors.Is(err, fs.ErrNotExist) {
-			err = syncIn(system, path.Dir(name))
+			err = durable.FolderIn(system, path.Dir(name))
 		}
 	}
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"slipway/agent/internal/durable"
 )
 
 // unitName is the service that starts the agent again while a deployment is
@@ -54,7 +56,7 @@ func (s systemd) install(ctx context.Context, args []string) error {
 		return fmt.Errorf("enable the service: %w", err)
 	}
 	// Power may fail from here on.
-	if err := syncFolder(filepath.Join(s.folder, "multi-user.target.wants")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := durable.Folder(filepath.Join(s.folder, "multi-user.target.wants")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("enable the service: %w", err)
 	}
 	return nil

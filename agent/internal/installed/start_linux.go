@@ -11,8 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"slipway/agent/internal/durable"
 	"slipway/agent/internal/steps"
 	"slipway/agent/internal/targetstate"
 )
@@ -53,11 +52,7 @@ func Start(args []string, version string, stdin *os.File, stdout, stderr io.Writ
 // toDisk writes the system's own file system to the disk. Others are left out: one over the
 // network may never answer.
 func toDisk() error {
-	f, err := os.Open("/")
-	if err == nil {
-		err = errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
-	}
-	if err != nil {
+	if err := durable.FileSystem(os.Open("/")); err != nil {
 		return fmt.Errorf("write the system to the disk: %w", err)
 	}
 	return nil

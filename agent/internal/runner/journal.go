@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"slipway/agent/internal/durable"
 	"slipway/agent/internal/steps"
 	"slipway/agent/wire"
 	"slipway/tasksequence"
@@ -78,7 +79,7 @@ func (j JournalFile) Keep(e Entries) error {
 		_ = os.Remove(f.Name())
 		return err
 	}
-	return syncFolder(filepath.Dir(j.Path)) // or a power loss brings the journal before back
+	return durable.Folder(filepath.Dir(j.Path)) // or a power loss brings the journal before back
 }
 
 // Kept implements Journal.

@@ -9,6 +9,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"slipway/agent/internal/durable"
 )
 
 // Save writes the files of from, the agent's state in memory, and the deployment's id
@@ -133,7 +135,7 @@ func syncTree(root *os.Root, dir string) error {
 		if err != nil {
 			return fmt.Errorf("write the agent's state: %w", err)
 		}
-		err = errors.Join(syncFolder(f), f.Close())
+		err = errors.Join(durable.OpenFolder(f), f.Close())
 		if err != nil {
 			return fmt.Errorf("write the agent's state: %w", err)
 		}

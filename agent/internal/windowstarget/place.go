@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"slipway/agent/internal/durable"
 	"slipway/tasksequence"
 	"slipway/tasksequence/unattend"
 )
@@ -91,7 +92,7 @@ func put(volume *os.Root, name string, mode fs.FileMode, content io.Reader) erro
 	if err != nil {
 		return errors.Join(err, volume.Remove(part))
 	}
-	return syncFolder(volume, dir)
+	return durable.FolderIn(volume, dir)
 }
 
 // Unplace removes the agent of a deployment from a volume whose Windows does not run:
@@ -110,5 +111,5 @@ func Unplace(root string) error {
 	if err := volume.Remove(folder); err != nil { // there is none, or something else is in it
 		return nil
 	}
-	return syncFolder(volume, path.Dir(folder))
+	return durable.FolderIn(volume, path.Dir(folder))
 }
