@@ -136,7 +136,7 @@ func suggest[T any](name string, members map[string]T) string {
 	names := slices.Sorted(maps.Keys(members))
 	closest, best := "", 3
 	for _, known := range names {
-		if d := distance(strings.ToLower(known), strings.ToLower(name)); d < best {
+		if d := Distance(strings.ToLower(known), strings.ToLower(name)); d < best {
 			closest, best = known, d
 		}
 	}
@@ -144,27 +144,4 @@ func suggest[T any](name string, members map[string]T) string {
 		return fmt.Sprintf("Did you mean %q?", closest)
 	}
 	return "Known here: " + strings.Join(names, ", ") + "."
-}
-
-// distance is the Levenshtein distance of two short texts.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
