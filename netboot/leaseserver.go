@@ -100,6 +100,9 @@ func (l *leaseServer) discover(ctx context.Context, j job, iface netInterface, s
 		if probe && l.taken(ctx, iface, sub, a, q) {
 			continue
 		}
+		if probe && !l.watch.clear(iface) {
+			return nil // while the address was probed, another server turned up or the interface went away
+		}
 		l.pool.describe(a, c, boot)
 		l.count.leaseOffers.Add(1)
 		return l.send(ctx, j, iface, q, grant{messageType: dhcpv4.MessageTypeOffer, address: a, life: sub.Lease, subnet: sub.Subnet, boot: boot})

@@ -3,6 +3,7 @@ package netboot
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -533,9 +534,10 @@ func TestServerLooksBeforeItOffersOnAnInterfaceThatComesLater(t *testing.T) {
 	w := newWire(t, "srv0", "10.77.0.2/24")
 	silent := func(when string) {
 		t.Helper()
+		id := dhcpv4.TransactionID([]byte(rand.Text())[:4]) // an answer to what was asked before may still be on its way
 		for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
-			w.send(fromFirmware, toAll, ordinary().ToBytes())
-			if _, m := w.reply(100 * time.Millisecond); m != nil {
+			w.send(fromFirmware, toAll, ordinary(func(p *dhcpv4.DHCPv4) { p.TransactionID = id }).ToBytes())
+			if _, m := w.reply(100 * time.Millisecond); m != nil && m.TransactionID == id {
 				t.Fatalf("%s: %s was offered before anybody looked for another server", when, m.YourIPAddr)
 			}
 		}
@@ -569,6 +571,40 @@ func TestServerLooksBeforeItOffersOnAnInterfaceThatComesLater(t *testing.T) {
 	silent("an interface that came back")
 	offers("an interface that came back")
 }
+
+// What turns up while an address is probed counts: nothing is offered beside it.
+func TestNothingIsOfferedOnceAnotherServerTurnedUpDuringTheProbe(t *testing.T) {
+	for what, want := range map[string]int{"nothing": 1, "another server": 0, "the interface goes away": 0} {
+		b := newPoolBench(t, &memoryLeases{})
+		iface := netInterface{index: 1, name: "srv0", addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24")}}
+		w := &watch{cfg: &Config{Now: time.Now}, log: slog.New(slog.DiscardHandler), serves: func(netInterface) bool { return true },
+			segments: map[int]*segment{1: {looked: true}}}
+		probe := func(context.Context, netInterface, netip.Addr, []byte) (bool, error) {
+			switch what {
+			case "another server":
+				w.note(iface, netip.MustParseAddr("10.77.0.9"))
+			case "the interface goes away":
+				w.forget(iface)
+			}
+			return false, nil
+		}
+		cfg := &Config{Now: time.Now}
+		l := &leaseServer{cfg: cfg, pool: b.pool, probe: probe, watch: w, log: w.log, count: &Counters{}, proxy: &proxy{cfg: cfg}}
+		out := &sentPackets{}
+		done, err := l.handle(t.Context(), job{datagram: datagram{ifIndex: 1, from: netip.MustParseAddrPort(fromFirmware), to: broadcastAddr}, socket: out}, iface, ordinary())
+		if err != nil || !done || out.n != want {
+			t.Errorf("%s: %d offers instead of %d (done %v, %v)", what, out.n, want, done, err)
+		}
+	}
+}
+
+// sentPackets counts what is sent.
+type sentPackets struct {
+	packetSocket
+	n int
+}
+
+func (s *sentPackets) Send([]byte, netip.AddrPort, int, netip.Addr) error { s.n++; return nil }
 
 // A client that moved with its lease to another network of ours is refused it there,
 // when it asks anybody on that network.
