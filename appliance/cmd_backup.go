@@ -16,6 +16,7 @@ import (
 	"slipway/appliance/internal/api"
 	"slipway/appliance/internal/backup"
 	"slipway/appliance/internal/config"
+	"slipway/appliance/internal/durable"
 	"slipway/appliance/internal/socket"
 )
 
@@ -89,7 +90,7 @@ func writeWhole(what, file string, replace bool, fill func(f *os.File) error) er
 		err = give(f.Name(), file, replace)
 	}
 	if err == nil {
-		return syncDir(filepath.Dir(file))
+		return durable.Folder(filepath.Dir(file))
 	}
 	_ = os.Remove(f.Name())
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
@@ -119,14 +120,6 @@ func give(from, to string, replace bool) error {
 		return fmt.Errorf("backup: %w", err)
 	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func (a *app) restoreCommand() *cobra.Command {

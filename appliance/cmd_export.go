@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"slipway/appliance/internal/durable"
 )
 
 func (a *app) exportCommand() *cobra.Command {
@@ -45,7 +47,7 @@ func (a *app) export(ctx context.Context, m mediumRequest, dir string) error {
 		return c.Whole(ctx, "GET", m.path("export"), nil, w)
 	})
 	if err == nil {
-		err = errors.Join(os.Chmod(tmp, 0o755), syncDir(tmp))
+		err = errors.Join(os.Chmod(tmp, 0o755), durable.Folder(tmp))
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fmt.Errorf("there is no room for the export at %s: nothing was written", dir)
@@ -56,7 +58,7 @@ func (a *app) export(ctx context.Context, m mediumRequest, dir string) error {
 	if err := os.Rename(tmp, dir); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	if err := syncDir(filepath.Dir(filepath.Clean(dir))); err != nil {
+	if err := durable.Folder(filepath.Dir(filepath.Clean(dir))); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.out, "The boot image is in %s; README.txt there says how other servers are set up.\n", dir)

@@ -31,13 +31,3 @@ func openDisk(path string) (file, error) {
 func (d diskFile) Reserve(size int64) error {
 	return unix.Fallocate(int(d.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, size)
 }
-
-// syncDir makes the creation or removal of a file in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}

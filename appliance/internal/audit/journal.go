@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"slipway/appliance/internal/durable"
 	"slipway/fleet"
 )
 
@@ -102,7 +103,7 @@ func (j *journal) openCurrent(cut bool) error {
 	// says so again at the first write.
 	_ = f.Reserve(j.fileBytes)
 	j.f = f
-	return syncDir(j.dir)
+	return durable.Folder(j.dir)
 }
 
 // append numbers the entry and writes it. When the write fails nothing of it
@@ -165,7 +166,7 @@ func (j *journal) rotate() error {
 	j.closed = append(j.closed, j.current)
 	j.current = segment{seq: j.current.seq + 1}
 	j.f = next
-	return syncDir(j.dir)
+	return durable.Folder(j.dir)
 }
 
 // shrink removes the oldest files until a full current file fits under the
@@ -188,5 +189,5 @@ func (j *journal) shrink() ([]segment, error) {
 	if len(gone) == 0 {
 		return nil, nil
 	}
-	return gone, syncDir(j.dir)
+	return gone, durable.Folder(j.dir)
 }

@@ -39,12 +39,3 @@ func stillThere(f *os.File, path string) error {
 	}
 	return nil
 }
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

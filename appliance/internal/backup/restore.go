@@ -15,6 +15,7 @@ import (
 
 	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/content"
+	"slipway/appliance/internal/durable"
 	"slipway/appliance/internal/secrets"
 	"slipway/appliance/internal/state"
 	"slipway/fleet"
@@ -214,7 +215,7 @@ func claim(data string) (*folder, error) {
 		}
 		return nil, errors.Join(err, f.lock.Close())
 	}
-	if err := errors.Join(syncFolder(data), f.clear()); err != nil {
+	if err := errors.Join(durable.Folder(data), f.clear()); err != nil {
 		return nil, errors.Join(err, f.release(true))
 	}
 	return f, nil
@@ -259,7 +260,7 @@ func (f *folder) place() error {
 			return fmt.Errorf("restore: %w", err)
 		}
 	}
-	return syncFolder(f.data)
+	return durable.Folder(f.data)
 }
 
 // release removes the mark, and what was placed when the restore failed.
@@ -270,7 +271,7 @@ func (f *folder) release(failed bool) error {
 		errs = append(errs, f.clear())
 	}
 	if errors.Join(errs...) == nil { // what could not be removed stays marked
-		errs = append(errs, os.RemoveAll(f.stage), syncFolder(f.data))
+		errs = append(errs, os.RemoveAll(f.stage), durable.Folder(f.data))
 	}
 	if failed && f.made {
 		errs = append(errs, os.Remove(f.data))

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"slipway/appliance/internal/durable"
 )
 
 // keptFormat is the number of the form in which catalogues lie in their folder: our own
@@ -60,19 +62,10 @@ func (s *Service) put(k kept) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, err := os.CreateTemp(s.o.Dir, ".catalogue-*")
-	if err != nil {
+	s.all = nil
+	if err := durable.Replace(s.file(k.Name), ".catalogue-*", text); err != nil {
 		return fmt.Errorf("write the catalogue %s: %w", k.Name, err)
 	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), s.file(k.Name))
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write the catalogue %s: %w", k.Name, err), os.Remove(f.Name()))
-	}
-	s.all = nil
 	return nil
 }
 

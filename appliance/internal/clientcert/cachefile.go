@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"slipway/appliance/internal/durable"
 )
 
 // cacheFormat is the format of the files that keep fetched lists: a line of JSON,
@@ -42,7 +44,7 @@ func cachePath(dir, url string) string {
 }
 
 // writeCache puts a list in place in one step.
-func writeCache(dir string, k kept, body []byte) (err error) {
+func writeCache(dir string, k kept, body []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("keep the revocation list: %w", err)
 	}
@@ -52,20 +54,10 @@ func writeCache(dir string, k kept, body []byte) (err error) {
 	if err != nil {
 		return fmt.Errorf("keep the revocation list: %w", err)
 	}
-	f, err := os.CreateTemp(dir, ".fetched-*")
-	if err != nil {
+	if err := durable.Replace(cachePath(dir, k.URL), ".fetched-*", append(append(header, '\n'), body...)); err != nil {
 		return fmt.Errorf("keep the revocation list: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("keep the revocation list: %w", errors.Join(err, os.Remove(f.Name())))
-		}
-	}()
-	_, err = f.Write(append(append(header, '\n'), body...))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), cachePath(dir, k.URL))
+	return nil
 }
 
 // readCache reads the list of a URL. os.ErrNotExist when there is none.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/agent/wire"
+	"slipway/appliance/internal/durable"
 )
 
 // blobs is a folder of files named by their SHA-256.
@@ -151,24 +152,16 @@ func (b *blobs) place(from, hash string, h *hold) error {
 	_, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = os.MkdirAll(dir, 0o700); err == nil {
-			err = syncFolder(filepath.Dir(dir))
+			err = durable.Folder(filepath.Dir(dir))
 		}
 	}
 	if err == nil {
 		err = os.Rename(from, to)
 	}
 	if err == nil {
-		err = syncFolder(dir)
+		err = durable.Folder(dir)
 	}
 	return err
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // write reads r to its end, at most limit bytes, into a blob.

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"slipway/agent/wire"
+	"slipway/appliance/internal/durable"
 )
 
 // unfinished is the pattern of files that get their name when they are whole.
@@ -128,23 +129,7 @@ func (d *deviceUploads) begin(id string, r uploadRecord) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return writeSynced(d.info(id), text)
-}
-
-// writeSynced makes a small file whole or not at all.
-func writeSynced(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), unfinished)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncFolder(filepath.Dir(path))
+	return durable.Replace(d.info(id), unfinished, text)
 }
 
 // state says how much is kept. The data of an upload can be missing where its record is

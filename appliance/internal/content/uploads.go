@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"slipway/agent/wire"
+	"slipway/appliance/internal/durable"
 	"slipway/appliance/internal/state"
 )
 
@@ -185,7 +186,7 @@ func (s *Service) unshare(path string) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(to.Name()))
 	}
-	return syncFolder(filepath.Dir(path))
+	return durable.Folder(filepath.Dir(path))
 }
 
 // Drop removes a deployment's upload.

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"slipway/appliance/internal/durable"
 )
 
 // Format is the number of the files' form.
@@ -130,31 +132,10 @@ func (s *Store) Put(account, id string, body []byte) error {
 			return errors.Join(err, ErrTooMany)
 		}
 	}
-	if err := replace(s.dir, file, text); err != nil {
+	if err := durable.Replace(filepath.Join(s.dir, file), unfinished+"*", text); err != nil {
 		return fmt.Errorf("keep the draft: %w", err)
 	}
 	return nil
-}
-
-// replace writes a file beside the old one and puts it in its place.
-func replace(dir, file string, text []byte) (err error) {
-	f, err := os.CreateTemp(dir, unfinished+"*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), filepath.Join(dir, file))
 }
 
 // Remove forgets a draft; one that is not there is no error.

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"time"
 
+	"slipway/appliance/internal/durable"
 	"slipway/fleet"
 	"slipway/netboot"
 )
@@ -109,7 +110,11 @@ func (s *Service) AddWimboot(ctx context.Context, by Actor, r io.Reader) (Wimboo
 	if err != nil {
 		return w, err
 	}
-	if err := replaceFile(s.wimbootPath(), b); err != nil {
+	err = os.MkdirAll(filepath.Dir(s.wimbootPath()), 0o755)
+	if err == nil {
+		err = durable.Replace(s.wimbootPath(), ".wimboot-*", b)
+	}
+	if err != nil {
 		return w, fmt.Errorf("keep wimboot: %w", err)
 	}
 	w.AddedAt = s.c.Now().UTC()
@@ -128,28 +133,4 @@ func (s *Service) RemoveWimboot(ctx context.Context, by Actor) error {
 	}
 	s.audit(ctx, fleet.AuditEntry{Actor: by.Name, Address: by.Address, Action: "wimboot.removed", Outcome: "ok"})
 	return nil
-}
-
-// replaceFile writes a file whole or not at all.
-func replaceFile(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".wimboot-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"slipway/appliance/internal/durable"
 )
 
 // keyFileHead is the first line of a key file, with its format number. Behind it
@@ -83,11 +85,7 @@ func writeKeyFile(path string, keys ...[]byte) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return fmt.Errorf("make the key file: %w", err)
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("make the key file: %w", err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+	if err := durable.Folder(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("make the key file: %w", err)
 	}
 	return nil

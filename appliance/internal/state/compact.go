@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+
+	"slipway/appliance/internal/durable"
 )
 
 // raftConfig is raft's configuration for this store. Snapshots are taken by
@@ -48,11 +50,11 @@ func olderSnapshot(dir string, snaps raft.SnapshotStore) (uint64, error) {
 		return 0, err
 	}
 	for _, meta := range list {
-		if err := syncDir(filepath.Join(dir, "snapshots", meta.ID)); err != nil {
+		if err := durable.Folder(filepath.Join(dir, "snapshots", meta.ID)); err != nil {
 			return 0, err
 		}
 	}
-	return list[len(list)-1].Index, syncDir(filepath.Join(dir, "snapshots"))
+	return list[len(list)-1].Index, durable.Folder(filepath.Join(dir, "snapshots"))
 }
 
 // lowMark is how many bytes must be free for a write of size bytes: room for the

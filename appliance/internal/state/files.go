@@ -6,11 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft-wal/types"
 	"golang.org/x/sys/unix"
+
+	"slipway/appliance/internal/durable"
 )
 
 // files is the file system as the log uses it (types.VFS). A new segment appears
@@ -69,7 +70,7 @@ func (v *files) prepare(f *os.File, path string, size int64) error {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return fmt.Errorf("name a log file: %w", err)
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := durable.Folder(filepath.Dir(path)); err != nil {
 		return err
 	}
 	return v.created(filepath.Base(path))
@@ -90,7 +91,7 @@ func (v *files) Delete(dir, name string) error {
 	if err := os.Remove(filepath.Join(dir, name)); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return durable.Folder(dir)
 }
 
 // OpenReader implements types.VFS.
@@ -138,21 +139,16 @@ const (
 
 // removeLeftovers deletes what a pattern below dir matches.
 func removeLeftovers(dir, pattern string) error {
-	names, err := filepath.Glob(filepath.Join(escape(dir), pattern))
+	names, err := fs.Glob(os.DirFS(dir), pattern) // the folder's own name is no pattern
 	if err != nil {
 		return fmt.Errorf("look for unfinished files: %w", err)
 	}
 	for _, name := range names {
-		if err := os.RemoveAll(name); err != nil {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("remove an unfinished file: %w", err)
 		}
 	}
 	return nil
-}
-
-// escape keeps Glob from reading a folder's name as a pattern.
-func escape(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
 }
 
 func removeIfThere(path string) error {

@@ -66,9 +66,9 @@ func openLog(o Options, hlog hclog.Logger, sp *space, covered uint64) (*logStore
 
 // refuseOrphans refuses to make a new log beside the remains of an old one.
 func refuseOrphans(dir string, covered uint64) error {
-	names, err := filepath.Glob(filepath.Join(escape(dir), "*.wal"))
+	names, err := segmentFiles(dir)
 	if err != nil {
-		return fmt.Errorf("list the log: %w", err)
+		return err
 	}
 	if len(names) > 0 || covered > 0 {
 		return fmt.Errorf("%w: the file %s is missing although there is a state; restore a backup",

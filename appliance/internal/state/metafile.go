@@ -14,6 +14,8 @@ import (
 	"sync"
 
 	"github.com/hashicorp/raft-wal/types"
+
+	"slipway/appliance/internal/durable"
 )
 
 // metaFile keeps the little that must change in place: the log's list of segments,
@@ -82,7 +84,7 @@ func createMeta(path string) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return fmt.Errorf("create the state: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.Folder(filepath.Dir(path))
 }
 
 // read takes the newer of the two slots that are whole.
@@ -212,15 +214,3 @@ func (m *metaFile) SetStable(key, value []byte) error {
 
 // Close implements types.MetaStore.
 func (m *metaFile) Close() error { return m.f.Close() }
-
-// syncDir makes the names in a folder durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync a folder: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync the folder %s: %w", dir, err)
-	}
-	return nil
-}

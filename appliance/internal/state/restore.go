@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/raft"
 	"golang.org/x/sys/unix"
 
+	"slipway/appliance/internal/durable"
 	"slipway/fleet"
 )
 
@@ -48,7 +49,7 @@ func Restore(ctx context.Context, dir string, r io.Reader) error {
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(tmp))
 	}
-	return syncDir(filepath.Dir(dir))
+	return durable.Folder(filepath.Dir(dir))
 }
 
 func refuseUsed(dir string) error {
@@ -220,7 +221,7 @@ func (m *machine) writeFolder(dir string, index uint64) error {
 	if err := tables.Persist(sink); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(filepath.Join(dir, "snapshots", sink.ID())), syncDir(filepath.Join(dir, "snapshots")), syncDir(dir))
+	return errors.Join(durable.Folder(filepath.Join(dir, "snapshots", sink.ID())), durable.Folder(filepath.Join(dir, "snapshots")), durable.Folder(dir))
 }
 
 // newMember makes the meta file, with an id of its own.

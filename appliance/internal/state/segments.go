@@ -113,17 +113,26 @@ func repairSegments(dir string, meta *metaFile, covered uint64) error {
 	return nil
 }
 
+// segmentFiles returns the names of the log's files in a folder.
+func segmentFiles(dir string) ([]string, error) {
+	names, err := fs.Glob(os.DirFS(dir), "*.wal")
+	if err != nil {
+		return nil, fmt.Errorf("list the log: %w", err)
+	}
+	return names, nil
+}
+
 // refuseUnlisted refuses a folder whose meta file is older than its log files:
 // raft-wal would delete the segments it does not know.
 func refuseUnlisted(dir string, state types.PersistentState) error {
-	names, err := filepath.Glob(filepath.Join(escape(dir), "*.wal"))
+	names, err := segmentFiles(dir)
 	if err != nil {
-		return fmt.Errorf("list the log: %w", err)
+		return err
 	}
 	for _, name := range names {
 		var base, id uint64
-		if _, err := fmt.Sscanf(filepath.Base(name), "%020d-%016x.wal", &base, &id); err != nil || id >= state.NextSegmentID {
-			return fmt.Errorf("%w: the file %s does not belong to this log; restore a backup", ErrDamaged, name)
+		if _, err := fmt.Sscanf(name, "%020d-%016x.wal", &base, &id); err != nil || id >= state.NextSegmentID {
+			return fmt.Errorf("%w: the file %s does not belong to this log; restore a backup", ErrDamaged, filepath.Join(dir, name))
 		}
 	}
 	return nil
