@@ -528,7 +528,7 @@ func TestServerLooksBeforeItOffersOnAnInterfaceThatComesLater(t *testing.T) {
 	}
 	s, _ := runServer(t, func(c *Config) {
 		leasing(&memoryLeases{})(c)
-		c.DHCP.times.settle = 3 * time.Second
+		c.DHCP.times.settle = 5 * time.Second
 		c.DHCP.times.gone = time.Hour
 	})
 	w := newWire(t, "srv0", "10.77.0.2/24")
