@@ -64,6 +64,7 @@ type MachineConfig struct {
 	NIC      string // QEMU's device name, default virtio-net-pci
 	MAC2     string // of a second card of the same kind, on the same segment; "": there is none
 	Disks    []Disk
+	LateDisk bool // a disk may be plugged in while it runs (PlugIn)
 
 	// A medium that comes before the network card in the boot order.
 	CD, USB string // files: in a CD drive, or as a stick
@@ -194,6 +195,24 @@ func (m *Machine) Reset(ctx context.Context) error {
 	return m.QMP.Run(ctx, "system_reset", nil, nil)
 }
 
+// PlugIn gives a running machine a disk, as a controller does that shows one late. The
+// machine's LateDisk must be set.
+func (m *Machine) PlugIn(ctx context.Context, d Disk) error {
+	node := map[string]any{"driver": "raw", "node-name": "late", "file": map[string]any{"driver": "file", "filename": d.Path, "locking": "off"}}
+	if err := m.QMP.Run(ctx, "blockdev-add", node, nil); err != nil {
+		return err
+	}
+	device := map[string]any{"driver": "virtio-blk-pci", "drive": "late", "bootindex": 2}
+	if m.Firmware != BIOS {
+		device["bus"] = latePort
+	}
+	return m.QMP.Run(ctx, "device_add", device, nil)
+}
+
+// latePort is where a PCI Express machine takes a LateDisk; the PC with BIOS takes one
+// anywhere.
+const latePort = "late-port"
+
 // arguments returns QEMU's command line but for the firmware's files.
 func (c MachineConfig) arguments(taps []string, serial, monitor string) []string {
 	machine := "pc"
@@ -224,6 +243,9 @@ func (c MachineConfig) arguments(taps []string, serial, monitor string) []string
 		a = append(a,
 			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,file=%s,cache=%s,file.locking=off", i, d.Path, d.Cache),
 			"-device", fmt.Sprintf("%s,drive=disk%d,bootindex=%d", d.device(i), i, i+2))
+	}
+	if c.LateDisk && c.Firmware != BIOS {
+		a = append(a, "-device", "pcie-root-port,chassis=1,id="+latePort)
 	}
 	const medium = "if=none,id=medium,format=raw,readonly=on,file.locking=off,file="
 	switch {

@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// VariableTargetLayout names the read-only variable that holds the layout of the target
+// disk as JSON, from the moment when it has file systems.
+const VariableTargetLayout = "_TargetLayout"
+
 // VariableEnvironment names the read-only variable that holds the environment the
 // agent runs in now: linuxpe, winpe or fullos. Without it every step may run.
 const VariableEnvironment = "_Environment"

@@ -150,7 +150,8 @@ func switchedOff(t *testing.T, m *lab.Machine) {
 
 // A machine with an empty disk boots from the network, somebody signs in, and some
 // minutes later it runs from its own disk, configured; nothing of the agent is left.
-// Power is lost once on the way. BIOS machines are deployed by TestRedeployAndCapture.
+// Power is lost once on the way, after which the disk shows itself late. BIOS machines
+// are deployed by TestRedeployAndCapture.
 func TestDeployLinux(t *testing.T) {
 	t.Parallel()
 	firmwares := []lab.Firmware{lab.UEFI}
@@ -163,7 +164,7 @@ func TestDeployLinux(t *testing.T) {
 			disk := emptyDisk(t, s, "target.img", 6)
 			m := s.begin(t, lab.MachineConfig{Name: string(firmware), Firmware: firmware, NoIPv6: true, Disks: []lab.Disk{{Path: disk}}}, deploySequence)
 			started := time.Now()
-			m = s.cut(t, m, `Step 2 of \d+`, disk)
+			m = s.cutLate(t, m, `Step 2 of \d+`, disk)
 			expect(t, m, 15*time.Minute, "DEPLOYED pc-"+m.Serial)
 			s.succeeds(t, m, 2*time.Minute)
 			t.Logf("BOOT deploy-%s: from sign-in to the end %.0f s", firmware, time.Since(started).Seconds())
@@ -177,18 +178,44 @@ func TestDeployLinux(t *testing.T) {
 // powers the machine on again: it goes on in that step, and nobody is asked.
 func (s *scene) cut(t *testing.T, m *lab.Machine, step, disk string) *lab.Machine {
 	t.Helper()
+	s.powerLoss(t, m, step)
+	return s.goesOn(t, lab.MachineConfig{Name: m.Name + "-again", Firmware: m.Firmware, NoIPv6: true, Disks: []lab.Disk{{Path: disk}}}, step, nil)
+}
+
+// powerLoss pulls the plug some seconds into a step.
+func (s *scene) powerLoss(t *testing.T, m *lab.Machine, step string) {
+	t.Helper()
 	expect(t, m, 5*time.Minute, step)
 	random := seeded(t)
 	wait := time.Duration(random.Int64N(int64(lab.Timeout(6 * time.Second))))
 	t.Logf("power is lost %.1f s into %q", wait.Seconds(), step)
 	time.Sleep(wait)
 	m.PowerOff()
-	again, err := s.net.PowerOn(t.Context(), lab.MachineConfig{Name: m.Name + "-again", Firmware: m.Firmware, NoIPv6: true, Disks: []lab.Disk{{Path: disk}}})
+}
+
+// cutLate is cut for a machine whose disk shows itself when the agent has looked for it
+// already, as one behind a SAS controller does.
+func (s *scene) cutLate(t *testing.T, m *lab.Machine, step, disk string) *lab.Machine {
+	t.Helper()
+	s.powerLoss(t, m, step)
+	return s.goesOn(t, lab.MachineConfig{Name: m.Name + "-again", Firmware: m.Firmware, NoIPv6: true, LateDisk: true}, step, func(m *lab.Machine) {
+		expect(t, m, 3*time.Minute, "Waiting for the disk")
+		must(t, m.PlugIn(t.Context(), lab.Disk{Path: disk}))
+	})
+}
+
+// goesOn powers a machine on, whose deployment goes on in a step without anybody.
+func (s *scene) goesOn(t *testing.T, c lab.MachineConfig, step string, meanwhile func(*lab.Machine)) *lab.Machine {
+	t.Helper()
+	m, err := s.net.PowerOn(t.Context(), c)
 	must(t, err)
-	if got := expect(t, again, 5*time.Minute, `Passcode|`+step); got == "Passcode" {
-		t.Fatalf("somebody is asked to sign in again; the console:\n%s", again.Console.Text())
+	if meanwhile != nil {
+		meanwhile(m)
 	}
-	return again
+	if got := expect(t, m, 5*time.Minute, `Passcode|`+step); got == "Passcode" {
+		t.Fatalf("somebody is asked to sign in again; the console:\n%s", m.Console.Text())
+	}
+	return m
 }
 
 // soaking reports whether the long forms of the tests run.

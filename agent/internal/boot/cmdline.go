@@ -15,6 +15,7 @@ type Args struct {
 	Medium       string           // slipway.medium=, the id of the medium that the machine was started from
 	Lease        netip.Addr       // slipway.lease=, the address the loader had
 	BootIF       net.HardwareAddr // BOOTIF=, the adapter the loader used
+	Resume       bool             // slipway.resume=disk: an unfinished deployment of this machine keeps its state on a disk
 	Passcode     string           // slipway.passcode=, honoured in lab images only
 	Sequence     string           // slipway.sequence=, preselects a task sequence in lab images only
 }
@@ -38,6 +39,8 @@ func ParseCmdline(text string) Args {
 			if addr, err := netip.ParseAddr(value); err == nil && addr.Is4() && !addr.IsUnspecified() {
 				a.Lease = addr
 			}
+		case "slipway.resume":
+			a.Resume = value == "disk"
 		case "slipway.passcode":
 			a.Passcode = value
 		case "slipway.sequence":

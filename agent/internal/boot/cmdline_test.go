@@ -13,13 +13,13 @@ func TestParseCmdline(t *testing.T) {
 		want       Args
 	}{
 		{"empty", "", Args{}},
-		{"all", "vmlinuz quiet slipway.server=192.0.2.1:8443 slipway.installation=abc slipway.image=0123 slipway.medium=4567 " +
+		{"all", "vmlinuz quiet slipway.server=192.0.2.1:8443 slipway.installation=abc slipway.image=0123 slipway.medium=4567 slipway.resume=disk " +
 			"slipway.lease=192.0.2.50 BOOTIF=01-52-54-00-12-34-56 slipway.passcode=slipway-lab console=tty0\n",
-			Args{Server: "192.0.2.1:8443", Installation: "abc", Image: "0123", Medium: "4567", Lease: netip.MustParseAddr("192.0.2.50"),
+			Args{Server: "192.0.2.1:8443", Installation: "abc", Image: "0123", Medium: "4567", Resume: true, Lease: netip.MustParseAddr("192.0.2.50"),
 				BootIF: net.HardwareAddr{0x52, 0x54, 0, 0x12, 0x34, 0x56}, Passcode: "slipway-lab"}},
 		{"quoted", `a slipway.passcode="two words" b`, Args{Passcode: "two words"}},
 		{"quoted whole", `"slipway.passcode=two words"`, Args{Passcode: "two words"}},
-		{"nonsense is left out", "slipway.lease=${ip} BOOTIF=01-zz slipway.server", Args{}},
+		{"nonsense is left out", "slipway.lease=${ip} BOOTIF=01-zz slipway.server slipway.resume=yes", Args{}},
 		{"unspecified lease", "slipway.lease=0.0.0.0", Args{}},
 		{"plain BOOTIF", "BOOTIF=52:54:00:12:34:56", Args{BootIF: net.HardwareAddr{0x52, 0x54, 0, 0x12, 0x34, 0x56}}},
 	}

@@ -6,9 +6,6 @@ import (
 	"fmt"
 )
 
-// LayoutVariable is the read-only variable that holds the target's layout as JSON.
-const LayoutVariable = "_TargetLayout"
-
 // TargetVariable is the read-only variable that holds the target disk's id.
 const TargetVariable = "_TargetDisk"
 
@@ -110,7 +107,7 @@ func (l Layout) Partition(number int) (Partition, bool) {
 	return Partition{}, false
 }
 
-// Text is the layout's JSON form, for LayoutVariable.
+// Text is the layout's JSON form, for tasksequence.VariableTargetLayout.
 func (l Layout) Text() string {
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -122,7 +119,7 @@ func (l Layout) Text() string {
 // ErrNoTarget says that no step has laid out a target disk yet.
 var ErrNoTarget = errors.New("there is no target disk yet: a Format disk step has to come before this step")
 
-// ParseLayout reads LayoutVariable. An empty text gives ErrNoTarget.
+// ParseLayout reads tasksequence.VariableTargetLayout. An empty text gives ErrNoTarget.
 func ParseLayout(text string) (Layout, error) {
 	var l Layout
 	if text == "" {

@@ -30,6 +30,11 @@ func ActionRefresh() Action {
 	return Action{Hint{"F5", "^T", "Refresh"}, []KeyCode{F5}, "retry"}
 }
 
+// ActionSkip offers not to wait.
+func ActionSkip() Action {
+	return Action{Hint{"Enter", "Enter", "Do not wait"}, []KeyCode{Enter}, "skip"}
+}
+
 // ActionAddress offers to type the appliance's address.
 func ActionAddress() Action { return Action{hintAddress(), []KeyCode{F6}, "address"} }
 

@@ -11,8 +11,10 @@ import (
 
 	"slipway/agent/internal/client"
 	"slipway/agent/internal/disk"
+	"slipway/agent/internal/screen"
 	"slipway/agent/internal/steps"
 	"slipway/agent/wire"
+	"slipway/tasksequence"
 )
 
 // Target is the system that a boot image installs, as far as the session has to do
@@ -55,6 +57,9 @@ func (s *Session) recover(ctx context.Context) {
 		return
 	}
 	id := s.Target.Recover(ctx, s.StateDir)
+	if id == "" && s.Args.Resume {
+		id = s.awaitDisk(ctx)
+	}
 	if id == "" {
 		return
 	}
@@ -67,6 +72,33 @@ func (s *Session) recover(ctx context.Context) {
 	s.Log.Info("an unfinished deployment stands on the disk", "deployment", id)
 }
 
+// awaitDisk looks again for the state that the appliance says is on a disk: one behind
+// a SAS controller shows itself seconds after its driver was loaded.
+func (s *Session) awaitDisk(ctx context.Context) (deployment string) {
+	patience := s.Machine.DiskPatience
+	n := screen.NewNotice("Starting", "Waiting for the disk", screen.Calm)
+	n.Text = "A deployment of this computer is unfinished, and what it needs to go on by itself is on one of its disks. No disk that is here now has it."
+	n.Next, n.Until = "Going on without it", s.Now().Add(patience)
+	n.Actions = []screen.Action{screen.ActionSkip()}
+	s.Display.Show(n)
+	over := time.NewTimer(patience)
+	defer over.Stop()
+	for deployment == "" {
+		select {
+		case <-ctx.Done():
+			return ""
+		case <-n.Chosen():
+			return ""
+		case <-over.C:
+			s.Log.Warn("no disk has the state of the unfinished deployment", "waited", patience)
+			return ""
+		case <-time.After(patience / 10):
+			deployment = s.Target.Recover(ctx, s.StateDir)
+		}
+	}
+	return deployment
+}
+
 // remount mounts the target's file systems again after a restart of the device, so
 // that the state on its disk stays up to date and the next steps find them.
 func (s *Session) remount(ctx context.Context, d wire.Deployment) {
@@ -75,7 +107,7 @@ func (s *Session) remount(ctx context.Context, d wire.Deployment) {
 	}
 	for _, v := range d.Variables {
 		var text string
-		if !strings.EqualFold(v.Name, disk.LayoutVariable) || json.Unmarshal(v.Value, &text) != nil {
+		if !strings.EqualFold(v.Name, tasksequence.VariableTargetLayout) || json.Unmarshal(v.Value, &text) != nil {
 			continue
 		}
 		layout, err := disk.ParseLayout(text)

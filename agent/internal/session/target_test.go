@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"slipway/agent/internal/boot"
 	"slipway/agent/internal/client"
@@ -136,6 +137,56 @@ func TestPowerLossWithTheStateOnTheDisk(t *testing.T) {
 	if err != nil || len(entries) > 0 {
 		t.Errorf("left on the disk: %v, %v", entries, err)
 	}
+}
+
+// Where the appliance says that the state is on a disk, one that shows itself late is
+// waited for, as those behind a SAS controller do; one that does not come is not waited
+// for for ever, and nobody has to.
+func TestPowerLossWithTheStateOnASlowDisk(t *testing.T) {
+	disk := &fakeDisk{dir: t.TempDir()}
+	gate := filepath.Join(t.TempDir(), "go")
+	d := newDevice(t).withDisk(disk)
+	d.appliance.Document = twoSteps("echo waiting; until [ -e " + gate + " ]; do sleep 0.05; done; echo through")
+	disk.formatted.Store(true)
+	d.powerOn()
+	d.sees("Passcode")
+	d.types("correct horse\r")
+	d.sees("Choose a task sequence")
+	d.types("1")
+	d.sees("waiting")
+	d.stop()
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	away := disk.dir + ".away"
+	if err := os.Rename(disk.dir, away); err != nil {
+		t.Fatal(err)
+	}
+	next := d.again().withDisk(disk)
+	next.session.Args.Resume, next.session.Machine.DiskPatience = true, time.Second/2
+	next.powerOn()
+	next.sees("Waiting for the disk")
+	next.sees("Passcode") // it did not come
+	next.stop()
+
+	next = d.again().withDisk(disk)
+	next.session.Args.Resume, next.session.Machine.DiskPatience = true, 10*time.Minute
+	next.powerOn()
+	next.sees("Waiting for the disk")
+	next.types("\r")
+	next.sees("Passcode")
+	next.stop()
+
+	next = d.again().withDisk(disk)
+	next.session.Args.Resume, next.session.Machine.DiskPatience = true, 10*time.Second
+	next.powerOn()
+	next.sees("Waiting for the disk")
+	if err := os.Rename(away, disk.dir); err != nil {
+		t.Fatal(err)
+	}
+	next.sees("through") // without a passcode
+	next.sees("Succeeded")
 }
 
 // Before there is a file system, a power loss means signing in again.

@@ -78,7 +78,7 @@ func newDeployment(t *testing.T, path string, text []byte) *deployment {
 	t.Helper()
 	d := &deployment{t: t, vars: tasksequence.NewVariables(), disks: disktest.New(t, disk.Disk{ID: "d", Size: 1 << 30}),
 		content: &streamed{items: &items{}, files: []wire.ContentFile{{Path: path, Size: int64(len(text))}, {Path: "readme.txt"}}, text: map[string][]byte{path: text}}}
-	for name, value := range map[string]string{disk.LayoutVariable: targetLayout.Text(), tasksequence.VariableEnvironment: tasksequence.LinuxPE} {
+	for name, value := range map[string]string{tasksequence.VariableTargetLayout: targetLayout.Text(), tasksequence.VariableEnvironment: tasksequence.LinuxPE} {
 		if err := d.vars.SetSystem(name, tasksequence.Value{Text: value}); err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +262,7 @@ func TestApplyFailsClearly(t *testing.T) {
 		{"two images", "a.tar", good, nil, func(d *deployment) { d.content.files = append(d.content.files, wire.ContentFile{Path: "b.wim"}) }, "a.tar, b.wim", true},
 		{"too large", "a.tar", good, nil, func(d *deployment) { d.content.files[0].RawSize = 1 << 40 }, "root has", true},
 		{"no target", "a.tar", good, nil, func(d *deployment) {
-			_ = d.vars.SetSystem(disk.LayoutVariable, tasksequence.Value{})
+			_ = d.vars.SetSystem(tasksequence.VariableTargetLayout, tasksequence.Value{})
 		}, "Format disk", true},
 		{"disk gone", "a.tar", good, nil, func(d *deployment) {
 			d.disks.Fail = func(what, _ string) error { return errors.New(what + ": input/output error") }

@@ -70,7 +70,7 @@ type extract func(ctx context.Context, s *Step, m *meter, root string) error
 
 // applyFiles fills the target's file systems and makes them boot.
 func applyFiles(ctx context.Context, s *Step, ref tasksequence.Reference, img image, into extract) error {
-	layout, err := disk.ParseLayout(s.Vars.Text(disk.LayoutVariable))
+	layout, err := disk.ParseLayout(s.Vars.Text(tasksequence.VariableTargetLayout))
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func first(list []string) string {
 // Everything that can be wrong with image, machine and answers is found before the
 // volume is made anew.
 func applyWindows(ctx context.Context, s *Step, ref tasksequence.Reference, img image, name string, index int) error {
-	layout, err := disk.ParseLayout(s.Vars.Text(disk.LayoutVariable))
+	layout, err := disk.ParseLayout(s.Vars.Text(tasksequence.VariableTargetLayout))
 	if err != nil {
 		return err
 	}

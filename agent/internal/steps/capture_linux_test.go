@@ -66,7 +66,7 @@ func (c *capture) run(t *testing.T, settings map[string]any) error {
 	}
 	l := disk.Layout{Format: disk.LayoutFormat, Disk: "small", Partitions: []disk.Partition{{Number: 1, Role: disk.RoleRoot, FS: disk.FSExt4}}}
 	disks.SetLayout("small", l)
-	if err := c.vars.SetSystem(disk.LayoutVariable, tasksequence.Value{Text: l.Text()}); err != nil {
+	if err := c.vars.SetSystem(tasksequence.VariableTargetLayout, tasksequence.Value{Text: l.Text()}); err != nil {
 		t.Fatal(err)
 	}
 	s, lines := step(t, tasksequence.CaptureImage, settings, c.vars)
@@ -244,7 +244,7 @@ func TestApplyDiskImage(t *testing.T) {
 	if got := strings.Join(exec.ran, ", "); !strings.HasPrefix(got, "e2fsck -f -p /") || !strings.Contains(got, ", resize2fs /") {
 		t.Errorf("ran %s", got)
 	}
-	if now, err := disk.ParseLayout(vars.Text(disk.LayoutVariable)); err != nil || len(now.Partitions) != 2 || now.Firmware != disk.BIOS {
+	if now, err := disk.ParseLayout(vars.Text(tasksequence.VariableTargetLayout)); err != nil || len(now.Partitions) != 2 || now.Firmware != disk.BIOS {
 		t.Errorf("%+v, %v", now, err)
 	}
 	if calls := strings.Join(disks.Calls(), ", "); !strings.Contains(calls, "open small, grow small") || disks.Mounted() != "small" {

@@ -30,7 +30,7 @@ func (b *winBench) inWinPE() {
 	l := disk.Layout{Format: disk.LayoutFormat, Disk: "d", Firmware: disk.UEFI, Partitions: []disk.Partition{
 		{Number: 1, Role: disk.RoleWindows, FS: disk.FSNTFS}, {Number: 2, Role: disk.RoleRecovery, FS: disk.FSNTFS}, {Number: 3, Role: disk.RoleESP, FS: disk.FSVFAT}}}
 	b.disks = oneTarget{roots: map[int]string{1: b.root, 2: b.t.TempDir() + `\`, 3: b.t.TempDir() + `\`}}
-	b.set(disk.LayoutVariable, l.Text())
+	b.set(tasksequence.VariableTargetLayout, l.Text())
 	b.set(tasksequence.VariableEnvironment, tasksequence.WinPE)
 }
 
@@ -146,7 +146,7 @@ func TestTheRecoveryPartitionIsFilledOnWindows(t *testing.T) {
 	recover := func(calls ...fakes.Call) {
 		t.Helper()
 		b.fakes.Expect(t, calls...)
-		l, err := disk.ParseLayout(b.vars.Text(disk.LayoutVariable))
+		l, err := disk.ParseLayout(b.vars.Text(tasksequence.VariableTargetLayout))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,12 +179,12 @@ func TestTheRecoveryPartitionIsFilledOnWindows(t *testing.T) {
 	if _, err := os.Stat(part); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("an incomplete copy is left: %v", err)
 	}
-	l, err := disk.ParseLayout(b.vars.Text(disk.LayoutVariable))
+	l, err := disk.ParseLayout(b.vars.Text(tasksequence.VariableTargetLayout))
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Partitions = slices.DeleteFunc(l.Partitions, func(p disk.Partition) bool { return p.Role == disk.RoleRecovery })
-	b.set(disk.LayoutVariable, l.Text())
+	b.set(tasksequence.VariableTargetLayout, l.Text())
 	if recover(); len(b.lines) > 0 {
 		t.Errorf("without such a partition: %q", b.lines)
 	}

@@ -96,7 +96,7 @@ func TestTheTargetIsChangedFromTheBootImage(t *testing.T) {
 	layout := disk.Layout{Format: disk.LayoutFormat, Disk: "d1", Table: disk.GPT, SectorSize: 512,
 		Partitions: []disk.Partition{{Number: 1, Role: disk.RoleRoot, Start: 1 << 20, Size: 4 << 30, FS: disk.FSExt4}}}
 	b.set(tasksequence.VariableEnvironment, tasksequence.LinuxPE)
-	b.set(disk.LayoutVariable, layout.Text())
+	b.set(tasksequence.VariableTargetLayout, layout.Text())
 	b.root, b.disks = disks.Root, disks
 	_, err := b.run(tasksequence.PrepareOperatingSystem, nil)
 	b.fails(err, "no operating system on the target disk yet")

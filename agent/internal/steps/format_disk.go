@@ -130,7 +130,7 @@ func planDisk(s *Step, d disk.Disk) (disk.Layout, error) {
 
 // setTarget mounts a layout as the target and tells the later steps.
 func setTarget(ctx context.Context, s *Step, l disk.Layout) error {
-	set := map[string]string{disk.LayoutVariable: l.Text(), disk.TargetVariable: l.Disk}
+	set := map[string]string{tasksequence.VariableTargetLayout: l.Text(), disk.TargetVariable: l.Disk}
 	_, linux := l.Find(disk.RoleRoot)
 	_, windows := l.Find(disk.RoleWindows)
 	_, esp := l.Find(disk.RoleESP)

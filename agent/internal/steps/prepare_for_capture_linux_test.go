@@ -25,7 +25,7 @@ func TestPrepareForCapture(t *testing.T) {
 			if where == tasksequence.LinuxPE {
 				disks := disktest.New(t, disk.Disk{ID: "d", Size: 1 << 30})
 				disks.Root, b.disks = b.root, disks
-				b.set(disk.LayoutVariable, targetLayout.Text())
+				b.set(tasksequence.VariableTargetLayout, targetLayout.Text())
 			}
 			b.set(tasksequence.VariableEnvironment, where)
 			for _, name := range slices.Concat(gone, empty, stay) {

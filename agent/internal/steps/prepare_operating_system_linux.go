@@ -37,7 +37,7 @@ func prepareWindows(ctx context.Context, s *Step) error {
 	if err := s.needTools(ctx, WindowsAgent); err != nil {
 		return err
 	}
-	layout, err := disk.ParseLayout(s.Vars.Text(disk.LayoutVariable))
+	layout, err := disk.ParseLayout(s.Vars.Text(tasksequence.VariableTargetLayout))
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func applyRawImage(ctx context.Context, s *Step, name string) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	for name, text := range map[string]string{disk.LayoutVariable: l.Text(), disk.TargetVariable: l.Disk} {
+	for name, text := range map[string]string{tasksequence.VariableTargetLayout: l.Text(), disk.TargetVariable: l.Disk} {
 		if err := s.Vars.SetSystem(name, tasksequence.Value{Text: text}); err != nil {
 			return Outcome{}, err
 		}

@@ -85,7 +85,7 @@ func TestRawImageGoesOntoTheChosenDisk(t *testing.T) {
 		if err = errors.Join(err, o.Close()); err != nil || !bytes.Equal(got, image) {
 			t.Errorf("the disk holds something else, %v", err)
 		}
-		l, err := disk.ParseLayout(vars.Text(disk.LayoutVariable))
+		l, err := disk.ParseLayout(vars.Text(tasksequence.VariableTargetLayout))
 		if err != nil || l.Disk != "small" || l.Firmware != disk.UEFI || vars.Text(disk.TargetVariable) != "small" {
 			t.Errorf("layout %+v, %v", l, err)
 		}

@@ -204,7 +204,7 @@ func (r *real) holds(what string, image []byte, l disk.Layout) {
 // found is the target's layout as the step told it.
 func (r *real) found(what string) disk.Layout {
 	r.t.Helper()
-	l, err := disk.ParseLayout(r.vars.Text(disk.LayoutVariable))
+	l, err := disk.ParseLayout(r.vars.Text(tasksequence.VariableTargetLayout))
 	if err != nil || l.Disk != r.disk.ID || r.vars.Text(disk.TargetVariable) != r.disk.ID {
 		r.t.Errorf("%s: the target is %q, %v", what, r.vars.Text(disk.TargetVariable), err)
 	}

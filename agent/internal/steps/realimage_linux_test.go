@@ -238,7 +238,7 @@ func TestARealDiskThatFails(t *testing.T) {
 		t.Errorf("a disk that fails: %v", err)
 	}
 	t.Log(err)
-	for _, name := range []string{disk.LayoutVariable, disk.TargetVariable} {
+	for _, name := range []string{tasksequence.VariableTargetLayout, disk.TargetVariable} {
 		if text := r.vars.Text(name); text != "" {
 			t.Errorf("%s is %q after a failure", name, text)
 		}

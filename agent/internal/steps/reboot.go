@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"slipway/agent/internal/disk"
 	"slipway/tasksequence"
 )
 
@@ -51,7 +50,7 @@ func fromDisk(s *Step) bool {
 	case tasksequence.BootImageFromDisk:
 		return true
 	case tasksequence.BootImageAutomatic:
-		return s.Vars.Text(disk.LayoutVariable) == "" || s.Vars.Text(stagedVariable) != ""
+		return s.Vars.Text(tasksequence.VariableTargetLayout) == "" || s.Vars.Text(stagedVariable) != ""
 	}
 	return false // from the network, or a task sequence of before this option
 }

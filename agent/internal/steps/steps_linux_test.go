@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"slipway/agent/internal/disk"
 	"slipway/tasksequence"
 )
 
@@ -302,7 +301,7 @@ func TestRebootPutsWindowsPEOntoTheDiskOfAnInstalledWindows(t *testing.T) {
 		"from Windows PE to itself": {tasksequence.WinPE, tasksequence.Windows, "image", "disk", "", "", false},
 	} {
 		vars := tasksequence.NewVariables()
-		for n, text := range map[string]string{tasksequence.VariableEnvironment: c.environment, tasksequence.VariableSystem: c.system, disk.LayoutVariable: c.layout, stagedVariable: c.before} {
+		for n, text := range map[string]string{tasksequence.VariableEnvironment: c.environment, tasksequence.VariableSystem: c.system, tasksequence.VariableTargetLayout: c.layout, stagedVariable: c.before} {
 			if err := vars.SetSystem(n, tasksequence.Value{Text: text}); err != nil {
 				t.Fatal(err)
 			}

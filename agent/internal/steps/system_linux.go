@@ -30,7 +30,7 @@ func openSystem(ctx context.Context, s *Step) (*system, error) {
 		y.root = s.Machine.Root
 	}
 	if !y.running {
-		layout, err := disk.ParseLayout(s.Vars.Text(disk.LayoutVariable))
+		layout, err := disk.ParseLayout(s.Vars.Text(tasksequence.VariableTargetLayout))
 		if err != nil {
 			return nil, err
 		}

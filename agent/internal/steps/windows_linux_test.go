@@ -239,7 +239,7 @@ func TestWindowsFromTheCloudFromLinux(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	r.set(disk.LayoutVariable, "")
+	r.set(tasksequence.VariableTargetLayout, "")
 	for _, definition := range []string{tasksequence.InjectDriversFromCloud, tasksequence.OfflineDomainJoin, tasksequence.ApplyOperatingSystemFromCloud} {
 		if err := r.run(definition, nil); err == nil || !strings.Contains(err.Error(), "not laid out for Windows") {
 			t.Errorf("%s without a layout for Windows: %v", definition, err)
@@ -400,7 +400,7 @@ func TestWindowsThatDoesNotFit(t *testing.T) {
 	r.must(r.run(tasksequence.ApplyOperatingSystem, map[string]any{"OperatingSystem": "good:1"}))
 	bios := r.found("the layout")
 	bios.Firmware = disk.BIOS
-	r.set(disk.LayoutVariable, bios.Text())
+	r.set(tasksequence.VariableTargetLayout, bios.Text())
 	if err := r.run(tasksequence.ApplyOperatingSystem, map[string]any{"OperatingSystem": "good:1"}); err == nil || !strings.Contains(err.Error(), "UEFI only") {
 		t.Errorf("on a BIOS machine: %v", err)
 	}

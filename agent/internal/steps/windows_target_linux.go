@@ -33,7 +33,7 @@ func forWindows(l disk.Layout) bool {
 // onWindows reports whether the step changes a Windows that does not run: the one on the
 // target disk.
 func onWindows(s *Step) bool {
-	l, err := disk.ParseLayout(s.Vars.Text(disk.LayoutVariable))
+	l, err := disk.ParseLayout(s.Vars.Text(tasksequence.VariableTargetLayout))
 	return err == nil && forWindows(l) && s.Vars.Text(tasksequence.VariableEnvironment) != tasksequence.FullOS
 }
 
@@ -48,7 +48,7 @@ type windowsVolume struct {
 
 // inWindows mounts the volume for f.
 func inWindows(ctx context.Context, s *Step, f func(v *windowsVolume) error) (err error) {
-	layout, err := disk.ParseLayout(s.Vars.Text(disk.LayoutVariable))
+	layout, err := disk.ParseLayout(s.Vars.Text(tasksequence.VariableTargetLayout))
 	if err != nil {
 		return err
 	}

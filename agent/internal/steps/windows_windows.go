@@ -26,7 +26,7 @@ type target struct {
 
 // openTarget finds the target's drive.
 func openTarget(ctx context.Context, s *Step) (*target, error) {
-	layout, err := disk.ParseLayout(s.Vars.Text(disk.LayoutVariable))
+	layout, err := disk.ParseLayout(s.Vars.Text(tasksequence.VariableTargetLayout))
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,7 +74,7 @@ func (p *Policy) Peek(ctx context.Context, c netboot.Client) (*netboot.Boot, err
 		return nil, fmt.Errorf("find device: %w", err)
 	}
 	if !known {
-		return p.boot(ctx, c, fleet.Device{}, fleet.BootImageTarget)
+		return p.boot(ctx, c, fleet.Device{}, choice{target: fleet.BootImageTarget})
 	}
 	ch, err := p.choose(d)
 	if err != nil {
@@ -82,7 +83,7 @@ func (p *Policy) Peek(ctx context.Context, c netboot.Client) (*netboot.Boot, err
 	if ch.once && ch.target == fleet.BootSilent {
 		p.consume(ctx, d, ch.target)
 	}
-	return p.boot(ctx, c, fleet.Device{Boot: d.Boot}, ch.target)
+	return p.boot(ctx, c, fleet.Device{Boot: d.Boot}, ch)
 }
 
 // Decide implements netboot.Policy. The device is recorded, and a served one-time
@@ -97,14 +98,14 @@ func (p *Policy) Decide(ctx context.Context, c netboot.Client) (*netboot.Boot, e
 			return nil, fmt.Errorf("find device: %w", err)
 		}
 		if !known {
-			return p.boot(ctx, c, fleet.Device{}, fleet.BootImageTarget)
+			return p.boot(ctx, c, fleet.Device{}, choice{target: fleet.BootImageTarget})
 		}
 	}
 	ch, err := p.choose(d)
 	if err != nil {
 		return nil, err
 	}
-	b, err := p.boot(ctx, c, d, ch.target)
+	b, err := p.boot(ctx, c, d, ch)
 	if served := err == nil && (b == nil || b.Message == ""); ch.once && served { // a message is not what it was to boot
 		p.consume(ctx, d, ch.target)
 	}
@@ -115,18 +116,34 @@ func claim(c netboot.Client) fleet.Claim {
 	return fleet.Claim{UUID: c.UUID, MACs: []string{c.MAC.String()}, Serial: c.Serial, Manufacturer: c.Manufacturer, Model: c.Model}
 }
 
-// choice is a target and whether it is a one-time answer still to be consumed.
+// choice is a target and what belongs to it.
 type choice struct {
 	target fleet.BootTarget
-	once   bool
+	once   bool // a one-time answer that is still to be consumed
+	resume bool // the unfinished deployment keeps its state on a disk
 }
 
 // choose says what a known device boots.
 func (p *Policy) choose(d fleet.Device) (choice, error) {
 	deployment, windows, err := p.unfinished(d)
-	switch {
-	case err != nil:
+	if err != nil {
 		return choice{}, err
+	}
+	ch, err := p.chooseFor(d, deployment, windows)
+	ch.resume = hasTarget(deployment)
+	return ch, err
+}
+
+// hasTarget reports whether a deployment has made the file systems of its target, where
+// its state is from then on.
+func hasTarget(d fleet.Deployment) bool {
+	return slices.ContainsFunc(d.Variables, func(v fleet.VariableRecord) bool {
+		return strings.EqualFold(v.Name, tasksequence.VariableTargetLayout) && (len(v.Sealed) > 0 || len(v.Value) > len(`""`))
+	})
+}
+
+func (p *Policy) chooseFor(d fleet.Device, deployment fleet.Deployment, windows bool) (choice, error) {
+	switch {
 	case deployment.WaitsFor == fleet.BootImageTarget && deployment.Staged != "":
 		return choice{target: fleet.BootDisk}, nil // its own boot manager starts the image
 	case deployment.WaitsFor == fleet.BootImageTarget && windows:
@@ -213,23 +230,23 @@ func (p *Policy) consume(ctx context.Context, d fleet.Device, target fleet.BootT
 
 // boot makes the answer for a target. The id of d is set where serving is to be
 // recorded.
-func (p *Policy) boot(ctx context.Context, c netboot.Client, d fleet.Device, t fleet.BootTarget) (*netboot.Boot, error) {
-	b, err := p.answer(ctx, c, d, t)
+func (p *Policy) boot(ctx context.Context, c netboot.Client, d fleet.Device, ch choice) (*netboot.Boot, error) {
+	b, err := p.answer(ctx, c, d, ch)
 	if b != nil {
 		b.Way = netboot.Way(cmp.Or(d.Boot.Way, p.o.Way))
 	}
 	return b, err
 }
 
-func (p *Policy) answer(ctx context.Context, c netboot.Client, d fleet.Device, t fleet.BootTarget) (*netboot.Boot, error) {
-	switch t {
+func (p *Policy) answer(ctx context.Context, c netboot.Client, d fleet.Device, ch choice) (*netboot.Boot, error) {
+	switch ch.target {
 	case fleet.BootSilent:
 		return nil, nil
 	case fleet.BootDisk:
 		return &netboot.Boot{Target: netboot.TargetDisk}, nil
 	}
-	find, make, missing := p.o.Images.Current, p.imageBoot, noImage
-	if t == fleet.BootWinPE {
+	find, make, missing := p.o.Images.Current, p.imageBoot(ch.resume), noImage
+	if ch.target == fleet.BootWinPE {
 		find, make, missing = p.o.Images.CurrentWinPE, p.windowsBoot(d), noWinPE
 	}
 	image, ok := find(c.Arch)
@@ -273,7 +290,17 @@ func (p *Policy) windowsBoot(d fleet.Device) func(netboot.Client, fleet.BootImag
 }
 
 // imageBoot names the files and the kernel command line.
-func (p *Policy) imageBoot(c netboot.Client, image fleet.BootImage) (*netboot.Boot, error) {
+func (p *Policy) imageBoot(resume bool) func(netboot.Client, fleet.BootImage) (*netboot.Boot, error) {
+	return func(c netboot.Client, image fleet.BootImage) (*netboot.Boot, error) {
+		b, err := imageFiles(image)
+		if err == nil {
+			b.Cmdline = p.commandLine(c, image, resume)
+		}
+		return b, err
+	}
+}
+
+func imageFiles(image fleet.BootImage) (*netboot.Boot, error) {
 	b := &netboot.Boot{Target: netboot.TargetImage}
 	for _, f := range image.Files {
 		switch {
@@ -290,13 +317,12 @@ func (p *Policy) imageBoot(c netboot.Client, image fleet.BootImage) (*netboot.Bo
 	if b.Kernel == "" || len(b.Initrds) == 0 {
 		return nil, fmt.Errorf("boot image %s has no kernel or no initrd", image.ID)
 	}
-	b.Cmdline = p.commandLine(c, image)
 	return b, nil
 }
 
 // commandLine is what the agent needs to find us again, and quiet consoles: the
 // last console= is where the kernel writes, the agent opens each of them.
-func (p *Policy) commandLine(c netboot.Client, image fleet.BootImage) []string {
+func (p *Policy) commandLine(c netboot.Client, image fleet.BootImage, resume bool) []string {
 	var args []string
 	server := p.o.Advertise
 	if !server.IsValid() {
@@ -304,6 +330,9 @@ func (p *Policy) commandLine(c netboot.Client, image fleet.BootImage) []string {
 	}
 	if server.IsValid() {
 		args = append(args, "slipway.server="+server.String()+":"+strconv.Itoa(int(p.o.HTTPSPort)))
+	}
+	if resume {
+		args = append(args, "slipway.resume=disk")
 	}
 	return append(args,
 		"slipway.installation="+p.o.Installation,

@@ -2,9 +2,11 @@ package bootpolicy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +154,44 @@ func TestADeploymentInItsInstalledSystemStartsFromTheDisk(t *testing.T) {
 	b.setBoot(fleet.BootImageTarget, false)
 	in("fullos", fleet.DeploymentSucceeded)
 	b.expect("afterwards", "image", "image")
+}
+
+// The agent waits for a slow disk where the state of an unfinished deployment is on one,
+// and only there.
+func TestAnUnfinishedDeploymentsDiskIsWaitedFor(t *testing.T) {
+	b := newBench(t)
+	b.expect("new", "image", "image")
+	b.deployment(fleet.DeploymentRunning, "")
+	told := func(what string, want bool) {
+		t.Helper()
+		boot, err := b.policy.Decide(t.Context(), client())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(boot.Cmdline, "slipway.resume=disk") != want {
+			t.Errorf("%s: told %v: %q", what, !want, boot.Cmdline)
+		}
+	}
+	with := func(status fleet.DeploymentStatus, vars ...fleet.VariableRecord) {
+		t.Helper()
+		err := b.store.Update(t.Context(), func(tx *state.Tx) error {
+			d, err := tx.Deployments().Get("dep1")
+			d.Status, d.Variables = status, vars
+			return errors.Join(err, tx.Deployments().Put(d))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	told("before there is a file system", false)
+	with(fleet.DeploymentRunning, fleet.VariableRecord{Name: "_TargetLayout", Value: json.RawMessage(`""`)})
+	told("the disk could not be formatted", false)
+	with(fleet.DeploymentRunning, fleet.VariableRecord{Name: "_TargetLayout", Value: json.RawMessage(`"{}"`)})
+	told("on the disk", true)
+	with(fleet.DeploymentRunning, fleet.VariableRecord{Name: "_targetlayout", Sealed: []byte("x")})
+	told("on the disk, sealed", true)
+	with(fleet.DeploymentSucceeded, fleet.VariableRecord{Name: "_TargetLayout", Value: json.RawMessage(`"{}"`)})
+	told("afterwards", false)
 }
 
 func TestUnknownDeviceGetsTheImage(t *testing.T) {
