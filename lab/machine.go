@@ -32,9 +32,10 @@ const NoNIC = "none"
 
 // Disk is a disk image file of a machine.
 type Disk struct {
-	Path  string
-	Cache string // QEMU's cache mode, default writeback: a flush by the guest reaches the host's disk
-	Bus   string // virtio (the default), nvme, or ata: an SSD
+	Path   string
+	Cache  string // QEMU's cache mode, default writeback: a flush by the guest reaches the host's disk
+	Serial string // of a virtio disk: the number that it is known by in whatever slot
+	Bus    string // virtio (the default), nvme, or ata: an SSD
 }
 
 // device is QEMU's device of the disk with this number.
@@ -44,6 +45,9 @@ func (d Disk) device(number int) string {
 		return fmt.Sprintf("nvme,serial=LAB-NVME-%d", number)
 	case "ata":
 		return fmt.Sprintf("ide-hd,rotation_rate=1,serial=LAB-SSD-%d", number)
+	}
+	if d.Serial != "" {
+		return "virtio-blk-pci,serial=" + d.Serial
 	}
 	return "virtio-blk-pci"
 }
@@ -202,7 +206,7 @@ func (m *Machine) PlugIn(ctx context.Context, d Disk) error {
 	if err := m.QMP.Run(ctx, "blockdev-add", node, nil); err != nil {
 		return err
 	}
-	device := map[string]any{"driver": "virtio-blk-pci", "drive": "late", "bootindex": 2}
+	device := map[string]any{"driver": "virtio-blk-pci", "drive": "late", "serial": d.Serial, "bootindex": 2}
 	if m.Firmware != BIOS {
 		device["bus"] = latePort
 	}

@@ -161,15 +161,15 @@ func TestDeployLinux(t *testing.T) {
 	for _, firmware := range firmwares {
 		t.Run(string(firmware), func(t *testing.T) {
 			s := deployScene(t)
-			disk := emptyDisk(t, s, "target.img", 6)
-			m := s.begin(t, lab.MachineConfig{Name: string(firmware), Firmware: firmware, NoIPv6: true, Disks: []lab.Disk{{Path: disk}}}, deploySequence)
+			disk := lab.Disk{Path: emptyDisk(t, s, "target.img", 6), Serial: "LAB-DISK"}
+			m := s.begin(t, lab.MachineConfig{Name: string(firmware), Firmware: firmware, NoIPv6: true, Disks: []lab.Disk{disk}}, deploySequence)
 			started := time.Now()
 			m = s.cutLate(t, m, `Step 2 of \d+`, disk)
 			expect(t, m, 15*time.Minute, "DEPLOYED pc-"+m.Serial)
 			s.succeeds(t, m, 2*time.Minute)
 			t.Logf("BOOT deploy-%s: from sign-in to the end %.0f s", firmware, time.Since(started).Seconds())
 			switchedOff(t, m)
-			lookAtDisk(t, disk, m)
+			lookAtDisk(t, disk.Path, m)
 		})
 	}
 }
@@ -195,12 +195,12 @@ func (s *scene) powerLoss(t *testing.T, m *lab.Machine, step string) {
 
 // cutLate is cut for a machine whose disk shows itself when the agent has looked for it
 // already, as one behind a SAS controller does.
-func (s *scene) cutLate(t *testing.T, m *lab.Machine, step, disk string) *lab.Machine {
+func (s *scene) cutLate(t *testing.T, m *lab.Machine, step string, disk lab.Disk) *lab.Machine {
 	t.Helper()
 	s.powerLoss(t, m, step)
 	return s.goesOn(t, lab.MachineConfig{Name: m.Name + "-again", Firmware: m.Firmware, NoIPv6: true, LateDisk: true}, step, func(m *lab.Machine) {
 		expect(t, m, 3*time.Minute, "Waiting for the disk")
-		must(t, m.PlugIn(t.Context(), lab.Disk{Path: disk}))
+		must(t, m.PlugIn(t.Context(), disk))
 	})
 }
 
