@@ -58,6 +58,12 @@ func pages() map[string]func() Page {
 			n.Next, n.Until, n.Actions = "Trying again", testNow().Add(15*time.Second), []Action{ActionRetry(), ActionAddress()}
 			return n
 		},
+		"waiting-for-disk": func() Page {
+			n := NewNotice("Starting", "Waiting for the disk", Calm)
+			n.Text = "The deployment of this computer is unfinished. It goes on by itself as soon as its disk shows itself."
+			n.Next, n.Until, n.Actions = "Asking for a sign-in", testNow().Add(20*time.Second), []Action{ActionSkip()}
+			return n
+		},
 		"choice": func() Page {
 			var items []Item
 			for i := range 12 {

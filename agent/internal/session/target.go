@@ -77,8 +77,8 @@ func (s *Session) recover(ctx context.Context) {
 func (s *Session) awaitDisk(ctx context.Context) (deployment string) {
 	patience := s.Machine.DiskPatience
 	n := screen.NewNotice("Starting", "Waiting for the disk", screen.Calm)
-	n.Text = "A deployment of this computer is unfinished, and what it needs to go on by itself is on one of its disks. No disk that is here now has it."
-	n.Next, n.Until = "Going on without it", s.Now().Add(patience)
+	n.Text = "The deployment of this computer is unfinished. It goes on by itself as soon as its disk shows itself."
+	n.Next, n.Until = "Asking for a sign-in", s.Now().Add(patience)
 	n.Actions = []screen.Action{screen.ActionSkip()}
 	s.Display.Show(n)
 	over := time.NewTimer(patience)
