@@ -37,7 +37,7 @@ type Wimboot struct {
 }
 
 // wimbootBanner is what the program says of itself when it starts (its efimain.c).
-var wimbootBanner = regexp.MustCompile(`wimboot (v[0-9]+\.[0-9]+[^ \x00]{0,40}) -- Windows Imaging Format `)
+var wimbootBanner = regexp.MustCompile(`wimboot (v[0-9]+\.[0-9]+[!-~]{0,40}) -- Windows Imaging Format `)
 
 // checkWimboot reads a file: a program for UEFI (PE), which may be a Linux kernel of the
 // boot protocol 2.03 to BIOS as well (its prefix.S), and says that it is wimboot.

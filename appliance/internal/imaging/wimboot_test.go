@@ -73,6 +73,7 @@ func TestWimbootIsTakenInAndServed(t *testing.T) {
 func FuzzWimboot(f *testing.F) {
 	f.Add(wimbootFile("v2.8.0"))
 	f.Add(wimbootFile("v2.8.0")[:700])
+	f.Add(wimbootFile("v2.8\r0"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		w, err := checkWimboot(b)
 		if (err == nil) != w.Present || err != nil && !errors.Is(err, ErrNoWimboot) {
