@@ -110,10 +110,10 @@ func twoSteps(second string) tasksequence.Document {
 	return tasksequence.Document{Format: 1, Sequence: tasksequence.Sequence{Format: 1, Name: "Hello", Steps: []tasksequence.Node{step("format", "true"), step("second", second)}}}
 }
 
-// Power is lost in the second step, when the disk holds the sign-in: nobody is asked
-// again, the first step does not run again, and nothing is left at the end.
-func TestPowerLossWithTheStateOnTheDisk(t *testing.T) {
-	disk := &fakeDisk{dir: t.TempDir()}
+// powerLoss deploys a device up to its second step, when the disk holds the sign-in, and
+// pulls the plug. That step says "through" when it runs again.
+func powerLoss(t *testing.T, disk *fakeDisk) *device {
+	t.Helper()
 	gate := filepath.Join(t.TempDir(), "go")
 	d := newDevice(t).withDisk(disk)
 	d.appliance.Document = twoSteps("echo waiting; until [ -e " + gate + " ]; do sleep 0.05; done; echo through")
@@ -125,10 +125,17 @@ func TestPowerLossWithTheStateOnTheDisk(t *testing.T) {
 	d.types("1")
 	d.sees("waiting")
 	d.stop() // the plug
-
 	if err := os.WriteFile(gate, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return d
+}
+
+// Power is lost in the second step, when the disk holds the sign-in: nobody is asked
+// again, the first step does not run again, and nothing is left at the end.
+func TestPowerLossWithTheStateOnTheDisk(t *testing.T) {
+	disk := &fakeDisk{dir: t.TempDir()}
+	d := powerLoss(t, disk)
 	next := d.again().withDisk(disk)
 	next.powerOn()
 	next.sees("through") // without a passcode: nobody types one here
@@ -144,20 +151,7 @@ func TestPowerLossWithTheStateOnTheDisk(t *testing.T) {
 // for for ever, and nobody has to.
 func TestPowerLossWithTheStateOnASlowDisk(t *testing.T) {
 	disk := &fakeDisk{dir: t.TempDir()}
-	gate := filepath.Join(t.TempDir(), "go")
-	d := newDevice(t).withDisk(disk)
-	d.appliance.Document = twoSteps("echo waiting; until [ -e " + gate + " ]; do sleep 0.05; done; echo through")
-	disk.formatted.Store(true)
-	d.powerOn()
-	d.sees("Passcode")
-	d.types("correct horse\r")
-	d.sees("Choose a task sequence")
-	d.types("1")
-	d.sees("waiting")
-	d.stop()
-	if err := os.WriteFile(gate, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	d := powerLoss(t, disk)
 
 	away := disk.dir + ".away"
 	if err := os.Rename(disk.dir, away); err != nil {
