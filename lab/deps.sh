@@ -7,7 +7,7 @@ set -euo pipefail
 packages_of() {
   case $1 in
     build) echo git ca-certificates ;;
-    check) { command -v npm >/dev/null || echo nodejs npm; } | tr "\n" " "; echo systemd sbsigntool vagrant curl tftp-hpa atftp cpio kmod iproute2 busybox-static ipxe dpkg zstd rsyslog rsyslog-gnutls zbar-tools wine64 xorriso mtools dosfstools fdisk ntfs-3g grub-common grub-pc-bin grub-efi-amd64-bin qemu-utils wimtools xz-utils p7zip-full cabextract gcab genisoimage libhivex-bin libwin-hivex-perl ;;
+    check) { command -v npm >/dev/null || echo nodejs npm; } | tr "\n" " "; echo systemd sbsigntool vagrant curl tftp-hpa atftp cpio kmod iproute2 busybox-static ipxe dpkg zstd rsyslog rsyslog-gnutls zbar-tools wine64 wine64-preloader xorriso mtools dosfstools fdisk ntfs-3g grub-common grub-pc-bin grub-efi-amd64-bin qemu-utils wimtools xz-utils p7zip-full cabextract gcab genisoimage libhivex-bin libwin-hivex-perl ;;
     lab) echo qemu-system-x86 ovmf seabios ipxe ipxe-qemu dnsmasq-base iproute2 tcpdump udhcpc kmod \
               busybox-static mtools mmdebstrap e2fsprogs fdisk dpkg cpio zstd xz-utils zbar-tools xorriso \
               wimtools gcc binutils libc6-dev gnu-efi libpq5 libmariadb3 liblog4cplus-2.0.5 ;;

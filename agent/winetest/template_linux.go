@@ -73,7 +73,7 @@ func makeOnce(template string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	env := []string{"HOME=" + unfinished, "WINEPREFIX=" + filepath.Join(unfinished, "prefix"), "WINEDEBUG=-all", "PATH=" + os.Getenv("PATH")}
+	env := []string{"HOME=" + unfinished, "WINEPREFIX=" + filepath.Join(unfinished, "prefix"), debug, "PATH=" + os.Getenv("PATH")}
 	boot, end := exec.CommandContext(ctx, wine, "wineboot", "-i"), exec.CommandContext(ctx, wineserver, "-k", "-w")
 	boot.Env, end.Env = env, env
 	if err := errors.Join(run(boot), run(end)); err != nil { // the registry is in its files when all has ended

@@ -12,11 +12,19 @@ import (
 	"time"
 )
 
-// Where Debian's package wine64 puts its programs.
+// Where Debian's packages wine64 and wine64-preloader put their programs.
 const (
 	wine       = "/usr/lib/wine/wine64"
 	wineserver = "/usr/lib/wine/wineserver64"
+	// preloader keeps the address 0x7ffe0000 free, where every Windows process has data
+	// that it shares with the kernel. Without it the heap, which Linux puts anywhere in
+	// the gigabyte behind wine64, lies there now and then: the program ends before it has
+	// begun, with exit code 1 (Wine 8.0, virtual_alloc_first_teb).
+	preloader = "/usr/lib/wine/wine64-preloader"
 )
+
+// debug lets Wine name nothing but the addresses that it could not have.
+const debug = "WINEDEBUG=-all,err+virtual"
 
 // limit bounds every program.
 const limit = 5 * time.Minute
@@ -34,12 +42,14 @@ func New(t *testing.T) *Prefix {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the Windows programs of this test are for amd64")
 	}
-	if _, err := os.Stat(wine); err != nil {
-		t.Fatal("the package wine64 is missing: lab/deps.sh check installs it")
+	for _, name := range []string{wine, preloader} {
+		if _, err := os.Stat(name); err != nil {
+			t.Fatalf("the package %s is missing: lab/deps.sh check installs it", filepath.Base(name))
+		}
 	}
 	dir := t.TempDir()
 	p := &Prefix{Dir: dir, C: filepath.Join(dir, "prefix/drive_c"),
-		Env: []string{"HOME=" + dir, "WINEPREFIX=" + filepath.Join(dir, "prefix"), "WINEDEBUG=-all", "PATH=" + os.Getenv("PATH")}}
+		Env: []string{"HOME=" + dir, "WINEPREFIX=" + filepath.Join(dir, "prefix"), debug, "PATH=" + os.Getenv("PATH")}}
 	t.Cleanup(p.stop)
 	if err := copyTemplate(filepath.Join(dir, "prefix")); err != nil {
 		t.Fatal(err)
