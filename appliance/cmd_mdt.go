@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -119,17 +116,12 @@ func (a *app) importItem(ctx context.Context, i mdt.Item, references map[string]
 	in := api.AddContent{Name: i.Name, Description: i.Description, Purpose: i.Purpose, Tags: i.Tags, Manufacturer: i.Manufacturer, Models: i.Models,
 		Command: i.Command, Path: i.Path}
 	if i.Path == "" {
-		folder, err := a.stage(i)
-		if folder != "" {
-			defer os.RemoveAll(folder)
-		}
+		files, err := a.stage(i)
 		if err != nil {
 			return fail(err)
 		}
-		in.Path = folder
-		if i.Data != nil {
-			in.Path = filepath.Join(folder, i.File)
-		}
+		defer files.remove()
+		in.Path = files.path
 	}
 	if !a.json {
 		fmt.Fprintf(a.err, "Content %s\n", printable(i.Name))
@@ -184,52 +176,6 @@ func current(item api.ContentItem, i mdt.Item) *fleet.ContentVersion {
 		}
 	}
 	return nil
-}
-
-// stage puts the files of an item together in a folder of the data folder, where the
-// appliance reads them: linked where that is possible.
-func (a *app) stage(i mdt.Item) (folder string, err error) {
-	c, err := a.load()
-	if err != nil {
-		return "", err
-	}
-	socket, err := c.SocketPath()
-	if err != nil {
-		return "", err
-	}
-	if folder, err = os.MkdirTemp(filepath.Dir(socket), "mdt-import-"); err != nil {
-		return "", err
-	}
-	if i.Data != nil {
-		return folder, os.WriteFile(filepath.Join(folder, i.File), i.Data, 0o600)
-	}
-	for _, f := range i.Files {
-		to := filepath.Join(folder, filepath.FromSlash(f.To))
-		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-			return folder, err
-		}
-		if os.Link(f.From, to) == nil {
-			continue
-		}
-		if err := copyFile(f.From, to); err != nil {
-			return folder, err
-		}
-	}
-	return folder, nil
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }
 
 // importSequence makes a task sequence, its references those of the appliance.
