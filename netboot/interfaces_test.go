@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,9 +14,10 @@ import (
 // Each change of a listed interface is told once; a list that cannot be read is none.
 func TestMissingInterfacesAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var up []netInterface
-		var failed error
-		i := &interfaces{names: []string{"a0", "b0"}, list: func() ([]netInterface, error) { return up, failed }, now: time.Now}
+		var list atomic.Value // of func() ([]netInterface, error)
+		up := func(l ...netInterface) { list.Store(func() ([]netInterface, error) { return l, nil }) }
+		up()
+		i := &interfaces{names: []string{"a0", "b0"}, list: func() ([]netInterface, error) { return list.Load().(func() ([]netInterface, error))() }, now: time.Now}
 		var text lockedBuffer
 		ctx, cancel := context.WithCancel(t.Context())
 		go i.tell(ctx, slog.New(slog.NewTextHandler(&text, nil)))
@@ -33,11 +35,11 @@ func TestMissingInterfacesAreTold(t *testing.T) {
 			}
 		}
 		said("WARN a0, WARN b0")
-		up = []netInterface{{name: "a0"}, {name: "c0"}}
+		up(netInterface{name: "a0"}, netInterface{name: "c0"})
 		said("WARN a0, WARN b0, INFO a0")
-		failed = errors.New("no list")
+		list.Store(func() ([]netInterface, error) { return nil, errors.New("no list") })
 		said("WARN a0, WARN b0, INFO a0")
-		up, failed = nil, nil
+		up()
 		said("WARN a0, WARN b0, INFO a0, WARN a0")
 		cancel()
 		synctest.Wait()

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -40,15 +41,17 @@ func TestICMPErrorsDoNotEndTheServer(t *testing.T) {
 		return
 	}
 	f := startTFTP(t, nil)
-	if _, err := f.get("empty"); err != nil {
-		t.Fatal(err)
+	sockets := map[netip.AddrPort]bool{}
+	for range 2 * runtime.GOMAXPROCS(0) { // clients take turns at them
+		c := newRawClient(t, "127.0.0.1:0")
+		c.send("\x00\x01empty\x00octet\x00", f.addr)
+		c.receive(patient)
+		sockets[c.peer] = true
 	}
-	local := netip.AddrPortFrom(loopbackAddr, 0)
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		for _, s := range f.server.transfers.list {
-			port := s.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+		for s := range sockets {
 			for _, code := range []byte{2, 5, 7} { // protocol unreachable, source route failed, host unknown
-				f.icmpAbout(code, netip.AddrPortFrom(local.Addr(), port), netip.AddrPortFrom(local.Addr(), 9))
+				f.icmpAbout(code, s, netip.AddrPortFrom(s.Addr(), 9))
 			}
 		}
 	}

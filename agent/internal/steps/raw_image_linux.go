@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	"slipway/agent/internal/bootable"
 	"slipway/agent/internal/disk"
@@ -142,13 +143,14 @@ func streamDisk(ctx context.Context, s *Step, ref tasksequence.Reference, file w
 // what reached the disk by some megabytes.
 type counted struct {
 	io.Reader
-	size, read int64
+	size int64
+	read atomic.Int64 // by a goroutine of its own
 }
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
-	c.read += int64(n)
+	c.read.Add(int64(n))
 	return n, err
 }
 
-func (c *counted) percent() int { return int(c.read * 100 / max(c.size, 1)) }
+func (c *counted) percent() int { return int(c.read.Load() * 100 / max(c.size, 1)) }
