@@ -71,6 +71,13 @@ func (a *app) importShare(ctx context.Context, dir string, all bool) error {
 	if err != nil {
 		return err
 	}
+	parent, err := a.stagingFolder()
+	if err == nil {
+		err = dropStaged(parent)
+	}
+	if err != nil {
+		return err
+	}
 	out := mdtImport{Made: []mdtMade{}, Plan: plan.Shown()}
 	references := map[string]string{} // what the plan calls it, to what the appliance does
 	for _, i := range plan.Items {

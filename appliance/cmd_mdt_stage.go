@@ -22,18 +22,24 @@ type staged struct {
 	held *os.File // the folder, locked: an import is at work
 }
 
+// stagingFolder is where the folders of items under way lie.
+func (a *app) stagingFolder() (string, error) {
+	c, err := a.load()
+	if err != nil {
+		return "", err
+	}
+	socket, err := c.SocketPath()
+	return filepath.Dir(socket), err
+}
+
 // stage puts the files of an item together in a folder of the data folder: linked where
 // that is possible.
 func (a *app) stage(i mdt.Item) (*staged, error) {
-	c, err := a.load()
+	parent, err := a.stagingFolder()
 	if err != nil {
 		return nil, err
 	}
-	socket, err := c.SocketPath()
-	if err != nil {
-		return nil, err
-	}
-	s, err := newStaged(filepath.Dir(socket))
+	s, err := newStaged(parent)
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +51,6 @@ func (a *app) stage(i mdt.Item) (*staged, error) {
 }
 
 func newStaged(parent string) (*staged, error) {
-	if err := dropStaged(parent); err != nil {
-		return nil, err
-	}
 	dir, err := os.MkdirTemp(parent, stagedPattern)
 	if err != nil {
 		return nil, err

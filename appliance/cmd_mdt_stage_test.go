@@ -29,6 +29,9 @@ func TestMDTImportRemovesWhatAnEndByForceLeft(t *testing.T) {
 		}
 	}
 	s, err := newStaged(parent)
+	if err == nil {
+		err = dropStaged(parent)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/appliance/internal/api"
 	"slipway/tasksequence"
@@ -101,7 +103,12 @@ func TestImportOfAnMDTShare(t *testing.T) {
 		t.Errorf("the operating system is not %s:\n%s", system, exported)
 	}
 
-	second := run()
+	killed := filepath.Join(home, "data", "mdt-import-1") // what an end by force left
+	before := time.Now().Add(-time.Hour)
+	if err := errors.Join(os.Mkdir(killed, 0o700), os.Chtimes(killed, before, before)); err != nil {
+		t.Fatal(err)
+	}
+	second := run() // makes nothing anew
 	for _, m := range second.Made {
 		if m.Error != "" || m.Reference != references[m.Name] || m.Kind == "content" && m.Note != "there already" {
 			t.Errorf("the second time: %+v, first %s", m, references[m.Name])
