@@ -21,6 +21,7 @@ import (
 	"slipway/agent/wire"
 	"slipway/appliance/internal/api"
 	"slipway/fleet"
+	"slipway/lab/mounttest"
 )
 
 const recovery = "sextant plywood oregano umbrella quartz"
@@ -314,7 +315,7 @@ func TestBackupAndRestoreRefuse(t *testing.T) {
 	if now, err := os.ReadFile(file); err != nil || bytes.Equal(now, first) {
 		t.Error("the file was not replaced with --force")
 	}
-	small := smallDisk(t, "8k")
+	small := mounttest.Small(t, "8k")
 	fails(recovery+"\n", "no room", "backup", filepath.Join(small, "b"))
 	if list, _ := os.ReadDir(small); len(list) != 0 {
 		t.Errorf("left on the full disk: %v", list)

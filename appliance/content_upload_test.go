@@ -17,6 +17,7 @@ import (
 	"slipway/appliance/internal/api"
 	"slipway/appliance/internal/content"
 	"slipway/fleet"
+	"slipway/lab/mounttest"
 )
 
 // tus sends a request of the protocol and returns status and headers.
@@ -120,7 +121,7 @@ func TestAnUploadGoesOnAfterARestart(t *testing.T) {
 // TestContentOnAFullDisk: a clear answer, nothing half-written, and it goes on when
 // there is space again.
 func TestContentOnAFullDisk(t *testing.T) {
-	dir := smallDisk(t, "300m")
+	dir := mounttest.Small(t, "300m")
 	r := start(t, dir)
 	r.must("slipway-lab\n", "passcode", "set")
 	r.must(`{"id":"s","name":"S","status":"active","steps":[{"id":"w","name":"W","definition":"reboot"}]}`, "sequence", "import", "-")

@@ -10,25 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"slipway/appliance/internal/api"
+	"slipway/lab/mounttest"
 )
-
-// smallDisk mounts a file system of its own, so that it can be filled.
-func smallDisk(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Fatalf("mount a small file system (the tests run as root): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
-	return dir
-}
 
 // fill takes all the space there is.
 func fill(t *testing.T, dir string) (ballast string) {
@@ -52,7 +36,7 @@ func fill(t *testing.T, dir string) (ballast string) {
 // TestAFullDisk: boot files are served, writes answer 507, reads go on, and all
 // resumes by itself when there is space again.
 func TestAFullDisk(t *testing.T) {
-	dir := smallDisk(t, "400m")
+	dir := mounttest.Small(t, "400m")
 	r := start(t, dir)
 	r.must("slipway-lab\n", "passcode", "set")
 	token := r.must("", "token", "add", "script", "--role", "administrator")
@@ -110,7 +94,7 @@ func TestAFullDisk(t *testing.T) {
 // TestTheSetupCodeComesWhenThereIsSpace: an appliance without an account that was started
 // on a full disk makes its setup code by itself when it can.
 func TestTheSetupCodeComesWhenThereIsSpace(t *testing.T) {
-	dir := smallDisk(t, "400m")
+	dir := mounttest.Small(t, "400m")
 	start(t, dir).stop()
 	ballast := fill(t, dir)
 	r := startUntil(t, dir, "", "/healthz") // not ready: it says so of a full disk

@@ -4,8 +4,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -139,6 +141,48 @@ func TestWhatTheWalkLeavesOut(t *testing.T) {
 		if leftOut(rel) != want {
 			t.Errorf("%s is left out: %v", rel, !want)
 		}
+	}
+}
+
+// alone reports a line of a test that mounts a device by itself, where a program of
+// another test can keep it in use (slipway/lab/mounttest).
+var alone = regexp.MustCompile(`(?:unix|syscall)\.Mount\((?:[^"]|"[^"]*", [^,]*, "(?:ext4|vfat)")|(?:Command|run|tool)\([^"]*"(?:mount|ntfs-3g)", `)
+
+func TestDevicesAreMountedWhereTheyCanBeUnmounted(t *testing.T) {
+	for line, want := range map[string]bool{
+		`unix.Mount(device, at, "ext4", 0, "")`:                   true,
+		`unix.Mount("/dev/loop0", at, "vfat", 0, "")`:             true,
+		`syscall.Mount("tmpfs", at, "tmpfs", 0, "size=1m")`:       false,
+		`run(t, "mount", "-o", "loop", file, at)`:                 true,
+		`exec.Command("ntfs-3g", device, at)`:                     true,
+		`mounttest.Mount(t, "mount", "-t", "ext4", device)`:       false,
+		`{"/usr/bin/ntfs-3g", "--version"}`:                       false,
+		`for what, err := range map[string]error{"mount": err} {`: false,
+	} {
+		if alone.MatchString(line) != want {
+			t.Errorf("%s: %v", line, !want)
+		}
+	}
+	files, lines := 0, 0
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel("..", file)
+		if err == nil && d.IsDir() && leftOut(filepath.ToSlash(rel)) {
+			return filepath.SkipDir
+		}
+		if err != nil || !strings.HasSuffix(file, "_test.go") || rel == "appliance/house_test.go" {
+			return err
+		}
+		text, err := os.ReadFile(file)
+		files++
+		for line := range strings.Lines(string(text)) {
+			if lines++; alone.MatchString(line) {
+				t.Errorf("%s: by mounttest.Mount, please: %s", rel, strings.TrimSpace(line))
+			}
+		}
+		return err
+	})
+	if err != nil || files < 100 {
+		t.Errorf("%d files, %d lines: %v", files, lines, err)
 	}
 }
 

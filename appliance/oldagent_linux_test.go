@@ -60,7 +60,7 @@ func (r *running) deploy(agent, sequence string) (code int, out string) {
 	put(r.t, config, []byte(r.must("", "agent-config", "--server", r.https, "--set", "TSID="+sequence, "--set", "Passcode=slipway-lab")), 0o600)
 	ctx, cancel := context.WithTimeout(r.t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
+	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "slave", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
 		`mount -t tmpfs tmpfs /run && "$0" start --unattended --config "$1" --state "$2"`, agent, config, filepath.Join(dir, "state"))
 	text, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {

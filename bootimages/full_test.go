@@ -37,7 +37,7 @@ func TestInFullDisk(t *testing.T) {
 	if os.Getenv("SLIPWAY_TEST_FULL_DISK") == "" {
 		return
 	}
-	if err := syscall.Mount("", "/", "", syscall.MS_PRIVATE|syscall.MS_REC, ""); err != nil {
+	if err := syscall.Mount("", "/", "", syscall.MS_SLAVE|syscall.MS_REC, ""); err != nil {
 		t.Fatal(err)
 	}
 	for pages := 1; pages <= 40; pages += 3 {

@@ -17,6 +17,7 @@ import (
 
 	"slipway/fleet"
 	"slipway/lab"
+	"slipway/lab/mounttest"
 )
 
 const deploySequence = "0f8c2d7e-5b1a-4c39-9e64-51a9c0de0005"
@@ -274,9 +275,8 @@ func inRoot(t *testing.T, disk string, change bool, f func(root string)) {
 		option = "ro"
 		run(t, "e2fsck", "-fn", loop)
 	}
-	at := t.TempDir()
-	run(t, "mount", "-o", option, loop, at)
-	defer run(t, "umount", at)
+	at, unmount := mounttest.Mount(t, "mount", "-o", option, loop)
+	defer unmount()
 	f(at)
 }
 

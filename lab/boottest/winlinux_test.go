@@ -18,6 +18,7 @@ import (
 
 	"slipway/bootimages/bootimagetest"
 	"slipway/lab"
+	"slipway/lab/mounttest"
 )
 
 const windowsSequence = "0f8c2d7e-5b1a-4c39-9e64-51a9c0de00e6"
@@ -124,9 +125,8 @@ func (s *scene) lookAtWindows(t *testing.T, disk string, want map[string]string)
 				t.Errorf("%s is\n%s\nand was\n%s", name, got[name], want[name])
 			}
 		}
-		at := t.TempDir()
-		run(t, "ntfs-3g", "-o", "ro", device, at)
-		defer func() { must(t, unix.Unmount(at, 0)) }()
+		at, unmount := mounttest.Mount(t, "ntfs-3g", "-o", "ro", device)
+		defer unmount()
 		agent, err := os.ReadFile(filepath.Join(lab.Root(), "bin", "slipway-agent.exe"))
 		must(t, err)
 		for name, want := range map[string]string{

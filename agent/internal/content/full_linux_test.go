@@ -7,20 +7,14 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/lab/mounttest"
 )
 
 // TestADeviceThatRunsFull while a folder comes: the error says so at once, nothing of
 // the folder stays, and it comes whole when there is room.
 func TestADeviceThatRunsFull(t *testing.T) {
-	small := t.TempDir()
-	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=500k"); err != nil {
-		t.Fatalf("mount a small file system (the tests run as root): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(small, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	small := mounttest.Small(t, "500k")
 	files, order := folderFiles()
 	files["z/large"], order = random(5, 300<<10), append(order, "z/large")
 	s := newServer(t, files, order...)

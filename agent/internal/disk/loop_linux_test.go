@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-	"slipway/agent/internal/disk/mounttest"
+	"slipway/lab/mounttest"
 )
 
 // needRoot: loop devices and mounts take root; the lab's tests have it, as CI does.
@@ -165,18 +165,17 @@ func checkNTFS(t *testing.T, path string, p Partition) {
 	if out := tool("ntfslabel", path); strings.TrimSpace(out) != p.Label {
 		t.Errorf("ntfslabel: %q", out)
 	}
-	at := t.TempDir()
-	tool("ntfs-3g", path, at)
+	at, unmount := mounttest.Mount(t, "ntfs-3g", path)
 	big := bytes.Repeat([]byte("windows"), mib)
 	if err := os.WriteFile(filepath.Join(at, "file"), big, 0o600); err != nil {
 		t.Error(err)
 	}
-	tool("umount", at)
-	tool("ntfs-3g", "-o", "ro", path, at)
+	unmount()
+	at, unmount = mounttest.Mount(t, "ntfs-3g", "-o", "ro", path)
 	if got, err := os.ReadFile(filepath.Join(at, "file")); err != nil || !bytes.Equal(got, big) {
 		t.Errorf("a file of NTFS: %d bytes, %v", len(got), err)
 	}
-	tool("umount", at)
+	unmount()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -331,17 +330,13 @@ func TestSettleWritesTheTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	part, _ := l.Find(RoleRoot)
-	cut, at := filepath.Join(t.TempDir(), "cut"), mounttest.Point(t)
+	cut := filepath.Join(t.TempDir(), "cut")
 	backing, _ := strings.CutPrefix(d.ID, "loop-")
-	if err := os.Mkdir(at, 0o755); err != nil {
-		t.Fatal(err)
+	if out, err := exec.Command("cp", "--sparse=always", backing, cut).CombinedOutput(); err != nil {
+		t.Fatalf("cp: %v: %s", err, out)
 	}
-	for _, args := range [][]string{{"cp", "--sparse=always", backing, cut}, {"mount", "-o", fmt.Sprintf("loop,offset=%d", part.Start), cut, at}} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", args[0], err, out)
-		}
-	}
-	defer func() { _ = unix.Unmount(at, 0) }()
+	at, unmount := mounttest.Mount(t, "mount", "-o", fmt.Sprintf("loop,offset=%d", part.Start), cut)
+	defer unmount()
 	if got, err := os.ReadFile(filepath.Join(at, "file")); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}

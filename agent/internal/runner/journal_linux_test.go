@@ -1,12 +1,12 @@
 package runner
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"slipway/agent/wire"
+	"slipway/lab/mounttest"
 )
 
 // A journal that was kept is on the disk: a copy of it, made as if power had failed, holds
@@ -20,13 +20,7 @@ func TestJournalIsOnTheDisk(t *testing.T) {
 		}
 	}
 	mount := func(file string) (at string) {
-		t.Helper()
-		at = file + ".mounted"
-		if err := os.Mkdir(at, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		run("mount", "-o", "loop", file, at)
-		t.Cleanup(func() { _ = exec.Command("umount", at).Run() })
+		at, _ = mounttest.Mount(t, "mount", "-o", "loop", file)
 		return at
 	}
 	file := filepath.Join(dir, "disk")

@@ -6,21 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"slipway/lab/mounttest"
 )
 
 // Whether content fits is asked of the file system that it is put on, and of what is
 // still free there.
 func TestContentThatDoesNotFitWhereItIsPut(t *testing.T) {
-	small := t.TempDir()
-	if err := unix.Mount("none", small, "tmpfs", 0, "size=2m"); err != nil {
-		t.Fatalf("mount a small file system (the tests run as root): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(small, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	small := mounttest.Small(t, "2m")
 	if err := os.WriteFile(filepath.Join(small, "ballast"), make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"slipway/agent/internal/disk"
 	"slipway/agent/internal/disk/disktest"
 	"slipway/agent/wire"
+	"slipway/lab/mounttest"
 	"slipway/tasksequence"
 )
 
@@ -187,18 +188,12 @@ func TestAnImageThatDoesNotFit(t *testing.T) {
 		t.Errorf("by its error: %v", err)
 	}
 	for name, options := range map[string]string{"no byte": "size=4k", "no inode": "size=1m,nr_inodes=2"} {
-		dir := t.TempDir()
-		if err := unix.Mount("none", dir, "tmpfs", 0, options); err != nil {
-			t.Fatalf("mount a small file system (the tests run as root): %v", err)
-		}
+		dir, _ := mounttest.Mount(t, "mount", "-t", "tmpfs", "-o", options, "tmpfs")
 		if err := os.WriteFile(filepath.Join(dir, "x"), make([]byte, 4096), 0o600); err != nil {
 			t.Error(err)
 		}
 		if err := whenFull(dir, cause); err == nil || !strings.Contains(err.Error(), full) || !errors.Is(err, cause) {
 			t.Errorf("%s: %v", name, err)
-		}
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Error(err)
 		}
 	}
 }

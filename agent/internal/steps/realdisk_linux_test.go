@@ -15,9 +15,9 @@ import (
 	"slipway/agent/internal/client"
 	"slipway/agent/internal/content"
 	"slipway/agent/internal/disk"
-	"slipway/agent/internal/disk/mounttest"
 	"slipway/agent/internal/steps"
 	"slipway/agent/wire"
+	"slipway/lab/mounttest"
 	"slipway/tasksequence"
 )
 

@@ -20,6 +20,7 @@ import (
 
 	"slipway/agent/internal/disk"
 	"slipway/agent/wire"
+	"slipway/lab/mounttest"
 	"slipway/tasksequence"
 )
 
@@ -136,10 +137,8 @@ func TestADiskImageGrowsToARealDisk(t *testing.T) {
 	r.must(r.linux.Unmount(t.Context()))
 	device := r.disk.Path + "p2"
 	r.tool("e2fsck", "-fn", device)
-	at := filepath.Join(t.TempDir(), "look")
-	r.must(os.Mkdir(at, 0o700))
-	r.must(unix.Mount(device, at, "ext4", unix.MS_RDONLY, ""))
-	defer func() { _ = unix.Unmount(at, 0) }()
+	at, unmount := mounttest.Mount(t, "mount", "-t", "ext4", "-o", "ro", device)
+	defer unmount()
 	text, err := os.ReadFile(filepath.Join(at, "data"))
 	if err != nil || !bytes.Equal(text, bytes.Repeat([]byte("what the image brings\n"), 100_000)) {
 		t.Errorf("the file of the image: %d bytes, %v", len(text), err)
@@ -184,10 +183,8 @@ func TestARealDiskIsLeftAlone(t *testing.T) {
 		r := newReal(t, t.TempDir(), 128*mib)
 		r.item("os", "osc.img.gz", forms["osc.img.gz"], nil)
 		r.must(r.run(tasksequence.ApplyIGELImage, map[string]any{"Image": "os:1"}))
-		at := filepath.Join(t.TempDir(), "elsewhere")
-		r.must(os.Mkdir(at, 0o700))
-		r.must(unix.Mount(r.disk.Path+"p2", at, "ext4", unix.MS_RDONLY, ""))
-		defer func() { _ = unix.Unmount(at, 0) }()
+		at, unmount := mounttest.Mount(t, "mount", "-t", "ext4", "-o", "ro", r.disk.Path+"p2")
+		defer unmount()
 		before := r.sum()
 		for definition, settings := range map[string]map[string]any{tasksequence.ApplyIGELImage: {"Image": "os:1"}, tasksequence.ApplyChromeOSFlex: {"Image": "os:1"},
 			tasksequence.FormatDisk: {}, tasksequence.WipeDisk: {}, tasksequence.ApplyOperatingSystem: {"OperatingSystem": "os:1"}} {
@@ -217,15 +214,7 @@ func TestARealDiskThatFails(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("mounts need root")
 	}
-	small := t.TempDir()
-	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=24m"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(small, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	small := mounttest.Small(t, "24m")
 	r := newReal(t, small, 256*mib)
 	image, _ := diskImage(t, 100*mib, shipped)
 	random := rand.NewChaCha8([32]byte{1})

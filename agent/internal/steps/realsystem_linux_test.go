@@ -17,6 +17,7 @@ import (
 
 	"slipway/agent/internal/disk"
 	"slipway/agent/wire"
+	"slipway/lab/mounttest"
 	"slipway/tasksequence"
 )
 
@@ -128,10 +129,8 @@ func TestSystemsReachARealDisk(t *testing.T) {
 // compare holds what lies on the root against the tree that was packed.
 func (r *real) compare(item, device, tree string, root disk.Partition) {
 	r.t.Helper()
-	at := filepath.Join(r.t.TempDir(), "look")
-	r.must(os.Mkdir(at, 0o700))
-	r.must(unix.Mount(device, at, "ext4", unix.MS_RDONLY, ""))
-	defer func() { _ = unix.Unmount(at, 0) }()
+	at, unmount := mounttest.Mount(r.t, "mount", "-t", "ext4", "-o", "ro", device)
+	defer unmount()
 	seen := 0
 	err := filepath.WalkDir(tree, func(path string, e fs.DirEntry, err error) error {
 		name := strings.TrimPrefix(path, tree)

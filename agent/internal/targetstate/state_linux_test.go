@@ -12,7 +12,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"golang.org/x/sys/unix"
+	"slipway/lab/mounttest"
 )
 
 // memory makes a state as the agent keeps it in memory.
@@ -109,13 +109,8 @@ func (d disk) run(args ...string) string {
 // mounted gives the file system to do, mounted for writing.
 func (d disk) mounted(do func(root string)) {
 	d.t.Helper()
-	at := d.t.TempDir()
-	d.run("mount", "-o", "loop", d.file, at)
-	defer func() {
-		if err := unix.Unmount(at, 0); err != nil {
-			d.t.Error(err)
-		}
-	}()
+	at, unmount := mounttest.Mount(d.t, "mount", "-o", "loop", d.file)
+	defer unmount()
 	do(at)
 }
 
@@ -129,7 +124,7 @@ func (d disk) loop() string {
 func (d disk) find() (id, into string) {
 	d.t.Helper()
 	into = d.t.TempDir()
-	f := Finder{Devices: []string{"/dev/does-not-exist", d.loop()}, At: d.t.TempDir(), Mount: MountReadOnly, Log: slog.New(slog.DiscardHandler)}
+	f := Finder{Devices: []string{"/dev/does-not-exist", d.loop()}, At: mounttest.Point(d.t), Mount: MountReadOnly, Log: slog.New(slog.DiscardHandler)}
 	return f.Find(d.t.Context(), into), into
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"slipway/appliance/internal/audit"
 	"slipway/appliance/internal/content"
+	"slipway/lab/mounttest"
 )
 
 // hasContent looks whether a data folder holds all that withContent made: every byte
@@ -331,15 +332,7 @@ func TestContentThatIsRefused(t *testing.T) {
 func TestARestoreOntoAFullDisk(t *testing.T) {
 	a := newAppliance(t).withContent(t, 40<<20)
 	file := a.backup(t)
-	disk := t.TempDir()
-	if err := unix.Mount("none", disk, "tmpfs", 0, "size=90m"); err != nil {
-		t.Fatalf("mount a small disk (the tests run as root): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(disk, 0); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
+	disk := mounttest.Small(t, "90m")
 	data := filepath.Join(disk, "data")
 	refused := func(r io.Reader) {
 		t.Helper()

@@ -17,22 +17,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// mounted is a file system of its own, which can be filled.
-func mounted(t *testing.T, kind, device, options string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount(device, dir, kind, 0, options); err != nil {
-		t.Fatalf("mount a small file system (the tests run as root): %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
-	return dir
-}
+	"slipway/lab/mounttest"
+)
 
 // ballast takes the space there is, but for spare bytes.
 func ballast(t *testing.T, dir string, spare int64) (remove func()) {
@@ -159,7 +146,7 @@ func wantFull(t *testing.T, what string, code int, text string) {
 // TestADiskThatRunsFullInAPiece: the answer is 507 and says what to do, what counts as
 // kept are the bytes that were sent, and the upload goes on when there is room.
 func TestADiskThatRunsFullInAPiece(t *testing.T) {
-	dir := mounted(t, "tmpfs", "tmpfs", "size=64m,nr_inodes=200")
+	dir := mounttest.Small(t, "64m,nr_inodes=200")
 	s := open(t, func(o *Options) { o.Dir, o.Reserve = filepath.Join(dir, "content"), 1 })
 	c := newTusClient(t, s)
 	data := random(21, 24<<20)
@@ -255,7 +242,7 @@ func TestADiskThatRunsFullInAPiece(t *testing.T) {
 // TestADiskThatTakesBytesAndCannotKeepThem: its file system believes in room that the
 // storage below does not have. Such bytes do not count.
 func TestADiskThatTakesBytesAndCannotKeepThem(t *testing.T) {
-	small := mounted(t, "tmpfs", "tmpfs", "size=48m")
+	small := mounttest.Small(t, "48m")
 	image := filepath.Join(small, "disk")
 	tool := func(args ...string) string {
 		t.Helper()
@@ -271,7 +258,7 @@ func TestADiskThatTakesBytesAndCannotKeepThem(t *testing.T) {
 	tool("mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=0,nodiscard", image)
 	device := tool("losetup", "--find", "--show", image)
 	t.Cleanup(func() { tool("losetup", "--detach", device) })
-	dir := mounted(t, "ext4", device, "errors=continue")
+	dir, _ := mounttest.Mount(t, "mount", "-t", "ext4", "-o", "errors=continue", device)
 	s := open(t, func(o *Options) { o.Dir, o.Reserve = filepath.Join(dir, "content"), 1 })
 	c := newTusClient(t, s)
 	data := random(22, 12<<20)

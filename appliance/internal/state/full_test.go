@@ -50,7 +50,7 @@ func TestAFullDisk(t *testing.T) {
 // helperFull mounts the small disk and runs a scenario on it.
 func helperFull() {
 	dir := os.Getenv("SLIPWAY_STATE_DIR")
-	err := errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+	err := errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""),
 		unix.Mount("slipway-test", dir, "tmpfs", 0, fmt.Sprintf("size=%d", fullDisk)))
 	if err == nil {
 		d := &disk{dir: dir, opts: fullOptions(filepath.Join(dir, "state"))}
