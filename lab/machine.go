@@ -148,30 +148,27 @@ func (n *Network) PowerOn(ctx context.Context, c MachineConfig) (*Machine, error
 	if err != nil {
 		return nil, err
 	}
-	serial, err := listenUnix(n.run.Path(c.Name + ".serial"))
-	if err != nil {
-		return nil, err
-	}
-	defer serial.Close()
 	monitor, err := listenUnix(n.run.Path(c.Name + ".qmp"))
 	if err != nil {
 		return nil, err
 	}
 	defer monitor.Close()
 
-	m := &Machine{MachineConfig: c, run: n.run}
-	argv := append([]string{"qemu-system-x86_64"}, c.arguments(taps, serial.Addr().String(), monitor.Addr().String())...)
-	argv = append(argv, files...)
-	if m.QEMU, err = n.run.Start(c.Name+"-qemu", n.Bridge, argv...); err != nil {
-		return nil, err
-	}
-	// QEMU waits on both sockets before the guest's first instruction (-S), so
-	// nothing of the serial line is lost.
-	line, err := m.accept(ctx, serial)
+	line, serial, err := newLine()
 	if err != nil {
 		return nil, err
 	}
+	defer serial.Close()
+
+	m := &Machine{MachineConfig: c, run: n.run}
 	if m.Console, err = newConsole(line, n.run.Path(c.Name+"-serial.log")); err != nil {
+		line.Close()
+		return nil, err
+	}
+	argv := append([]string{"qemu-system-x86_64"}, c.arguments(taps, monitor.Addr().String())...)
+	argv = append(argv, files...)
+	if m.QEMU, err = n.run.startWith([]*os.File{serial}, c.Name+"-qemu", n.Bridge, argv...); err != nil {
+		m.Console.Close()
 		return nil, err
 	}
 	control, err := m.accept(ctx, monitor)
@@ -217,8 +214,9 @@ func (m *Machine) PlugIn(ctx context.Context, d Disk) error {
 // anywhere.
 const latePort = "late-port"
 
-// arguments returns QEMU's command line but for the firmware's files.
-func (c MachineConfig) arguments(taps []string, serial, monitor string) []string {
+// arguments returns QEMU's command line but for the firmware's files. The serial line is
+// its descriptor 3.
+func (c MachineConfig) arguments(taps []string, monitor string) []string {
 	machine := "pc"
 	if c.Firmware == UEFI || c.Firmware == UEFIHTTP {
 		machine = "q35"
@@ -236,7 +234,7 @@ func (c MachineConfig) arguments(taps []string, serial, monitor string) []string
 	}
 	a = append(a, c.nics(taps)...)
 	a = append(a,
-		"-chardev", "socket,id=serial0,path="+serial, "-serial", "chardev:serial0",
+		"-chardev", "socket,id=serial0,fd=3", "-serial", "chardev:serial0",
 		"-chardev", "socket,id=qmp0,path="+monitor, "-mon", "chardev=qmp0,mode=control",
 		"-device", "virtio-rng-pci",
 	)

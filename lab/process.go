@@ -51,9 +51,14 @@ type Process struct {
 	err  error
 }
 
-// Start runs a program in a namespace ("" is the host's) and writes what it says
+// Start runs a program in a namespace (nil is the host's) and writes what it says
 // to <run>/<name>.log.
 func (r *Run) Start(name string, ns *Namespace, argv ...string) (*Process, error) {
+	return r.startWith(nil, name, ns, argv...)
+}
+
+// startWith hands files to the program, as its descriptors 3 and on.
+func (r *Run) startWith(files []*os.File, name string, ns *Namespace, argv ...string) (*Process, error) {
 	if ns != nil {
 		argv = append([]string{"ip", "netns", "exec", ns.Name}, argv...)
 	}
@@ -63,7 +68,7 @@ func (r *Run) Start(name string, ns *Namespace, argv ...string) (*Process, error
 	}
 	defer log.Close()
 	p := &Process{Name: name, Log: log.Name(), cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles = log, log, files
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := r.make(func() error { return r.starter.start(p.cmd) }, func() error { p.Stop(); return nil }); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)

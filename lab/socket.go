@@ -2,9 +2,13 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func listenUnix(path string) (*net.UnixListener, error) {
@@ -13,6 +17,33 @@ func listenUnix(path string) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("listen for the machine: %w", err)
 	}
 	return l, nil
+}
+
+// lineBuffer is what a machine may say while nobody reads, in the kernel's count: a
+// character that is sent alone takes 768 bytes of it, so it is some 20,000 characters.
+const lineBuffer = 16 << 20
+
+// newLine makes a machine's serial line: the lab's end and the machine's.
+//
+// EDK2 gives up on a text when its serial port does not take a character within 173 µs
+// (TerminalDxe's SerialInTimeOut at 115,200 baud), and QEMU's port takes none while its
+// socket is full; with the buffer that sockets have, that is 278 characters after the
+// reader was last scheduled. On a busy machine, parts of what the firmware said were lost.
+func newLine() (net.Conn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a serial line: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "serial line"), os.NewFile(uintptr(fds[1]), "serial port")
+	defer ours.Close() // net has a copy
+	if err := unix.SetsockoptInt(fds[1], unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, lineBuffer); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("make a serial line: %w", err), theirs.Close())
+	}
+	line, err := net.FileConn(ours)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("make a serial line: %w", err), theirs.Close())
+	}
+	return line, theirs, nil
 }
 
 // accept waits for QEMU to connect, and says why when it ended instead.
