@@ -19,8 +19,9 @@ func listenUnix(path string) (*net.UnixListener, error) {
 	return l, nil
 }
 
-// lineBuffer is what a machine may say while nobody reads, in the kernel's count: a
-// character that is sent alone takes 768 bytes of it, so it is some 20,000 characters.
+// lineBuffer is for what a machine says while nobody reads. The kernel doubles it
+// (socket(7), SO_SNDBUF), and a character that is sent alone takes 768 bytes of it, so it
+// holds some 40,000 characters.
 const lineBuffer = 16 << 20
 
 // newLine makes a machine's serial line: the lab's end and the machine's.
